@@ -1,0 +1,1 @@
+"""A simulated rheo-XPCS beamline: physics and ophyd-async devices."""

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from bluesky import RunEngine
+from event_model import DocumentNames, schema_validators
+from numpy.typing import NDArray
+
+
+@dataclass
+class PlainExperiment:
+    """No physics: Poisson frames and a falling stress, and a note of every exposure it was asked for."""
+
+    shape: tuple[int, int] = (12, 20)
+    saturation: int = 4095
+    seconds: float = 0.0
+    exposures: list[tuple[float, float, float, int, float, int]] = field(default_factory=list)
+
+    def expose(
+        self, x: float, y: float, elapsed: float, n_frames: int, frame_time: float, exposure: int
+    ) -> NDArray[np.uint16]:
+        self.exposures.append((x, y, elapsed, n_frames, frame_time, exposure))
+        time.sleep(self.seconds)
+        return self.frames(n_frames, exposure)
+
+    def frames(self, n_frames: int, exposure: int) -> NDArray[np.uint16]:
+        return np.random.default_rng(exposure).poisson(3.0, (n_frames, *self.shape)).astype(np.uint16)
+
+    def rheometer(self, elapsed: float) -> tuple[float, float, float]:
+        return 100.0 * np.exp(-elapsed / 10.0), 0.001, 100000.0 * np.exp(-elapsed / 10.0)
+
+
+class Documents:
+    """The documents of a session, each valid by its schema, with what a test asks of them."""
+
+    def __init__(self) -> None:
+        self._documents: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, name: str, doc: dict[str, Any]) -> None:
+        schema_validators[DocumentNames[name]].validate(doc)
+        self._documents.append((name, doc))
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [doc for kind, doc in self._documents if kind == name]
+
+    def descriptor(self, stream: str) -> dict[str, Any]:
+        (descriptor,) = (doc for doc in self.named("descriptor") if doc["name"] == stream)
+        return descriptor
+
+    def events(self, stream: str = "primary") -> list[dict[str, Any]]:
+        uids = [doc["uid"] for doc in self.named("descriptor") if doc["name"] == stream]
+        return [doc for doc in self.named("event") if doc["descriptor"] in uids]
+
+
+@pytest.fixture
+def experiment() -> PlainExperiment:
+    return PlainExperiment()
+
+
+@pytest.fixture
+def run_engine() -> Iterator[RunEngine]:
+    engine = RunEngine({}, call_returns_result=False)
+    yield engine
+    engine.loop.call_soon_threadsafe(engine.loop.stop)
+    engine._th.join()
+    engine.loop.close()
+
+
+@pytest.fixture
+def documents(run_engine: RunEngine) -> Iterator[Documents]:
+    collected = Documents()
+    token = run_engine.subscribe(collected)
+    yield collected
+    run_engine.unsubscribe(token)
+
+
+@pytest.fixture
+def in_loop(run_engine: RunEngine) -> Callable[[Any], Any]:
+    """Run a coroutine where the devices live."""
+    from bluesky.run_engine import call_in_bluesky_event_loop
+
+    return lambda coroutine: call_in_bluesky_event_loop(coroutine, timeout=10)
