@@ -1,0 +1,10 @@
+"""C2 maps to latents: autoencoder, training, clusters, atlas, embedding."""
+
+from ainerd_agent.latent.analyst import Analyst
+from ainerd_agent.latent.atlas import Atlas
+from ainerd_agent.latent.clusters import Clusters
+from ainerd_agent.latent.embedding import embed
+from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.scaling import scale
+
+__all__ = ["Analyst", "Atlas", "Clusters", "Encoder", "Encoding", "embed", "scale"]

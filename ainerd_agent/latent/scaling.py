@@ -1,0 +1,102 @@
+"""How C2 maps are brought to one scale before they are encoded.
+
+The paper scales each map to [0, 1] by its extremes, which are noise: two maps of one dynamics then differ with their
+counting statistics. Here the scale comes from the physics. The baseline is known, and the contrast is the mean of the
+map beside its diagonal, an average over many points. A map that decorrelates faster than one step has no contrast left
+to divide by; it is divided by its noise, and stays a flat map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ainerd_agent.errors import MapError
+from ainerd_agent.records import FloatArray, MapStack
+from ainerd_agent.scattering.resampling import resize_matrix
+
+SIDE = 256
+"""Side of the maps that models see (paper)."""
+
+CLIP = (-1.0, 2.0)
+"""Scaled values beyond these are noise."""
+
+MIN_SIDE = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaledMaps:
+    """Maps with baseline 0 and contrast 1.
+
+    Attributes
+    ----------
+    maps : ndarray of float32, shape (n, 256, 256)
+    contrast : ndarray, shape (n,)
+        What the maps were divided by.
+    baseline : float
+        What was subtracted before.
+    """
+
+    maps: MapStack
+    contrast: FloatArray
+    baseline: float
+
+
+def scale(maps: ArrayLike, *, baseline: float = 0.0) -> ScaledMaps:
+    """Check C2 maps, replace their diagonals, scale them, and resize them to 256 x 256.
+
+    Parameters
+    ----------
+    maps : array_like, shape (n, size, size) or (size, size)
+        Square maps of any size from 8.
+    baseline : float
+        Value of uncorrelated times: 0 for this package's C2, 1 for maps normalised like g2.
+
+    Raises
+    ------
+    MapError
+        Maps that are not square, too small, or not finite.
+    """
+    stack = check_maps(maps)
+    size = stack.shape[-1]
+    stack = stack - np.float32(baseline)
+    inner = np.arange(size)
+    beside = stack[:, inner[:-1], inner[1:]]
+    # The diagonal of maps from elsewhere often holds shot noise, so it is never used.
+    stack[:, inner[1:-1], inner[1:-1]] = (beside[:, :-1] + beside[:, 1:]) / 2
+    stack[:, 0, 0], stack[:, -1, -1] = beside[:, 0], beside[:, -1]
+
+    far = stack[:, : size // 4, -(size // 4) :].reshape(len(stack), -1)
+    contrast = np.maximum(beside.mean(axis=1, dtype=np.float64), far.std(axis=1, dtype=np.float64))
+    contrast = np.maximum(contrast, np.finfo(np.float32).tiny)
+    stack /= contrast[:, None, None].astype(np.float32)
+    np.clip(stack, *CLIP, out=stack)
+    return ScaledMaps(resize(stack, SIDE), contrast, baseline)
+
+
+def resize(maps: MapStack, size: int) -> MapStack:
+    """Resize square maps as scikit-image would (order 1, anti-aliased), shape (n, size, size)."""
+    if maps.shape[-1] == size:
+        return maps
+    weights = resize_matrix(maps.shape[-1], size).toarray().astype(np.float32)
+    return np.asarray(weights @ maps @ weights.T)
+
+
+def check_maps(maps: ArrayLike) -> NDArray[np.float32]:
+    """Maps as a float32 copy of shape (n, size, size), or a `MapError` that tells what is wrong with them."""
+    try:
+        stack = np.array(maps, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise MapError(f"C2 maps must be an array of numbers: {error}") from error
+    if stack.ndim == 2:
+        stack = stack[None]
+    if stack.ndim != 3 or stack.shape[1] != stack.shape[2]:
+        raise MapError(f"C2 maps must be square, with the shape (n, size, size) or (size, size); got {stack.shape}")
+    if stack.shape[1] < MIN_SIDE:
+        raise MapError(f"C2 maps of {stack.shape[1]} x {stack.shape[1]} are too small; {MIN_SIDE} is the least")
+    if (bad := np.flatnonzero(~np.isfinite(stack).all(axis=(1, 2)))).size:
+        some = ", ".join(map(str, bad[:5])) + (", ..." if bad.size > 5 else "")
+        raise MapError(f"{bad.size} of {len(stack)} C2 maps hold NaN or infinite values (maps {some}): leave them out")
+    return stack
