@@ -1,0 +1,17 @@
+"""The figures a person looks at. Each function takes plain arrays and returns a matplotlib Figure."""
+
+from ainerd_agent.figures.evolution import azimuth_time, clusters_and_stress, relation_figure
+from ainerd_agent.figures.maps import c2_examples
+from ainerd_agent.figures.space import embedding, sample_map
+from ainerd_agent.figures.style import cluster_colours, save
+
+__all__ = [
+    "azimuth_time",
+    "c2_examples",
+    "cluster_colours",
+    "clusters_and_stress",
+    "embedding",
+    "relation_figure",
+    "sample_map",
+    "save",
+]
