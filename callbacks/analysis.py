@@ -1,0 +1,127 @@
+"""The analysis callback: documents in, results in the catalog."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ainerd_agent.errors import AinerdError
+from ainerd_agent.latent.analyst import Analyst
+from ainerd_agent.records import Analysis, Fingerprints, Measurement, Run
+from ainerd_agent.rheology import stress_during
+from ainerd_agent.scattering.fingerprint import fingerprint
+from ainerd_agent.scattering.geometry import Partition
+from callbacks.assemble import Assembler, Failure, RunEnd
+
+logger = logging.getLogger(__name__)
+
+Outcome = Analysis | Failure
+
+
+class ResultWriter(Protocol):
+    """What the callback needs of the catalog (see `ainerd_agent.catalog`)."""
+
+    def open_run(self, run: Run) -> None:
+        """Begin a run."""
+        ...
+
+    def append(self, raw_uid: str, fingerprints: list[Fingerprints], analyses: list[Analysis]) -> None:
+        """Add measurements."""
+        ...
+
+    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+        """Note a measurement that failed."""
+        ...
+
+    def close_run(self, raw_uid: str, status: str) -> None:
+        """End a run."""
+        ...
+
+
+class AnalysisCallback:
+    """Computes C2 maps and latents of each event, joins the shear stress, and writes to the catalog.
+
+    A measurement that cannot be analysed becomes a `Failure`, which is written too; the next one is not affected. Run
+    it in the background (`callbacks.InBackground`): its work takes longer than a scan may wait.
+
+    Parameters
+    ----------
+    assembler : Assembler
+    partition : callable
+        Gives the bins for a detector shape (H, W).
+    analyst : Analyst
+    writer : ResultWriter
+    on_outcome : callable, optional
+        Told each `Analysis` or `Failure` once it is written.
+    """
+
+    def __init__(
+        self,
+        assembler: Assembler,
+        partition: Callable[[tuple[int, int]], Partition],
+        analyst: Analyst,
+        writer: ResultWriter,
+        *,
+        on_outcome: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        self._assembler = assembler
+        self._partition = partition
+        self._analyst = analyst
+        self._writer = writer
+        self._on_outcome = on_outcome
+        self._partitions: dict[tuple[int, int], Partition] = {}
+        self._outcomes: dict[tuple[str, int], Outcome] = {}
+        self._news = threading.Condition()
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take one document."""
+        for record in self._assembler.feed(name, doc):
+            match record:
+                case Run():
+                    self._writer.open_run(record)
+                case Measurement():
+                    self._settle(record.origin.raw_uid, record.origin.seq_num, self._analyse(record))
+                case Failure():
+                    self._settle(record.raw_uid, record.seq_num, record)
+                case RunEnd():
+                    self._writer.close_run(record.raw_uid, record.status)
+
+    def outcome(self, raw_uid: str, seq_num: int, *, timeout: float) -> Outcome:
+        """Wait for the outcome of one measurement; a `Failure` where it does not come in time (seconds)."""
+        key = (raw_uid, seq_num)
+        with self._news:
+            if not self._news.wait_for(lambda: key in self._outcomes, timeout):
+                return Failure(raw_uid, seq_num, f"no result within {timeout:g} s")
+            return self._outcomes[key]
+
+    def _analyse(self, measurement: Measurement) -> Outcome:
+        origin = measurement.origin
+        try:
+            shape = measurement.frames.shape[1:]
+            if shape not in self._partitions:
+                self._partitions[shape] = self._partition(shape)
+            fingerprints = fingerprint(measurement, self._partitions[shape])
+            stress = stress_during(measurement.rheometer, origin.start, origin.stop)
+            (analysis,) = self._analyst.analyse([fingerprints], [stress])
+            self._writer.append(origin.raw_uid, [fingerprints], [analysis])
+        except AinerdError as error:
+            logger.warning("measurement %d of run %s: %s", origin.seq_num, origin.raw_uid, error)
+            return Failure(origin.raw_uid, origin.seq_num, str(error))
+        except Exception as error:
+            # Whatever it is, it must not cost the measurements after this one.
+            logger.exception("measurement %d of run %s", origin.seq_num, origin.raw_uid)
+            return Failure(origin.raw_uid, origin.seq_num, f"{type(error).__name__}: {error}")
+        return analysis
+
+    def _settle(self, raw_uid: str, seq_num: int, outcome: Outcome) -> None:
+        try:
+            if isinstance(outcome, Failure):
+                self._writer.record_failure(raw_uid, seq_num, outcome.message)
+        finally:
+            with self._news:
+                self._outcomes[raw_uid, seq_num] = outcome
+                self._news.notify_all()
+            if self._on_outcome is not None:
+                self._on_outcome(outcome)

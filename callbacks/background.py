@@ -1,0 +1,69 @@
+"""Callbacks on a thread of their own, so that a scan never waits for them and never stops for them."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+Callback = Callable[[str, Mapping[str, Any]], object]
+
+
+class InBackground:
+    """Hands documents to a callback on another thread, in order.
+
+    The queue has no bound: a slow callback never holds up the scan. An exception of the callback is logged and kept in
+    `errors`; the documents after it are handed on all the same.
+
+    Keep a reference to it: the RunEngine holds callbacks weakly.
+
+    Parameters
+    ----------
+    callback : callable
+        Takes the name and the document.
+    """
+
+    def __init__(self, callback: Callback) -> None:
+        self._callback = callback
+        self._documents: queue.Queue[tuple[str, Mapping[str, Any]] | None] = queue.Queue()
+        self.errors: list[Exception] = []
+        self._thread = threading.Thread(target=self._work, name=f"background {callback!r}", daemon=True)
+        self._thread.start()
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Queue a document."""
+        if not self._thread.is_alive():
+            raise RuntimeError("the callback was closed")
+        self._documents.put((name, doc))
+
+    @property
+    def waiting(self) -> int:
+        """Documents not handed on yet."""
+        return self._documents.qsize()
+
+    def drain(self) -> None:
+        """Wait until every document queued so far is dealt with."""
+        self._documents.join()
+
+    def close(self) -> None:
+        """Drain, and end the thread."""
+        if self._thread.is_alive():
+            self._documents.put(None)
+            self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            item = self._documents.get()
+            try:
+                if item is None:
+                    return
+                self._callback(*item)
+            except Exception as error:
+                logger.exception("a %s document was not dealt with", item[0] if item else "?")
+                self.errors.append(error)
+            finally:
+                self._documents.task_done()
