@@ -1,0 +1,143 @@
+"""Bluesky plans that ask the agent where to go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+from bluesky.utils import Msg, RunEngineControlException
+
+from ainerd_agent.agent.agent import NoSuggestionError
+from ainerd_agent.records import Analysis, Suggestion
+
+T = TypeVar("T")
+Plan = Generator[Msg, Any, T]
+
+
+class Suggests(Protocol):
+    """An agent."""
+
+    @property
+    def needs_results(self) -> bool:
+        """Whether the next suggestion depends on the measurements before it."""
+        ...
+
+    def suggest(self) -> Suggestion:
+        """The next position."""
+        ...
+
+    def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
+        """Learn what became of it; gives the novelty found."""
+        ...
+
+
+class Follows(Protocol):
+    """Somebody who keeps a record of what the agent does."""
+
+    def __call__(self, suggestion: Suggestion, event: str, *, raw_uid: str, seq_num: int, novelty: float) -> None:
+        """Note that a suggestion was "proposed", "measured" or "failed"."""
+        ...
+
+
+def in_thread(work: Callable[[], T]) -> Plan[T]:
+    """Run `work` on a thread while devices and callbacks go on, and give its result.
+
+    A plan that computes or waits by itself would hold up the RunEngine's event loop, and every device with it.
+    """
+    (task,) = yield from bps.wait_for([partial(asyncio.to_thread, work)])
+    result: T = task.result()
+    return result
+
+
+def novelty_scan(
+    detectors: Sequence[Any],
+    x_axis: Any,
+    y_axis: Any,
+    agent: Suggests,
+    result_of: Callable[[str, int], Analysis | None],
+    *,
+    n_measurements: int,
+    monitors: Sequence[Any] = (),
+    follow: Follows | None = None,
+    md: Mapping[str, Any] | None = None,
+) -> Plan[str]:
+    """Measure where the agent says, until the budget is spent or it has nothing more to suggest.
+
+    The scan waits for the analysis only before a suggestion that depends on it: after the space-filling start.
+
+    Parameters
+    ----------
+    detectors : sequence of devices
+        Triggered and read at each position, together with both axes; staged for the run.
+    x_axis, y_axis : movable devices
+    agent : Suggests
+    result_of : callable
+        Blocks until the measurement (run uid, seq_num) is analysed, and gives None where it failed.
+    n_measurements : int
+        The budget.
+    monitors : sequence of signals
+        Monitored during the run: the rheometer's.
+    follow : callable, optional
+        Told of each suggestion and its outcome.
+    md : mapping, optional
+        Metadata of the run.
+
+    Returns
+    -------
+    str
+        Uid of the run.
+    """
+    metadata = {
+        "plan_name": "novelty_scan",
+        "detectors": [detector.name for detector in detectors],
+        "motors": [x_axis.name, y_axis.name],
+        "num_points": n_measurements,
+        **(md or {}),
+    }
+    read = [*detectors, x_axis, y_axis]
+    pending: list[tuple[Suggestion, int]] = []
+
+    def tell(suggestion: Suggestion, event: str, uid: str, seq_num: int, novelty: float = float("nan")) -> Plan[None]:
+        if follow is not None:
+            yield from in_thread(partial(follow, suggestion, event, raw_uid=uid, seq_num=seq_num, novelty=novelty))
+
+    def learn(uid: str) -> Plan[None]:
+        while pending:
+            suggestion, seq_num = pending.pop(0)
+            analysis = yield from in_thread(partial(result_of, uid, seq_num))
+            novelty = yield from in_thread(partial(agent.ingest, suggestion, analysis))
+            yield from tell(suggestion, "failed" if analysis is None else "measured", uid, seq_num, novelty)
+
+    def scan(uid: str) -> Plan[None]:
+        for seq_num in range(1, n_measurements + 1):
+            if agent.needs_results:
+                yield from learn(uid)
+            try:
+                suggestion = yield from in_thread(agent.suggest)
+            except NoSuggestionError:
+                break
+            yield from tell(suggestion, "proposed", uid, seq_num)
+            pending.append((suggestion, seq_num))
+            yield from bps.mv(x_axis, suggestion.position["x"], y_axis, suggestion.position["y"])
+            yield from bps.trigger_and_read(read)
+        yield from learn(uid)
+
+    def run() -> Plan[str]:
+        uid: str = yield from bps.open_run(metadata)
+        yield from bpp.contingency_wrapper(scan(uid), except_plan=_close_failed, else_plan=bps.close_run)
+        return uid
+
+    uid: str = yield from bpp.stage_wrapper(bpp.monitor_during_wrapper(run(), list(monitors)), list(detectors))
+    return uid
+
+
+def _close_failed(error: Exception) -> Plan[None]:
+    """Close the run as Bluesky's own plans do: an abort is no failure."""
+    if isinstance(error, RunEngineControlException):
+        yield from bps.close_run(exit_status=getattr(error, "exit_status", "abort"))
+    else:
+        yield from bps.close_run(exit_status="fail", reason=str(error))
