@@ -1,0 +1,41 @@
+"""`ainerd`: the commands."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+from rich.console import Console
+
+from ainerd_agent.cli.demo import demo
+from ainerd_agent.cli.ingest import ingest
+from ainerd_agent.cli.relate import relate
+from ainerd_agent.cli.serve import serve
+from ainerd_agent.cli.train import train
+from ainerd_agent.errors import AinerdError
+
+app = typer.Typer(
+    name="ainerd",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Live AI analysis and autonomous measurement for rheo-XPCS.
+
+    Start with [bold]ainerd demo[/bold]: a whole session on this machine in two minutes. Then [bold]ainerd serve[/bold]
+    its folder and look around, or [bold]ainerd ingest[/bold] your own C2 maps.
+    """,
+    rich_markup_mode="rich",
+)
+for command in (demo, serve, ingest, relate, train):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line: errors that a person can act on are one line, and the exit code is 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        app()
+    except AinerdError as error:
+        Console(stderr=True).print(f"[bold red]ainerd:[/] {error}", highlight=False, soft_wrap=True, markup=True)
+        raise SystemExit(1) from None

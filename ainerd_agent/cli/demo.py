@@ -1,0 +1,135 @@
+"""`ainerd demo`: a live session on one machine."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from ainerd_agent.cli.session import SessionPlan, SessionResult
+    from ainerd_agent.instrument.experiment import Experiment
+    from ainerd_agent.settings import Settings
+
+
+def _detector_shape(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)[xX](\d+)", text.strip())
+    if not found or min(int(found[1]), int(found[2])) < 32:
+        raise typer.BadParameter(f"{text!r} is not HEIGHTxWIDTH in pixels, each at least 32, such as 160x160")
+    return int(found[1]), int(found[2])
+
+
+def demo(
+    measurements: Annotated[int, typer.Option(min=2, help="Sample positions to measure.")] = 16,
+    frames: Annotated[int, typer.Option(min=16, help="Frames of each movie.")] = 500,
+    out: Annotated[Path, typer.Option(help="Folder of the session; created, or continued.")] = Path("ainerd-session"),
+    seed: Annotated[int, typer.Option(help="Another seed is another sample.")] = 0,
+    detector: Annotated[
+        str, typer.Option(metavar="HEIGHTxWIDTH", help="Pixels of the simulated detector.")
+    ] = "160x160",
+    json: Annotated[bool, typer.Option("--json", help="End with a summary as one line of JSON.")] = False,
+) -> None:
+    """Run a live session with a simulated rheo-XPCS beamline.
+
+    A RunEngine moves a stage and exposes a detector while a rheometer is monitored. Each movie becomes 18 C2 maps,
+    latents and clusters in a Tiled catalog, and an agent chooses the next position by what was found so far.
+    """
+    from ainerd_agent.catalog import TiledServer, connect
+    from ainerd_agent.cli import report
+    from ainerd_agent.cli.session import SessionPlan, simulated_experiment
+    from ainerd_agent.settings import Settings
+
+    begun = time.monotonic()
+    console = Console(stderr=json)
+    plan = SessionPlan(
+        measurements=measurements, frames=frames, folder=out.resolve(), seed=seed, detector=_detector_shape(detector)
+    )
+    settings = Settings()
+    experiment = simulated_experiment(plan)
+    with TiledServer(plan.folder) as server:
+        console.print(f"Session folder [bold]{out}[/]; Tiled listens on {server.address}", highlight=False)
+        result = _run(plan, experiment, server.uri, settings, console)
+        # For tests and benchmarks; nothing of the session reads it.
+        (plan.folder / "truth").mkdir(exist_ok=True)
+        experiment.write_truth(plan.folder / "truth" / f"{result.raw_uid}.json")
+        root = connect(server.uri)
+        model = next(iter(root["ainerd"])) if settings.model is None else _model_name(settings)
+        with console.status("Reading the session back from Tiled and drawing it"):
+            findings = report.read_findings(root, model, result.raw_uid, settings.keys.shear_stress)
+            pictures = report.draw_figures(
+                root,
+                findings,
+                plan.folder / "figures",
+                limits=experiment.sample.limits,
+                n_start=result.n_start,
+                seed=seed,
+            )
+    seconds = time.monotonic() - begun
+    console.print(report.measurement_table(findings))
+    _farewell(console, findings, result, pictures, out, seconds)
+    if json:
+        summary = {
+            **report.summary(findings),
+            "seconds": round(seconds, 1),
+            "figures": [str(path) for path in pictures],
+        }
+        print(jsonlib.dumps({**summary, "undelivered": result.undelivered, "folder": str(plan.folder)}))
+    if result.status != "success":
+        raise typer.Exit(1)
+
+
+def _model_name(settings: Settings) -> str:
+    from ainerd_agent.latent import Encoder
+
+    return Encoder.load(settings.model).name
+
+
+def _run(plan: SessionPlan, experiment: Experiment, uri: str, settings: Settings, console: Console) -> SessionResult:
+    """Run the session under a progress display."""
+    from ainerd_agent.cli.session import Listeners, run_session
+    from ainerd_agent.records import Suggestion
+    from callbacks import Failure, Outcome
+
+    progress = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+    with progress:
+        scanned = progress.add_task("scanning ", total=plan.measurements)
+        analysed = progress.add_task("analysing", total=plan.measurements)
+
+        def suggested(suggestion: Suggestion, seq_num: int) -> None:
+            progress.update(scanned, completed=seq_num - 1)
+            x, y = suggestion.position["x"], suggestion.position["y"]
+            progress.console.print(f"{seq_num:3d}  go to ({x:.2f}, {y:.2f}) mm: {suggestion.reason}", highlight=False)
+
+        def settled(outcome: Outcome) -> None:
+            progress.advance(analysed)
+            if isinstance(outcome, Failure):
+                progress.console.print(f"{outcome.seq_num:3d}  [red]failed:[/] {outcome.message}", highlight=False)
+            else:
+                progress.update(scanned, completed=outcome.origin.seq_num)
+
+        return run_session(plan, experiment, uri, settings, Listeners(suggested=suggested, settled=settled))
+
+
+def _farewell(
+    console: Console, findings: Any, result: SessionResult, pictures: list[Path], out: Path, seconds: float
+) -> None:
+    metadata = findings.metadata
+    console.print(
+        f"{metadata['n_measurements']} measurements, {len(findings.points)} C2 maps, {metadata['failures']} failed; "
+        f"the run ended with {result.status!r} after {seconds:.0f} s",
+        highlight=False,
+    )
+    if result.undelivered:
+        console.print(
+            f"[yellow]{result.undelivered} records wait in {out / 'unsent'} for the Tiled server to return[/]"
+        )
+    console.print(f"Figures: {pictures[0].parent}", highlight=False, soft_wrap=True)
+    console.print(f"Open the catalog again with: [bold]ainerd serve {out}[/]", highlight=False, soft_wrap=True)

@@ -1,0 +1,164 @@
+"""What a session found, read back from its catalog: figures, a table, a summary."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ainerd_agent.records import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """A run as the catalog holds it.
+
+    Attributes
+    ----------
+    metadata : mapping
+        Of `/ainerd/<model>/<uid>`.
+    points : DataFrame
+        One row per measurement and bin.
+    suggestions : DataFrame
+        One row per measurement that was proposed.
+    stress_time, stress : ndarray, shape (n,)
+        All rheometer readings: seconds since the start of the run, Pa.
+    """
+
+    metadata: Mapping[str, Any]
+    points: pd.DataFrame
+    suggestions: pd.DataFrame
+    stress_time: FloatArray
+    stress: FloatArray
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters of the model."""
+        return len(self.metadata["cluster_fractions"])
+
+    def measurements(self) -> pd.DataFrame:
+        """One row per measurement: position, dominant cluster, stress, mean novelty, and why it was chosen."""
+        points = self.points.groupby("seq_num")
+        table = points[["elapsed", "x", "y", "shear_stress", "novelty"]].mean()
+        table["dominant_cluster"] = points["cluster"].agg(lambda labels: int(np.bincount(labels).argmax()))
+        return table.join(self.suggestions.set_index("seq_num")[["reason", "expected_novelty"]]).reset_index()
+
+
+def read_findings(root: Any, model: str, raw_uid: str, stress_key: str) -> Findings:
+    """Read a run back from Tiled; `root` is from `ainerd_agent.catalog.connect`."""
+    from ainerd_agent.catalog import read_points
+
+    analysis = root["ainerd"][model][raw_uid]
+    suggestions = root["ainerd"][model]["suggestions"].read()
+    proposed = suggestions[(suggestions["raw_uid"] == raw_uid) & (suggestions["event"] == "proposed")]
+    run = root["raw"][raw_uid]
+    stream = f"{stress_key}_monitor"
+    stress_time = stress = np.empty(0)
+    if stream in run:
+        readings = run[stream].base["internal"].read()
+        stress_time = readings[f"ts_{stress_key}"].to_numpy() - run.metadata["start"]["time"]
+        stress = readings[stress_key].to_numpy()
+    return Findings(
+        metadata=analysis.metadata,
+        points=read_points(root, model, raw_uid),
+        suggestions=proposed,
+        stress_time=stress_time,
+        stress=stress,
+    )
+
+
+def draw_figures(
+    root: Any, findings: Findings, folder: Path, *, limits: Mapping[str, tuple[float, float]], n_start: int, seed: int
+) -> list[Path]:
+    """Draw the figures of a run and save each as PNG and SVG; returns the paths of the PNGs."""
+    from ainerd_agent import figures
+    from ainerd_agent.catalog import read_c2
+    from ainerd_agent.latent.embedding import MIN_POINTS, embed
+
+    points, n_clusters = findings.points, findings.n_clusters
+    measured = findings.measurements()
+    cluster = points["cluster"].to_numpy()
+    elapsed = points["elapsed"].to_numpy()
+    duration = float(root["xpcs"][findings.metadata["raw_uid"]].metadata["duration"])
+    maps = read_c2(root, findings.metadata["raw_uid"])  # in the order of the points
+    latents = points.filter(regex=r"^z\d+$").to_numpy(dtype=np.float32)
+    drawn = {
+        "c2-examples": figures.c2_examples(
+            maps.reshape(-1, *maps.shape[-2:]),
+            cluster,
+            n_clusters=n_clusters,
+            centre_distance=points["centre_distance"],
+            duration=duration,
+        ),
+        "clusters-and-stress": figures.clusters_and_stress(
+            elapsed, cluster, findings.stress_time, findings.stress, n_clusters=n_clusters, duration=duration
+        ),
+        "azimuth-time": figures.azimuth_time(elapsed, points["azimuth"], cluster, n_clusters, duration=duration),
+        "embedding": figures.embedding(
+            embed(latents, seed=seed),
+            cluster,
+            n_clusters=n_clusters,
+            method="UMAP" if len(points) >= MIN_POINTS else "Principal component",
+        ),
+        "sample-map": figures.sample_map(
+            measured["x"],
+            measured["y"],
+            measured["novelty"],
+            measured["dominant_cluster"],
+            (limits["x"], limits["y"]),
+            n_clusters,
+            n_initial=n_start,
+        ),
+    }
+    return [figures.save(figure, folder, name)[0] for name, figure in drawn.items()]
+
+
+def measurement_table(findings: Findings) -> Table:
+    """The measurements, for the terminal."""
+    table = Table(title="Measurements", title_justify="left", header_style="bold")
+    for heading in ("#", "x (mm)", "y (mm)", "cluster", "stress (Pa)", "novelty"):
+        table.add_column(heading, justify="right")
+    table.add_column("why here")
+    for row in findings.measurements().to_dict("records"):
+        table.add_row(
+            str(row["seq_num"]),
+            f"{row['x']:.2f}",
+            f"{row['y']:.2f}",
+            str(row["dominant_cluster"]),
+            _number(row["shear_stress"]),
+            _number(row["novelty"]),
+            str(row["reason"]),
+        )
+    return table
+
+
+def summary(findings: Findings) -> dict[str, Any]:
+    """The same for machines: JSON without NaN."""
+    columns = ["seq_num", "x", "y", "dominant_cluster", "shear_stress", "novelty", "expected_novelty", "reason"]
+    rows = findings.measurements()[columns].to_dict("records")
+    return {
+        "raw_uid": findings.metadata["raw_uid"],
+        "model": findings.metadata["model"],
+        "status": findings.metadata["status"],
+        "n_measurements": findings.metadata["n_measurements"],
+        "n_points": len(findings.points),
+        "cluster_fractions": findings.metadata["cluster_fractions"],
+        "failures": findings.metadata["failed"],
+        "measurements": [{key: _plain(value) for key, value in row.items()} for row in rows],
+    }
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.1f}"
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

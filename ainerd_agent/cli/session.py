@@ -1,0 +1,224 @@
+"""A live session: simulated beamline, RunEngine, Tiled, analysis and agent, put together."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ainerd_agent.errors import SessionError
+from ainerd_agent.records import Analysis, Suggestion
+from ainerd_agent.settings import Settings
+
+if TYPE_CHECKING:
+    from ainerd_agent.instrument.beamline import Beamline
+    from ainerd_agent.instrument.experiment import Experiment
+    from callbacks import Outcome
+
+logger = logging.getLogger(__name__)
+
+FRAME_TIME = 0.002
+"""Seconds between the frames of the simulated detector."""
+
+RESULT_TIMEOUT = 120.0
+"""Seconds after which a result that the agent waits for counts as failed."""
+
+RHEOMETER_PERIOD = 0.5
+"""Seconds between rheometer readings: each becomes three rows in Tiled, at tens of milliseconds a row."""
+
+STAGE_SPEED = 10.0
+"""mm/s, of the simulated stage."""
+
+N_START = 5
+"""Measurements of the space-filling start."""
+
+RING_RADIUS = 0.39
+"""Radius of the structure-factor peak on the detector, in units of its shorter side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPlan:
+    """What a session shall do."""
+
+    measurements: int
+    frames: int
+    folder: Path
+    seed: int
+    detector: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionResult:
+    """What a session did.
+
+    Attributes
+    ----------
+    raw_uid : str
+        Of its run.
+    status : str
+        "success", "abort" or "fail".
+    n_start : int
+        Measurements of the space-filling start.
+    undelivered : int
+        Records that could not be written to Tiled and wait in the folder `unsent`.
+    """
+
+    raw_uid: str
+    status: str
+    n_start: int
+    undelivered: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Who is told what happens, for a display."""
+
+    suggested: Callable[[Suggestion, int], None]
+    settled: Callable[[Outcome], None]
+
+
+def simulated_experiment(plan: SessionPlan) -> Experiment:
+    """The truth that the session is to find out, with the structure-factor ring fitted to the detector."""
+    from ainerd_agent.instrument.experiment import Experiment
+    from ainerd_agent.instrument.speckle import PEAK_Q, SpeckleCamera
+    from ainerd_agent.scattering import Geometry
+
+    rows, columns = plan.detector
+    radius = RING_RADIUS * min(rows, columns)  # pixels
+    unit = Geometry(centre=((rows - 1) / 2, (columns - 1) / 2), distance=1.0)
+    geometry = replace(unit, distance=2 * math.pi * radius * unit.pixel_size / (PEAK_Q * unit.wavelength))
+    return Experiment.random(
+        plan.seed, SpeckleCamera(shape=plan.detector, geometry=geometry), duration=plan.frames * FRAME_TIME
+    )
+
+
+def run_session(
+    plan: SessionPlan, experiment: Experiment, server_uri: str, settings: Settings, listeners: Listeners
+) -> SessionResult:
+    """Run a session against a Tiled server.
+
+    The scan, the raw writer and the analysis each have their own thread; the scan waits for the analysis only where
+    the agent needs a result.
+
+    Parameters
+    ----------
+    server_uri : str
+        With its API key.
+    """
+    from bluesky import RunEngine
+    from bluesky.utils import RunEngineInterrupted
+    from bluesky_tiled_plugins import TiledWriter
+
+    from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
+    from ainerd_agent.agent.plans import novelty_scan
+    from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, connect
+    from ainerd_agent.latent import Analyst, Encoder
+    from ainerd_agent.scattering import azimuthal_bins
+    from callbacks import AnalysisCallback, Assembler, Failure, InBackground
+
+    bins = settings.bins
+    # Bins that do not fit the detector are refused here, before anything moves.
+    partition = azimuthal_bins(
+        experiment.camera.geometry, experiment.shape, q_range=(bins.q_min, bins.q_max), n_bins=bins.n_bins
+    )
+    encoder = Encoder.load(settings.model)
+    identity = ModelIdentity(
+        name=encoder.name,
+        weights_sha256=encoder.weights_sha256,
+        n_clusters=len(encoder.clusters),
+        parameters=bins.model_dump(),
+    )
+    root = connect(server_uri, create=True)
+    unsent = plan.folder / "unsent"
+    writer = SpooledWriter(DerivedWriter(root, model=identity), unsent)
+    callback = AnalysisCallback(
+        Assembler(settings.keys), lambda _: partition, Analyst(encoder), writer, on_outcome=listeners.settled
+    )
+    agent = NoveltyAgent(
+        experiment.sample.limits,
+        BeamtimeCost(speed=STAGE_SPEED, counting=plan.frames * FRAME_TIME),
+        n_start=min(N_START, plan.measurements),
+        repeatability=encoder.repeatability,
+        model=encoder.name,
+        seed=plan.seed,
+    )
+
+    def result_of(raw_uid: str, seq_num: int) -> Analysis | None:
+        outcome = callback.outcome(raw_uid, seq_num, timeout=RESULT_TIMEOUT)
+        return None if isinstance(outcome, Failure) else outcome
+
+    def follow(suggestion: Suggestion, event: str, *, raw_uid: str, seq_num: int, novelty: float) -> None:
+        if event == "proposed":
+            listeners.suggested(suggestion, seq_num)
+        writer.record_suggestion(suggestion, event, raw_uid=raw_uid, seq_num=seq_num, novelty=novelty)
+
+    started: list[str] = []
+
+    def note_start(_: str, doc: Mapping[str, Any]) -> None:
+        started.append(doc["uid"])
+
+    status, problem = "fail", ""
+    with ExitStack() as stack:
+        engine = RunEngine({}, call_returns_result=True)
+        beamline = stack.enter_context(_connected(experiment, plan))
+        raw = InBackground(TiledWriter(root["raw"], batch_size=1, max_array_size=0, backup_directory=str(unsent)))
+        stack.callback(raw.close)
+        analysis = InBackground(callback)
+        stack.callback(analysis.close)
+        engine.subscribe(note_start, "start")
+        engine.subscribe(raw)
+        engine.subscribe(analysis)
+        rheometer = beamline.rheometer
+        scan = novelty_scan(
+            [beamline.detector],
+            beamline.stage.x,
+            beamline.stage.y,
+            agent,
+            result_of,
+            n_measurements=plan.measurements,
+            monitors=[rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity],
+            follow=follow,
+            md={"sample": experiment.sample.name, "purpose": "demo", "seed": plan.seed},
+        )
+        try:
+            status = _exit_status(engine(scan))
+        except RunEngineInterrupted:
+            status = _exit_status(engine.abort("interrupted at the keyboard"))
+        except Exception as error:
+            logger.exception("the scan failed")
+            problem = str(error.__cause__ or error)  # a device's failure comes wrapped in a FailedStatus
+    if not started:
+        raise SessionError(f"the scan could not start: {problem}")
+    return SessionResult(raw_uid=started[0], status=status, n_start=agent.n_start, undelivered=writer.flush())
+
+
+def _exit_status(result: Any) -> str:
+    return str(result.exit_status)
+
+
+@contextmanager
+def _connected(experiment: Experiment, plan: SessionPlan) -> Iterator[Beamline]:
+    """The simulated beamline, connected in the RunEngine's event loop; shear ceases now."""
+    from ophyd_async.core import init_devices
+
+    from ainerd_agent.instrument.beamline import build_beamline
+
+    beamline = build_beamline(
+        experiment,
+        plan.folder / "frames",
+        frame_time=FRAME_TIME,
+        n_frames=plan.frames,
+        limits=experiment.sample.limits,
+        rheometer_period=RHEOMETER_PERIOD,
+    )
+    with init_devices():
+        stage, detector, rheometer = beamline.stage, beamline.detector, beamline.rheometer
+    del stage, detector, rheometer  # init_devices connects what has a name in its block
+    try:
+        yield beamline
+    finally:
+        beamline.close()
