@@ -1,0 +1,263 @@
+"""What the catalogue holds and how it is named: the one place for specs, keys, columns and units.
+
+    /raw/<uid>                     the run itself, written by bluesky_tiled_plugins.TiledWriter
+    /xpcs/<uid>                    `MAPS_SPEC`: arrays `c2` and `g2`, table `bins`
+    /ainerd/<model>/<uid>          `ANALYSIS_SPEC`: table `points`, one row per measurement and bin
+    /ainerd/<model>/suggestions    what the agent proposed, why, and what became of it
+
+Bins are counted from 1, clusters from 0 (the slowest), measurements by the seq_num of their event.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Suggestion
+
+RAW = "raw"
+MAPS = "xpcs"
+ANALYSES = "ainerd"
+C2 = "c2"
+G2 = "g2"
+BINS = "bins"
+POINTS = "points"
+SUGGESTIONS = "suggestions"
+
+RAW_SPEC = ("CatalogOfBlueskyRuns", "3.0")
+MAPS_SPEC = ("XPCSFingerprints", "1.0")
+MODEL_SPEC = ("XPCSModel", "1.0")
+ANALYSIS_SPEC = ("XPCSAnalysis", "1.0")
+SUGGESTIONS_SPEC = ("XPCSSuggestions", "1.0")
+
+C2_DIMS = ("measurement", "bin", "t1", "t2")
+G2_DIMS = ("measurement", "bin", "lag")
+
+RUN_STATUSES = ("running", "success", "abort", "fail")
+SUGGESTION_EVENTS = ("proposed", "measured", "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelIdentity:
+    """Which latent model an analysis comes from.
+
+    Attributes
+    ----------
+    name : str
+        The key of the model in `/ainerd`.
+    weights_sha256 : str
+        Of the file of weights, hexadecimal.
+    n_clusters : int
+    parameters : mapping
+        Whatever else decides the result: architecture, scaling, settings of the analysis.
+    """
+
+    name: str
+    weights_sha256: str
+    n_clusters: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.+-]+", self.name):
+            raise CatalogError(
+                f"A model cannot be called {self.name!r} in the catalogue: use letters, digits, and any of . _ + -"
+            )
+
+
+def _column(name: str, kind: pa.DataType, units: str, description: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"units": units, "description": description})
+
+
+_POINT_COLUMNS = (
+    _column("raw_uid", pa.string(), "", "run, the key in /raw and /xpcs"),
+    _column("seq_num", pa.int64(), "", "number of the measurement in its run, from 1"),
+    _column("bin", pa.int32(), "", "azimuthal bin, from 1"),
+    _column("time", pa.float64(), "s", "start of the exposure, since 1970-01-01 UTC"),
+    _column("elapsed", pa.float64(), "s", "from the start of the run to the start of the exposure"),
+    _column("x", pa.float64(), "mm", "stage position"),
+    _column("y", pa.float64(), "mm", "stage position"),
+    _column("q", pa.float64(), "1/nm", "mean momentum transfer of the bin"),
+    _column("azimuth", pa.float64(), "deg", "centre of the bin, from the detector's +x towards +y"),
+    _column("cluster", pa.int32(), "", "kind of dynamics, 0 is the slowest"),
+    _column("centre_distance", pa.float64(), "", "distance of the latent vector to the centre of its cluster"),
+    _column("novelty", pa.float64(), "", "distance to the nearest latent seen before, in units of repeatability"),
+    _column("reconstruction_error", pa.float64(), "", "mean squared difference of map and reconstruction"),
+    _column("shear_stress", pa.float64(), "Pa", "mean over the exposure"),
+    _column("shear_stress_std", pa.float64(), "Pa", "standard deviation over the exposure"),
+    _column("shear_rate", pa.float64(), "1/s", "mean over the exposure"),
+    _column("viscosity", pa.float64(), "Pa s", "mean over the exposure"),
+    _column("tau", pa.float64(), "s", "until C2, averaged over age, has fallen to 1/e of the contrast"),
+    _column("contrast", pa.float64(), "", "C2 at the shortest lag"),
+)
+
+SUGGESTIONS_SCHEMA = pa.schema(
+    [
+        _column("time", pa.float64(), "s", "of the event, since 1970-01-01 UTC"),
+        _column("suggestion_id", pa.string(), "", "the same in all events of a suggestion"),
+        _column("event", pa.string(), "", "proposed, measured or failed"),
+        _column("raw_uid", pa.string(), "", "run that measured it; empty where there is none"),
+        _column("seq_num", pa.int64(), "", "measurement in that run; 0 where it is not known"),
+        _column("x", pa.float64(), "mm", "stage position"),
+        _column("y", pa.float64(), "mm", "stage position"),
+        _column("expected_novelty", pa.float64(), "", "mean that the surrogate predicts"),
+        _column("uncertainty", pa.float64(), "", "standard deviation that the surrogate predicts"),
+        _column("cost", pa.float64(), "s", "travel and counting"),
+        _column("score", pa.float64(), "", "what was maximised"),
+        _column("novelty", pa.float64(), "", "what was found; NaN until it is measured"),
+        _column("reason", pa.string(), "", "one sentence for people"),
+        _column("inputs", pa.string(), "", "measurements it was inferred from, uid/seq_num, separated by spaces"),
+        _column("model", pa.string(), "", "latent model"),
+        _column("seed", pa.int64(), "", "of this choice"),
+    ]
+)
+
+SUMMARY_COLUMNS = ("seq_num", "cluster", "novelty", "tau", "shear_stress")
+"""The columns of `points` from which the searchable summary of a run is computed."""
+
+
+def points_schema(n_latents: int = 64, extra: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
+    """Columns of a points table.
+
+    Parameters
+    ----------
+    n_latents : int
+        Size of the latent vector: columns z0, z1, ...
+    extra : mapping of str to DataType, optional
+        Further columns, from `Origin.extra`.
+    """
+    latents = [_column(f"z{k}", pa.float32(), "", "latent vector") for k in range(n_latents)]
+    return pa.schema([*_POINT_COLUMNS, *latents, *(pa.field(name, kind) for name, kind in (extra or {}).items())])
+
+
+def column_metadata(schema: pa.Schema) -> dict[str, dict[str, str]]:
+    """Units and descriptions by column, for the metadata of a table."""
+    known = {column.name: column.metadata for column in schema if column.metadata}
+    return {
+        "units": {name: metadata[b"units"].decode() for name, metadata in known.items()},
+        "descriptions": {name: metadata[b"description"].decode() for name, metadata in known.items()},
+    }
+
+
+def points_table(fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> pa.Table:
+    """One row per measurement and bin.
+
+    Parameters
+    ----------
+    fingerprints, analyses : sequence
+        Of the same measurements, in the same order; at least one.
+
+    Raises
+    ------
+    CatalogError
+        The extra scalars differ between measurements, or one of them cannot be a column.
+    """
+    origins = [analysis.origin for analysis in analyses]
+    if [(f.origin.raw_uid, f.origin.seq_num) for f in fingerprints] != [(o.raw_uid, o.seq_num) for o in origins]:
+        raise ValueError("fingerprints and analyses are not of the same measurements")
+    counts = [len(analysis.cluster) for analysis in analyses]
+
+    def per_measurement(values: Sequence[Any]) -> Any:
+        return np.repeat(np.asarray(values), counts)
+
+    def per_bin(arrays: Sequence[NDArray[Any]]) -> Any:
+        return np.concatenate(arrays)
+
+    extra = _extra_columns([origin.extra for origin in origins])
+    latents = per_bin([analysis.latents for analysis in analyses])
+    columns: dict[str, Any] = {
+        "raw_uid": per_measurement([origin.raw_uid for origin in origins]),
+        "seq_num": per_measurement([origin.seq_num for origin in origins]),
+        "bin": per_bin([np.arange(1, count + 1) for count in counts]),
+        "time": per_measurement([origin.start for origin in origins]),
+        "elapsed": per_measurement([origin.elapsed for origin in origins]),
+        "x": per_measurement([origin.position.get("x", math.nan) for origin in origins]),
+        "y": per_measurement([origin.position.get("y", math.nan) for origin in origins]),
+        "q": per_bin([f.bins.q for f in fingerprints]),
+        "azimuth": per_bin([f.bins.azimuth for f in fingerprints]),
+        "cluster": per_bin([analysis.cluster for analysis in analyses]),
+        "centre_distance": per_bin([analysis.centre_distance for analysis in analyses]),
+        "novelty": per_bin([analysis.novelty for analysis in analyses]),
+        "reconstruction_error": per_bin([analysis.reconstruction_error for analysis in analyses]),
+        "shear_stress": per_measurement([analysis.stress.mean for analysis in analyses]),
+        "shear_stress_std": per_measurement([analysis.stress.std for analysis in analyses]),
+        "shear_rate": per_measurement([analysis.stress.shear_rate for analysis in analyses]),
+        "viscosity": per_measurement([analysis.stress.viscosity for analysis in analyses]),
+        "tau": per_bin([f.tau for f in fingerprints]),
+        "contrast": per_bin([f.contrast for f in fingerprints]),
+        **{f"z{k}": np.ascontiguousarray(latents[:, k]) for k in range(latents.shape[1])},
+        **{name: np.repeat(np.array(values, dtype=object), counts) for name, (_, values) in extra.items()},
+    }
+    schema = points_schema(latents.shape[1], {name: kind for name, (kind, _) in extra.items()})
+    return pa.table([pa.array(columns[column.name], column.type) for column in schema], schema=schema)
+
+
+def _extra_columns(records: Sequence[Mapping[str, Any]]) -> dict[str, tuple[pa.DataType, list[Any]]]:
+    """Type and values of each extra scalar: bool, int, float (also a mixture of both, and where unknown) or str."""
+    columns: dict[str, tuple[pa.DataType, list[Any]]] = {}
+    taken = {column.name for column in _POINT_COLUMNS} | {"_dataset_id", "_partition_id"}
+    for name in records[0]:
+        # Tiled refuses other names: they would end up in SQL.
+        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or re.fullmatch(r"z\d+", name) or name.lower() in taken:
+            raise CatalogError(
+                f"A measurement's extra value {name!r} cannot be a column of the points table: the name is taken "
+                "(capitals do not count), or holds more than letters, digits and underscores. Rename it."
+            )
+        taken.add(name.lower())
+    for record in records:
+        if record.keys() != records[0].keys():
+            differing = ", ".join(sorted(record.keys() ^ records[0].keys()))
+            raise CatalogError(f"All measurements of a run need the same extra values; some lack: {differing}.")
+    for name in records[0]:
+        values = [value.item() if isinstance(value := record[name], np.generic) else value for record in records]
+        kinds = {type(value) for value in values if value is not None}
+        if kinds <= {int, float} and kinds != {int}:
+            columns[name] = (pa.float64(), [None if value is None else float(value) for value in values])
+        elif len(kinds) == 1 and kinds <= {bool, int, str}:
+            columns[name] = ({bool: pa.bool_(), int: pa.int64(), str: pa.string()}[kinds.pop()], values)
+        else:
+            found = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise CatalogError(f"The extra value {name!r} needs one type, of bool, int, float or str; found: {found}.")
+    return columns
+
+
+def bins_columns(bins: Bins) -> dict[str, NDArray[Any]]:
+    """Columns of the table `bins`, in the order of the second axis of `c2`."""
+    return {"bin": np.arange(1, len(bins) + 1), "q": bins.q, "azimuth": bins.azimuth, "n_pixels": bins.n_pixels}
+
+
+BINS_UNITS = {"bin": "", "q": "1/nm", "azimuth": "deg", "n_pixels": ""}
+
+
+def suggestion_table(
+    suggestion: Suggestion, event: str, *, time: float, raw_uid: str = "", seq_num: int = 0, novelty: float = math.nan
+) -> pa.Table:
+    """One row: one event in the life of a suggestion."""
+    if event not in SUGGESTION_EVENTS:
+        raise ValueError(f"event is {event!r}, not one of {', '.join(SUGGESTION_EVENTS)}")
+    row = {
+        "time": time,
+        "suggestion_id": suggestion.id,
+        "event": event,
+        "raw_uid": raw_uid,
+        "seq_num": seq_num,
+        "x": suggestion.position.get("x", math.nan),
+        "y": suggestion.position.get("y", math.nan),
+        "expected_novelty": suggestion.expected_novelty,
+        "uncertainty": suggestion.uncertainty,
+        "cost": suggestion.cost,
+        "score": suggestion.score,
+        "novelty": novelty,
+        "reason": suggestion.reason,
+        "inputs": " ".join(suggestion.inputs),
+        "model": suggestion.model,
+        "seed": suggestion.seed,
+    }
+    return pa.Table.from_pylist([row], schema=SUGGESTIONS_SCHEMA)

@@ -1,0 +1,204 @@
+"""An embedded Tiled server: the catalogue of a session in one folder, in a thread of this process."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import secrets
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from ainerd_agent.errors import SessionError
+
+_HOST = "127.0.0.1"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 5
+_log = logging.getLogger(__name__)
+
+
+class TiledServer:
+    """A Tiled server on this machine that keeps everything in one folder, and can be reopened on it.
+
+    Parameters
+    ----------
+    directory : Path
+        Holds the catalogue (`catalog.db`), the rows of tables (`tables.db`), arrays (`data`), and the files that
+        detectors write (`frames`), which the server can read. Created where it does not exist.
+    port : int
+        0 takes any free port.
+    api_key : str or None
+        Letters and digits. By default a new random key each time.
+
+    Raises
+    ------
+    SessionError
+        The folder cannot be written or is being served already, the port is taken, or Tiled does not start.
+    """
+
+    def __init__(self, directory: Path, *, port: int = 0, api_key: str | None = None) -> None:
+        self.directory = directory.resolve()
+        self._api_key = secrets.token_hex(16) if api_key is None else api_key
+        if not (self._api_key.isascii() and self._api_key.isalnum()):
+            raise SessionError("The API key of the Tiled server may hold letters and digits only.")
+        with ExitStack() as resources:
+            resources.enter_context(_claim(self.directory))
+            listener = resources.enter_context(_listen(port))
+            self.port: int = listener.getsockname()[1]
+            try:
+                self._server = _build_server(self.directory, self._api_key)
+            except Exception as error:
+                reason = str(error).partition("\n")[0]
+                raise SessionError(f"Tiled cannot open the catalogue in {self.directory}: {reason}") from error
+            # A daemon: a server that was never closed must not keep the interpreter from ending.
+            self._thread = threading.Thread(target=self._run, args=(listener,), name="tiled-server", daemon=True)
+            self._thread.start()
+            resources.callback(self._stop)
+            self._wait_until_healthy()
+            self._resources = resources.pop_all()
+
+    @property
+    def frames(self) -> Path:
+        """The folder for detector files, which the server can read."""
+        return self.directory / "frames"
+
+    @property
+    def address(self) -> str:
+        """Where the server listens, without the API key: fit for logs."""
+        return f"http://{_HOST}:{self.port}"
+
+    @property
+    def uri(self) -> str:
+        """What `connect` and `tiled.client.from_uri` take, with the API key: a secret."""
+        return f"{self.address}/api/v1?api_key={self._api_key}"
+
+    def close(self) -> None:
+        """Stop the server and release its folder and port. Closing twice is harmless."""
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            self._server.run(sockets=[listener])
+        except SystemExit:
+            _log.error("Tiled did not start.")  # uvicorn has logged why, and ends its thread this way
+
+    def _stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=2 * _STOP_SECONDS)
+        if self._thread.is_alive():
+            _log.warning("The Tiled server on %s is still busy; it ends with this process.", self.directory)
+
+    def _wait_until_healthy(self) -> None:
+        import httpx
+
+        deadline = time.monotonic() + _START_SECONDS
+        with httpx.Client(trust_env=False, timeout=1.0) as client:
+            while time.monotonic() < deadline:
+                if not self._thread.is_alive():
+                    raise SessionError(f"Tiled did not start on {self.directory}: the log above says why.")
+                try:
+                    if client.get(f"{self.address}/healthz").is_success:
+                        return
+                except httpx.TransportError:
+                    pass  # not answering yet
+                time.sleep(0.02)
+        raise SessionError(f"Tiled did not start on {self.directory} within {_START_SECONDS:.0f} s.")
+
+
+def _claim(directory: Path) -> IO[str]:
+    """Create the folders, and lock them: two servers on one SQLite file lose rows."""
+    try:
+        for folder in (directory, directory / "data", directory / "frames"):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = (directory / ".lock").open("w")
+    except OSError as error:
+        raise SessionError(
+            f"The folder {directory} cannot be written ({error.strerror}): choose another, or change its permissions."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise SessionError(
+            f"Another Tiled server is using the folder {directory}: stop that one, or choose another folder."
+        ) from error
+    return lock
+
+
+def _listen(port: int) -> socket.socket:
+    # By its full name: asyncio sends small answers at once only on sockets that say TCP, the others wait 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # The port of a server that was just stopped lingers; this lets the next server have it, not steal a used one.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise SessionError(
+            f"Port {port} on {_HOST} cannot be used ({error}): choose another one, or 0 for any free port."
+        ) from error
+    return listener
+
+
+def _build_server(directory: Path, api_key: str) -> Any:
+    import copy
+
+    import uvicorn
+    from bluesky_tiled_plugins.exporters import json_seq_exporter
+    from bluesky_tiled_plugins.routers.validator import router as validator_router
+    from tiled.catalog import from_uri as open_catalog
+    from tiled.config import Authentication, StreamingCacheConfig
+    from tiled.media_type_registration import default_serialization_registry
+    from tiled.server.app import build_app
+    from tiled.server.settings import get_settings
+
+    from ainerd_agent.catalog._storage import OneBatchSQLAdapter, prepare_database
+
+    database = directory / "catalog.db"
+    prepare_database(database)
+    catalog = open_catalog(
+        database,
+        writable_storage=[directory / "data", f"sqlite:///{directory / 'tables.db'}"],
+        readable_storage=[str(directory / "frames")],
+        adapters_by_mimetype={"application/x-tiled-sql-table": OneBatchSQLAdapter},
+        cache_config={**StreamingCacheConfig(uri="bounded").model_dump(), "datastore": "bounded"},
+        # SQLite takes one writer: with more connections appends fail with "database is locked".
+        storage_pool_size=1,
+        storage_max_overflow=0,
+    )
+    serializers = copy.deepcopy(default_serialization_registry)
+    serializers.register("BlueskyRun", "application/json-seq", json_seq_exporter)
+    app = build_app(
+        catalog,
+        authentication=Authentication(single_user_api_key=api_key),
+        serialization_registry=serializers,
+        include_routers=[validator_router],
+    )
+    # Tiled's settings belong to the process: without a copy, a second server's API key would replace the first one's.
+    settings = app.dependency_overrides[get_settings]().model_copy(deep=True)
+    app.dependency_overrides[get_settings] = lambda: settings
+    logging.getLogger("tiled.server.app").setLevel(logging.WARNING)  # it greets on stderr at each start
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+    )

@@ -1,0 +1,205 @@
+"""A writer that loses nothing while the server is away: what cannot be delivered waits in a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+import os
+import threading
+import time as clock
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.catalog.client import ServerUnreachableError
+from ainerd_agent.catalog.writer import DerivedWriter
+from ainerd_agent.errors import CatalogError, SessionError
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Run, ShearStress, Suggestion
+
+_RECORDS = {kind.__name__: kind for kind in (Analysis, Bins, Fingerprints, Origin, Run, ShearStress, Suggestion)}
+_log = logging.getLogger(__name__)
+
+
+class SpooledWriter:
+    """A `DerivedWriter` for a live session, which may be called from several threads.
+
+    While the server cannot be reached, every call is kept as a file, in order. Each later call first delivers what
+    waits, and so does a new `SpooledWriter` on the same folder. A file goes only when the server has its content;
+    delivering twice is harmless, because the writer is idempotent.
+
+    Parameters
+    ----------
+    writer : DerivedWriter
+    spool_dir : Path
+        Created where it is missing. Each model has a folder of its own in it.
+
+    Raises
+    ------
+    SessionError
+        The folder cannot be written.
+    """
+
+    def __init__(self, writer: DerivedWriter, spool_dir: Path) -> None:
+        self._writer = writer
+        self._runs: dict[str, Run] = {}
+        self._lock = threading.RLock()
+        self._directory = spool_dir / writer.model.name
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SessionError(f"The spool folder {self._directory} cannot be created: {error.strerror}.") from error
+        self._next = max((int(path.stem) for path in self._waiting()), default=0) + 1
+
+    def open_run(self, run: Run) -> None:
+        """As `DerivedWriter.open_run`."""
+        with self._lock:
+            self._runs[run.uid] = run
+            self._writer.open_run(run)
+
+    def append(self, raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
+        """As `DerivedWriter.append`."""
+        self._call("append", raw_uid=raw_uid, fingerprints=list(fingerprints), analyses=list(analyses))
+
+    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+        """As `DerivedWriter.record_failure`."""
+        self._call("record_failure", raw_uid=raw_uid, seq_num=seq_num, message=message)
+
+    def close_run(self, raw_uid: str, status: str) -> None:
+        """As `DerivedWriter.close_run`."""
+        self._call("close_run", raw_uid=raw_uid, status=status)
+        with self._lock:
+            del self._runs[raw_uid]
+
+    def record_suggestion(
+        self, suggestion: Suggestion, event: str, *, raw_uid: str = "", seq_num: int = 0, novelty: float = math.nan
+    ) -> None:
+        """As `DerivedWriter.record_suggestion`."""
+        self._call(
+            "record_suggestion",
+            suggestion=suggestion,
+            event=event,
+            raw_uid=raw_uid,
+            seq_num=seq_num,
+            novelty=novelty,
+            time=clock.time(),
+        )
+
+    def flush(self) -> int:
+        """Deliver what waits, and return the number of calls that are still waiting."""
+        with self._lock:
+            waiting = self._waiting()
+            if waiting and self._writer.is_reachable():
+                try:
+                    for path in waiting:
+                        self._deliver(path)
+                    _log.info("Delivered %d records that were waiting in %s.", len(waiting), self._directory)
+                except ServerUnreachableError as error:
+                    _log.warning("%s Records wait in %s.", error, self._directory)
+            return len(self._waiting())
+
+    def _call(self, method: str, **arguments: Any) -> None:
+        with self._lock:
+            run = None if method == "record_suggestion" else self._run(arguments["raw_uid"])
+            if self.flush() == 0:
+                try:
+                    self._perform(method, run, arguments)
+                    return
+                except ServerUnreachableError as error:
+                    _log.warning("%s From now on records wait in %s.", error, self._directory)
+            self._keep({"method": method, "run": run, "arguments": arguments})
+
+    def _run(self, raw_uid: str) -> Run:
+        if raw_uid not in self._runs:
+            raise ValueError(f"run {raw_uid} was not opened")
+        return self._runs[raw_uid]
+
+    def _perform(self, method: str, run: Run | None, arguments: Mapping[str, Any]) -> None:
+        if run is not None:
+            self._writer.open_run(run)
+        getattr(self._writer, method)(**arguments)
+
+    def _deliver(self, path: Path) -> None:
+        try:
+            call = read_envelope(path)
+            self._perform(call["method"], call["run"], call["arguments"])
+        except ServerUnreachableError:
+            raise
+        except (CatalogError, ValueError) as error:
+            # It would fail for ever, and must not hold up what comes after it.
+            refused = path.with_suffix(".refused")
+            path.rename(refused)
+            _log.error("A record that had been waiting cannot be delivered, and is kept as %s: %s", refused, error)
+            return
+        path.unlink()
+
+    def _keep(self, call: dict[str, Any]) -> None:
+        path = self._directory / f"{self._next:08d}.npz"
+        try:
+            write_envelope(path, call)
+        except OSError as error:
+            raise SessionError(f"A record is lost: {path} cannot be written ({error.strerror}).") from error
+        self._next += 1
+
+    def _waiting(self) -> list[Path]:
+        return sorted(self._directory.glob("[0-9]*.npz"))
+
+
+def write_envelope(path: Path, content: Any) -> None:
+    """Write records as one .npz file without pickle: its text `envelope` is JSON, its arrays are named there."""
+    arrays: dict[str, NDArray[Any]] = {}
+    envelope = json.dumps(_pack(content, arrays))
+    unfinished = path.with_suffix(".unfinished")
+    with unfinished.open("wb") as file:
+        np.savez(file, allow_pickle=False, envelope=np.array(envelope), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+
+
+def read_envelope(path: Path) -> Any:
+    """Read what `write_envelope` wrote."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return _unpack(json.loads(str(file["envelope"])), file)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise CatalogError(f"The spooled record {path} is damaged: {error}.") from error
+
+
+def _pack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: _pack(getattr(value, field.name), arrays) for field in dataclasses.fields(value)}
+        return {"record": type(value).__name__, "fields": fields}
+    if isinstance(value, np.ndarray):
+        name = f"array{len(arrays)}"
+        arrays[name] = value
+        return {"array": name}
+    if isinstance(value, Mapping):
+        return {"mapping": {str(key): _pack(item, arrays) for key, item in value.items()}}
+    if isinstance(value, tuple):
+        return {"tuple": [_pack(item, arrays) for item in value]}
+    if isinstance(value, list):
+        return [_pack(item, arrays) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _unpack(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(item, arrays) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "record" in value:
+        fields = {name: _unpack(item, arrays) for name, item in value["fields"].items()}
+        return _RECORDS[value["record"]](**fields)
+    if "array" in value:
+        return arrays[value["array"]]
+    if "tuple" in value:
+        return tuple(_unpack(item, arrays) for item in value["tuple"])
+    return {name: _unpack(item, arrays) for name, item in value["mapping"].items()}

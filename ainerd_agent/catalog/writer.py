@@ -1,0 +1,144 @@
+"""Writing what was derived from runs: C2 maps, points, failures, and the agent's suggestions."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ainerd_agent.catalog.client import address_of, limit_retries, server_errors
+from ainerd_agent.catalog.schema import ModelIdentity, suggestion_table
+from ainerd_agent.catalog.stores import MapsStore, PointsStore, SuggestionsStore, model_container
+from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
+
+FINAL_STATUSES = ("success", "abort", "fail")
+
+
+class DerivedWriter:
+    """Write derived data to a Tiled server: the only writer of what it writes, used by one thread at a time.
+
+    Everything is idempotent. What is there already stays as it is, so an analysis that was interrupted goes on where
+    it stopped, and one that is repeated changes nothing.
+
+    Parameters
+    ----------
+    root_client : tiled Container
+        From `connect`.
+    model : ModelIdentity
+        The latent model that the analyses come from.
+
+    Raises
+    ------
+    ServerUnreachableError
+        By every method but `open_run`: no server answers. The same call may be repeated later.
+    CatalogError
+        By every method but `open_run`: the server refuses, or the records do not fit what is there.
+    """
+
+    def __init__(self, root_client: Any, *, model: ModelIdentity) -> None:
+        limit_retries()
+        self.model = model
+        self._root = root_client
+        self._address = address_of(root_client)
+        self._runs: dict[str, Run] = {}
+        self._stores: dict[str, tuple[MapsStore, PointsStore]] = {}
+        self._suggestions: SuggestionsStore | None = None
+
+    def open_run(self, run: Run) -> None:
+        """Announce a run. Nothing is written before its first measurement or failure."""
+        self._runs.setdefault(run.uid, run)
+
+    def append(self, raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
+        """Add measurements of a run that is open, as many as there are; those already there are left as they are.
+
+        Parameters
+        ----------
+        fingerprints, analyses : sequence
+            Of the same measurements, in the same order.
+        """
+        if any(f.origin.raw_uid != raw_uid for f in fingerprints) or any(a.origin.raw_uid != raw_uid for a in analyses):
+            raise ValueError(f"not all measurements are of run {raw_uid}")
+        with self._stores_of(raw_uid) as (maps, points):
+            # In this order: nobody shall read points whose maps are not there.
+            maps.append(fingerprints)
+            points.append(fingerprints, analyses)
+
+    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+        """Note in the metadata of a run why a measurement could not be analysed."""
+        with self._stores_of(raw_uid) as (_, points):
+            points.fail(seq_num, message)
+
+    def close_run(self, raw_uid: str, status: str) -> None:
+        """Note how a run ended: "success", "abort" or "fail". A run without any measurement leaves no trace."""
+        if status not in FINAL_STATUSES:
+            raise ValueError(f"status is {status!r}, not one of {', '.join(FINAL_STATUSES)}")
+        with self._stores_of(raw_uid) as (_, points):
+            points.update(status)
+        del self._runs[raw_uid], self._stores[raw_uid]
+
+    def record_suggestion(
+        self,
+        suggestion: Suggestion,
+        event: str,
+        *,
+        raw_uid: str = "",
+        seq_num: int = 0,
+        novelty: float = math.nan,
+        time: float | None = None,
+    ) -> None:
+        """Add an event in the life of a suggestion.
+
+        Parameters
+        ----------
+        event : str
+            "proposed", "measured" or "failed".
+        raw_uid, seq_num
+            The measurement that came of it; 0 where the number is not known.
+        novelty : float
+            What was found there.
+        time : float, optional
+            Of the event, seconds since the epoch; by default now.
+        """
+        row = suggestion_table(
+            suggestion,
+            event,
+            time=clock.time() if time is None else time,
+            raw_uid=raw_uid,
+            seq_num=seq_num,
+            novelty=novelty,
+        )
+        try:
+            with server_errors(self._address):
+                if self._suggestions is None:
+                    self._suggestions = SuggestionsStore(model_container(self._root, self.model))
+                self._suggestions.append(row)
+        except BaseException:
+            self._suggestions = None
+            raise
+
+    def is_reachable(self) -> bool:
+        """Whether the server answers, found out within a second."""
+        import httpx
+
+        try:
+            answer = self._root.context.http_client.get(self._address, timeout=1.0)
+        except httpx.TransportError:
+            return False
+        return bool(answer.status_code < 500)
+
+    @contextmanager
+    def _stores_of(self, raw_uid: str) -> Iterator[tuple[MapsStore, PointsStore]]:
+        if raw_uid not in self._runs:
+            raise ValueError(f"run {raw_uid} was not opened")
+        try:
+            with server_errors(self._address):
+                if raw_uid not in self._stores:
+                    run = self._runs[raw_uid]
+                    parent = model_container(self._root, self.model)
+                    self._stores[raw_uid] = MapsStore(self._root, run), PointsStore(parent, run, self.model)
+                yield self._stores[raw_uid]
+        except BaseException:
+            self._stores.pop(raw_uid, None)  # what reached the server is not known: read it back the next time
+            raise

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ainerd_agent.catalog.schema import (
+    SUGGESTIONS_SCHEMA,
+    ModelIdentity,
+    column_metadata,
+    points_schema,
+    points_table,
+    suggestion_table,
+)
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, ShearStress, Suggestion
+
+N_BINS = 3
+
+
+def pair(seq_num: int, *, position: dict[str, float] | None = None, **extra: Any) -> tuple[Fingerprints, Analysis]:
+    origin = Origin(
+        raw_uid="run",
+        seq_num=seq_num,
+        start=100.0 + seq_num,
+        stop=101.0 + seq_num,
+        position=position or {},
+        extra=extra,
+    )
+    fingerprints = Fingerprints(
+        origin=origin,
+        c2=np.zeros((N_BINS, 4, 4), np.float32),
+        bins=Bins(q=np.array([0.1, 0.2, 0.3]), azimuth=np.array([0.0, 120.0, 240.0]), n_pixels=np.array([5, 6, 7])),
+        duration=1.0,
+        mean_counts=np.ones(N_BINS),
+        contrast=np.array([0.1, 0.2, 0.3]),
+        tau=np.array([1.0, math.nan, 3.0]),
+        g2=np.ones((N_BINS, 2), np.float32),
+        lags=np.array([0.1, 0.2]),
+    )
+    analysis = Analysis(
+        origin=origin,
+        latents=np.arange(N_BINS * 64, dtype=np.float32).reshape(N_BINS, 64) + seq_num,
+        cluster=np.array([2, 0, 1]),
+        centre_distance=np.ones(N_BINS),
+        novelty=np.array([1.0, 2.0, 4.0]),
+        reconstruction_error=np.ones(N_BINS),
+        stress=ShearStress(mean=12.0 + seq_num, std=0.5, shear_rate=0.0, viscosity=9.0, n_samples=3),
+    )
+    return fingerprints, analysis
+
+
+def table_of(*pairs: tuple[Fingerprints, Analysis]) -> pa.Table:
+    return points_table([f for f, _ in pairs], [a for _, a in pairs])
+
+
+def test_points_have_one_row_per_measurement_and_bin() -> None:
+    table = table_of(pair(4, position={"x": 1.5, "y": -2.0}), pair(5))
+    assert table.schema.equals(points_schema(), check_metadata=True)
+    rows = table.to_pandas()
+    assert list(rows.seq_num) == [4, 4, 4, 5, 5, 5]
+    assert list(rows.bin) == [1, 2, 3, 1, 2, 3]
+    assert list(rows.cluster) == [2, 0, 1] * 2
+    assert list(rows.shear_stress) == [16.0] * 3 + [17.0] * 3
+    assert list(rows.time) == [104.0] * 3 + [105.0] * 3
+    assert list(rows.x[:3]) == [1.5] * 3
+    assert rows.x[3:].isna().all()
+    assert rows.tau.isna().sum() == 2
+    assert set(rows.raw_uid) == {"run"}
+    np.testing.assert_array_equal(rows[[f"z{k}" for k in range(64)]].iloc[4], np.arange(64) + 64 + 5)
+
+
+def test_every_column_is_a_scalar_with_units() -> None:
+    for schema in (points_schema(), SUGGESTIONS_SCHEMA):
+        assert {column.type for column in schema} <= {pa.string(), pa.int32(), pa.int64(), pa.float32(), pa.float64()}
+        metadata = column_metadata(schema)
+        assert list(metadata["units"]) == schema.names
+        assert all(metadata["descriptions"].values())
+    units = column_metadata(points_schema())["units"]
+    assert (units["q"], units["viscosity"], units["x"], units["cluster"]) == ("1/nm", "Pa s", "mm", "")
+    assert len(points_schema()) == 19 + 64
+
+
+def test_extra_scalars_become_columns_of_their_own_type() -> None:
+    table = table_of(
+        pair(1, good=True, series=np.int32(3), load=2, sample="a", gap=None),
+        pair(2, good=False, series=np.int32(4), load=2.5, sample="b", gap=None),
+    )
+    kinds = {name: table.schema.field(name).type for name in ("good", "series", "load", "sample", "gap")}
+    assert kinds == {
+        "good": pa.bool_(),
+        "series": pa.int64(),
+        "load": pa.float64(),
+        "sample": pa.string(),
+        "gap": pa.float64(),
+    }
+    assert table["load"].to_pylist() == [2.0] * 3 + [2.5] * 3
+    assert table["gap"].null_count == 6
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ({"load": 1}, {}, "lack: load"),
+        ({"load": 1}, {"load": "heavy"}, "found: int, str"),
+        ({"load": [1]}, {"load": [2]}, "found: list"),
+        ({"Shear Stress (Pa)": 1.0}, {"Shear Stress (Pa)": 1.0}, "Rename it"),
+        ({"Q": 1.0}, {"Q": 1.0}, "Rename it"),
+        ({"z3": 1.0}, {"z3": 1.0}, "Rename it"),
+        ({"load": 1.0, "Load": 2.0}, {"load": 1.0, "Load": 2.0}, "Rename it"),
+    ],
+)
+def test_extra_scalars_that_cannot_be_columns(first: dict[str, Any], second: dict[str, Any], reason: str) -> None:
+    with pytest.raises(CatalogError, match=reason):
+        table_of(pair(1, **first), pair(2, **second))
+
+
+def test_records_of_different_measurements_do_not_mix() -> None:
+    (f, _), (_, a) = pair(1), pair(2)
+    with pytest.raises(ValueError, match="same measurements"):
+        points_table([f], [a])
+
+
+def test_suggestion_row() -> None:
+    suggestion = Suggestion(id="s", position={"x": 2.0}, reason="Far.", inputs=("u/1", "u/2"), model="m", seed=5)
+    (row,) = suggestion_table(suggestion, "measured", time=9.0, raw_uid="u", seq_num=3, novelty=1.5).to_pylist()
+    assert (row["time"], row["event"], row["seq_num"], row["novelty"], row["seed"]) == (9.0, "measured", 3, 1.5, 5)
+    assert row["inputs"] == "u/1 u/2"
+    assert math.isnan(row["y"])
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a b", "../a"])
+def test_model_names_are_keys(name: str) -> None:
+    with pytest.raises(CatalogError, match="cannot be called"):
+        ModelIdentity(name=name, weights_sha256="", n_clusters=2)
