@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -59,8 +58,9 @@ class Surrogate:
         latents : ndarray, shape (n, n_features)
             One vector a measurement: those of all its azimuthal bins, so that anisotropy counts.
         """
-        n_components = min(N_COMPONENTS, *latents.shape)
-        self.archive = PCA(n_components, random_state=self._seed).fit_transform(latents.astype(np.float64))
+        centred = latents.astype(np.float64) - latents.mean(axis=0, dtype=np.float64)
+        left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+        self.archive = (left * singular)[:, :N_COMPONENTS]
         self._processes = []
         for component in self.archive.T:
             kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(

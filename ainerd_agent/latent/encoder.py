@@ -189,6 +189,4 @@ class Encoder:
 
 
 def _parts(length: int) -> list[slice]:
-    if length == 0:
-        raise MapError("there is no map to encode")
     return [slice(start, start + BATCH) for start in range(0, length, BATCH)]

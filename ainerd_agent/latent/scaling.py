@@ -94,6 +94,8 @@ def check_maps(maps: ArrayLike) -> NDArray[np.float32]:
         stack = stack[None]
     if stack.ndim != 3 or stack.shape[1] != stack.shape[2]:
         raise MapError(f"C2 maps must be square, with the shape (n, size, size) or (size, size); got {stack.shape}")
+    if len(stack) == 0:
+        raise MapError("there is no map to encode")
     if stack.shape[1] < MIN_SIDE:
         raise MapError(f"C2 maps of {stack.shape[1]} x {stack.shape[1]} are too small; {MIN_SIDE} is the least")
     if (bad := np.flatnonzero(~np.isfinite(stack).all(axis=(1, 2)))).size:

@@ -130,6 +130,7 @@ class TwoTimeStream:
         self._folded = np.zeros((size, len(self._pixels)), dtype=np.float32)
         # Sums over the pixels of a cell, per frame: of I, I^2, and I(t) I(t + 1).
         self._sum, self._square, self._product = np.zeros((3, n_frames, len(self._cells)))
+        self._total = np.zeros(len(self._cells))
         self._last: NDArray[np.float32] | None = None
 
     @property
@@ -159,6 +160,7 @@ class TwoTimeStream:
         if self._saturation is not None:
             self._n_saturated += int(np.count_nonzero(counts >= self._saturation))
         counts = counts.astype(np.float32)
+        self._total += np.add.reduceat(counts, self._cells, axis=1, dtype=np.float64).sum(axis=0)
         if self._image is not None:
             counts /= self._image
 
@@ -205,11 +207,7 @@ class TwoTimeStream:
             c2[number] = part @ part.T / np.float32(part.shape[1])
             if correction is not None:
                 c2[number] += ((self._resize * correction[:, number]) @ self._resize.T).toarray()
-        counts = np.bincount(self._cell_bin, weights=self._sum.sum(axis=0)) / (self.n_frames * self._bin_size)
-        if self._image is not None:
-            counts = (
-                counts * np.bincount(self._cell_bin, weights=np.add.reduceat(self._image, self._cells)) / self._bin_size
-            )
+        counts = np.bincount(self._cell_bin, weights=self._total) / (self.n_frames * self._bin_size)
         return TwoTime(c2, counts, neighbours.mean(axis=0))
 
     def _cell_mean(self) -> FloatArray:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,12 @@ import pytest
 from bluesky import RunEngine
 from event_model import DocumentNames, schema_validators
 from numpy.typing import NDArray
+from ophyd_async.core import init_devices
+
+from ainerd_agent.instrument.beamline import Beamline, build_beamline
+from ainerd_agent.instrument.experiment import Experiment
+from ainerd_agent.instrument.speckle import SpeckleCamera
+from ainerd_agent.scattering import Geometry
 
 
 @dataclass
@@ -85,3 +93,26 @@ def in_loop(run_engine: RunEngine) -> Callable[[Any], Any]:
     from bluesky.run_engine import call_in_bluesky_event_loop
 
     return lambda coroutine: call_in_bluesky_event_loop(coroutine, timeout=10)
+
+
+@pytest.fixture
+def glass() -> Experiment:
+    """A real simulated sample on a small detector with the structure-factor ring on it."""
+    geometry = Geometry(centre=(31.5, 31.5), distance=3.2)
+    return Experiment.random(3, SpeckleCamera(shape=(64, 64), geometry=geometry, peak_counts=8.0), duration=0.32)
+
+
+@pytest.fixture
+def beamline_in(run_engine: RunEngine) -> Iterator[Callable[[Experiment, Path], Beamline]]:
+    """Connect a beamline of 32 frames of 10 ms, whose files go to a folder."""
+    with ExitStack() as stack:
+
+        def connect(experiment: Experiment, directory: Path) -> Beamline:
+            beamline = build_beamline(experiment, directory, frame_time=0.01, n_frames=32, rheometer_period=0.05)
+            with init_devices():
+                stage, detector, rheometer = beamline.stage, beamline.detector, beamline.rheometer
+            del stage, detector, rheometer
+            stack.callback(beamline.close)
+            return beamline
+
+        yield connect

@@ -1,0 +1,146 @@
+"""The plan on a RunEngine with the simulated beamline; what the analysis would say is given by the test."""
+
+import threading
+
+import numpy as np
+import pytest
+from bluesky.utils import FailedStatus
+
+from ainerd_agent.agent import BeamtimeCost, NoSuggestionError, NoveltyAgent
+from ainerd_agent.agent.plans import in_thread, novelty_scan
+from ainerd_agent.records import Analysis, Origin, ShearStress, Suggestion
+
+
+def analysed(raw_uid, seq_num):
+    return Analysis(
+        origin=Origin(raw_uid=raw_uid, seq_num=seq_num, start=0.0, stop=1.0),
+        latents=np.random.default_rng(seq_num).normal(size=(4, 8)).astype(np.float32),
+        cluster=np.zeros(4, dtype=np.int64),
+        centre_distance=np.zeros(4),
+        novelty=np.zeros(4),
+        reconstruction_error=np.zeros(4),
+        stress=ShearStress(),
+    )
+
+
+@pytest.fixture
+def beamline(beamline_in, glass, tmp_path):
+    return beamline_in(glass, tmp_path)
+
+
+@pytest.fixture
+def agent(glass):
+    return NoveltyAgent(glass.sample.limits, BeamtimeCost(10.0, 0.3), n_start=3, seed=1)
+
+
+def scan(beamline, agent, result_of, n, **options):
+    return novelty_scan(
+        [beamline.detector], beamline.stage.x, beamline.stage.y, agent, result_of, n_measurements=n, **options
+    )
+
+
+def test_it_measures_where_the_agent_says(run_engine, documents, beamline, agent):
+    followed = []
+
+    def follow(suggestion, event, *, raw_uid, seq_num, novelty):
+        followed.append((suggestion, event, raw_uid, seq_num, novelty))
+
+    run_engine(
+        scan(
+            beamline, agent, analysed, 5, follow=follow, monitors=[beamline.rheometer.shear_stress], md={"sample": "a"}
+        )
+    )
+    start = documents.named("start")[0]
+    assert start["plan_name"] == "novelty_scan"
+    assert start["sample"] == "a"
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert documents.events("rheometer-shear_stress_monitor")
+    visited = [(e["data"]["stage-x"], e["data"]["stage-y"]) for e in documents.events()]
+    proposed = [tuple(s.position.values()) for s, event, *_ in followed if event == "proposed"]
+    np.testing.assert_allclose(visited, proposed, atol=1e-6)
+    measured = [(uid, number) for _, event, uid, number, _ in followed if event == "measured"]
+    assert measured == [(start["uid"], number) for number in range(1, 6)]
+    assert np.isfinite([novelty for *_, event, _, _, novelty in followed if event == "measured"][1:]).all()
+
+
+def test_it_waits_for_results_only_where_the_agent_needs_them(run_engine, documents, beamline, agent):
+    """During the space-filling start nobody waits: the first result may come after the third measurement."""
+    third_is_done = threading.Event()
+
+    def watch(name, doc):
+        if name == "event" and "stage-x" in doc["data"] and doc["seq_num"] == 3:
+            third_is_done.set()
+
+    run_engine.subscribe(watch)
+
+    def result_of(raw_uid, seq_num):
+        assert third_is_done.wait(20)
+        return analysed(raw_uid, seq_num)
+
+    run_engine(scan(beamline, agent, result_of, 4))
+    assert len(documents.events()) == 4
+
+
+def test_a_failed_measurement_does_not_stop_the_scan(run_engine, documents, beamline, agent):
+    events = []
+    run_engine(
+        scan(
+            beamline,
+            agent,
+            lambda uid, number: None if number == 2 else analysed(uid, number),
+            5,
+            follow=lambda _, event, *, raw_uid, seq_num, novelty: events.append((seq_num, event)),
+        )
+    )
+    assert len(documents.events()) == 5
+    assert (2, "failed") in events
+    assert (3, "measured") in events
+
+
+def test_a_used_up_sample_ends_the_scan_in_good_order(run_engine, documents, beamline):
+    class Exhausted:
+        needs_results = False
+
+        def __init__(self):
+            self.ingested = 0
+
+        def suggest(self):
+            if self.ingested or len(documents.events()) == 1:
+                raise NoSuggestionError("used up")
+            return Suggestion(id="1", position={"x": 1.0, "y": 1.0}, reason="")
+
+        def ingest(self, suggestion, analysis):
+            self.ingested += 1
+            return 0.0
+
+    agent = Exhausted()
+    run_engine(scan(beamline, agent, analysed, 5))
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert agent.ingested == 1
+
+
+def test_a_device_that_fails_ends_the_run_as_failed(run_engine, documents, beamline):
+    class Astray:
+        needs_results = False
+
+        def suggest(self):
+            return Suggestion(id="1", position={"x": 99.0, "y": 1.0}, reason="")
+
+    with pytest.raises(FailedStatus):
+        run_engine(scan(beamline, Astray(), analysed, 2))
+    stop = documents.named("stop")[0]
+    assert stop["exit_status"] == "fail"
+
+
+def test_work_in_a_thread_gives_its_result_and_its_error(run_engine):
+    results = []
+
+    def plan():
+        results.append((yield from in_thread(threading.get_ident)))
+        with pytest.raises(ZeroDivisionError):
+            yield from in_thread(lambda: 1 / 0)
+        results.append("went on")
+
+    run_engine(plan())
+    assert results[0] != threading.get_ident()
+    assert results[1] == "went on"

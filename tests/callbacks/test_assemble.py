@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from event_model import pack_event_page
+
+from ainerd_agent.records import Measurement, Run
+from ainerd_agent.settings import DataKeys
+from callbacks import Assembler, Failure, RunEnd
+from tests.callbacks.conftest import POSITIONS
+
+
+def assemble(documents, keys=None):
+    assembler = Assembler(keys or DataKeys())
+    return [record for name, doc in documents for record in assembler.feed(name, doc)]
+
+
+def measurements(records):
+    return [record for record in records if isinstance(record, Measurement)]
+
+
+def test_a_run_becomes_its_measurements(recorded, glass):
+    run, *found, end = assemble(recorded)
+    start = recorded[0][1]
+    assert run == Run(
+        uid=start["uid"],
+        time=start["time"],
+        scan_id=1,
+        plan_name="plan",
+        sample="glass",
+        access={"data_session": "pass-1"},
+    ) or run.plan_name == start.get("plan_name", "")
+    assert (run.sample, run.access) == ("glass", {"data_session": "pass-1"})
+    assert end == RunEnd(start["uid"], "success", "")
+    assert len(found) == 3
+    for number, (measurement, (x, y)) in enumerate(zip(found, POSITIONS, strict=True), start=1):
+        origin = measurement.origin
+        assert (origin.raw_uid, origin.stream, origin.seq_num) == (start["uid"], "primary", number)
+        assert origin.position == pytest.approx({"x": x, "y": y})
+        assert origin.stop - origin.start == pytest.approx(0.32)
+        assert origin.elapsed == pytest.approx(origin.start - start["time"])
+        assert measurement.frame_time == 0.01
+        assert measurement.saturation == glass.saturation
+    assert found[0].origin.stop <= found[1].origin.start
+
+
+def test_frames_are_those_of_the_event(recorded):
+    movies = [np.concatenate(list(each.frames.blocks())) for each in measurements(assemble(recorded))]
+    assert [movie.shape for movie in movies] == [(32, 64, 64)] * 3
+    assert np.any(movies[0] != movies[1])
+    whole = measurements(assemble(recorded))[0].frames.path
+    import h5py
+
+    with h5py.File(whole) as file:
+        np.testing.assert_array_equal(np.concatenate(movies), file["/entry/data/data"][:])
+
+
+def test_rheometer_readings_of_the_exposure_come_along(recorded, glass):
+    for measurement in measurements(assemble(recorded)):
+        samples = measurement.rheometer
+        inside = (samples.time >= measurement.origin.start) & (samples.time <= measurement.origin.stop)
+        assert inside.sum() >= 2
+        assert np.all(np.diff(samples.time) >= 0)
+        np.testing.assert_allclose(samples.viscosity[inside], samples.shear_stress[inside] / samples.shear_rate[inside])
+
+
+def test_a_datum_may_come_after_its_event(recorded):
+    documents = list(recorded)
+    for index, (name, _) in enumerate(documents[:-1]):
+        if name == "stream_datum":
+            documents[index], documents[index + 1] = documents[index + 1], documents[index]
+    assert len(measurements(assemble(documents))) == 3
+
+
+def test_one_datum_may_cover_several_events(recorded):
+    datums = [doc for name, doc in recorded if name == "stream_datum"]
+    joined = {**datums[0], "indices": {"start": 0, "stop": 3}, "seq_nums": {"start": 1, "stop": 4}}
+    documents = [(name, doc) for name, doc in recorded if name != "stream_datum"]
+    documents.insert(-1, ("stream_datum", joined))
+    expected = [each.frames for each in measurements(assemble(recorded))]
+    assert [each.frames for each in measurements(assemble(documents))] == expected
+
+
+def test_event_pages_are_events(recorded):
+    documents = [(name if name != "event" else "event_page", doc if name != "event" else pack_event_page(doc))
+                 for name, doc in recorded]  # fmt: skip
+    assert len(measurements(assemble(documents))) == 3
+
+
+def test_without_the_start_of_the_exposure_it_is_taken_from_the_event(recorded):
+    found = measurements(assemble(recorded, DataKeys(exposure_start="not there")))
+    events = [doc for name, doc in recorded if name == "event" and "stage-x" in doc["data"]]
+    for measurement, event in zip(found, events, strict=True):
+        assert measurement.origin.stop == pytest.approx(event["time"])
+
+
+def test_a_run_without_rheometer_or_stage_is_measured_all_the_same(recorded):
+    keys = DataKeys(shear_stress="a", shear_rate="b", viscosity="c", x="d", y="e")
+    found = measurements(assemble(recorded, keys))
+    assert len(found) == 3
+    assert len(found[0].rheometer.time) == 0
+    assert found[0].origin.position == {}
+
+
+def test_a_missing_frame_time_is_a_failure_of_the_measurement(recorded):
+    failures = [r for r in assemble(recorded, DataKeys(frame_time="nowhere")) if isinstance(r, Failure)]
+    assert [failure.seq_num for failure in failures] == [1, 2, 3]
+    assert "nowhere" in failures[0].message
+
+
+def test_an_aborted_run_keeps_what_it_had(recorded):
+    last_event = max(
+        index for index, (name, doc) in enumerate(recorded) if name == "event" and "stage-x" in doc["data"]
+    )
+    # The last event's frames were never named.
+    cut = [doc for index, doc in enumerate(recorded) if index < last_event and doc[0] != "stop"]
+    cut = cut[:-1] + [recorded[last_event]] if cut[-1][0] == "stream_datum" else [*cut, recorded[last_event]]
+    stop = {**recorded[-1][1], "exit_status": "abort", "reason": "beam lost"}
+    records = assemble([*cut, ("stop", stop)])
+    assert len(measurements(records)) == 2
+    assert isinstance(records[-2], Failure)
+    assert "before the detector named" in records[-2].message
+    assert records[-1] == RunEnd(stop["run_start"], "abort", "beam lost")
+
+
+def test_runs_may_be_interleaved_and_strangers_are_passed_over(recorded):
+    stranger = [(name, doc) for name, doc in recorded if name != "start"]
+    assert assemble(stranger) == []
+    assert assemble(
+        [("start", {"uid": "other", "time": 0.0}), ("stop", {"run_start": "other", "exit_status": "fail"})]
+    )[-1] == RunEnd("other", "fail", "")
+
+
+def test_a_stream_without_frames_is_not_measured(recorded):
+    assert measurements(assemble(recorded, DataKeys(frames="another-detector"))) == []

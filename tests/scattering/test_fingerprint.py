@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from ainerd_agent.instrument.dynamics import equilibrium
+from ainerd_agent.instrument.speckle import SpeckleCamera
+from ainerd_agent.records import Measurement, Origin
+from ainerd_agent.scattering import ArrayFrames, Geometry, azimuthal_bins, fingerprint
+from ainerd_agent.scattering.fingerprint import age_average, relaxation_time
+
+GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)
+
+
+def test_a_simulated_movie_gives_back_its_dynamics():
+    camera = SpeckleCamera(shape=(160, 160), geometry=GEOMETRY, contrast=0.5, peak_counts=6.0)
+    dynamics = equilibrium(0.15)
+    frames = camera.movie(dynamics, np.arange(300) / 300, np.random.default_rng(0))
+    measurement = Measurement(
+        origin=Origin(raw_uid="run", seq_num=1, start=0.0, stop=1.0), frames=ArrayFrames(frames), frame_time=1 / 300
+    )
+    found = fingerprint(measurement, azimuthal_bins(GEOMETRY, (160, 160)))
+    assert found.c2.shape == (18, 256, 256)
+    assert found.duration == pytest.approx(1)
+    assert found.contrast.mean() == pytest.approx(0.5 * np.exp(-2 / 300 / 0.15), rel=0.03)
+    # |g1|^2 = exp(-2 t / tau) has fallen to 1/e at tau / 2.
+    assert np.median(found.tau) == pytest.approx(0.075, rel=0.1)
+    assert found.g2[:, 128:200].mean() == pytest.approx(1, abs=0.01)
+    inside = np.abs(camera.geometry.q((160, 160)) - 0.024) < 0.005
+    assert found.mean_counts.mean() == pytest.approx(frames[:, inside].mean(), rel=0.02)
+
+
+def test_age_average_takes_means_along_the_diagonals():
+    maps = np.random.default_rng(1).normal(size=(2, 9, 9)).astype(np.float32)
+    expected = [[np.diagonal(each, lag).mean() for lag in range(9)] for each in maps]
+    np.testing.assert_allclose(age_average(maps), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_relaxation_time_is_that_of_an_exponential_and_unknown_where_nothing_relaxes():
+    lags = np.linspace(0, 10, 400)
+    curves = np.stack([np.exp(-lags / 2), np.ones_like(lags), np.zeros_like(lags)]).astype(np.float32)
+    tau = relaxation_time(curves, lags)
+    assert tau[0] == pytest.approx(2, rel=1e-3)
+    assert np.isnan(tau[1:]).all()

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from ainerd_agent.errors import MapError
+from ainerd_agent.scattering.stored_maps import read_maps
+
+
+def relaxed(n, size=20, baseline=1.0, noise=0.0):
+    lag = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    maps = baseline + np.exp(-lag / 2.0)[None].repeat(n, axis=0)
+    return maps + noise * np.random.default_rng(0).normal(size=maps.shape)
+
+
+def test_columns_of_an_npz_go_with_their_maps(tmp_path):
+    path = tmp_path / "maps.npz"
+    np.savez(path, c2=relaxed(3), series=np.array([7, 7, 8]), x=np.array([0.1, 0.2, 0.3]), other=np.zeros(5))
+    stored = read_maps(path)
+    assert len(stored) == 3
+    assert set(stored.columns) == {"series", "x"}
+    first, *_, last = stored.fingerprints("run", 100.0, baseline=1.0, duration=5.0)
+    assert last.origin.seq_num == 3
+    assert last.origin.extra == {"series": 8}
+    assert first.origin.position == {"x": 0.1}
+    assert first.c2.shape == (1, 20, 20)
+    assert first.contrast[0] == pytest.approx(np.exp(-0.5), rel=1e-4)
+    assert first.tau[0] == pytest.approx(5.0 / 20 * 3, rel=0.1)
+
+
+def test_a_single_map_is_one_measurement(tmp_path):
+    np.save(tmp_path / "one.npy", relaxed(1)[0])
+    assert len(read_maps(tmp_path / "one.npy")) == 1
+
+
+@pytest.mark.parametrize("baseline", [0.0, 1.0, 0.3])
+def test_the_baseline_is_found(tmp_path, baseline):
+    np.save(tmp_path / "maps.npy", relaxed(30, size=50, baseline=baseline, noise=0.05))
+    assert read_maps(tmp_path / "maps.npy").baseline() == pytest.approx(baseline, abs=0.01)
+
+
+def test_maps_with_nan_are_known_and_do_not_spoil_the_rest(tmp_path):
+    maps = relaxed(4)
+    maps[2, 3, 3] = np.nan
+    np.save(tmp_path / "maps.npy", maps)
+    stored = read_maps(tmp_path / "maps.npy")
+    assert stored.finite.tolist() == [True, True, False, True]
+    assert np.isfinite(stored.baseline())
+
+
+def test_files_without_maps_are_refused(tmp_path):
+    np.save(tmp_path / "flat.npy", np.zeros((5, 6)))
+    np.savez(tmp_path / "two.npz", a=relaxed(2), b=relaxed(2))
+    np.save(tmp_path / "nan.npy", np.full((2, 9, 9), np.nan))
+    (tmp_path / "text.npz").write_text("no maps here")
+    np.save(tmp_path / "whole.npy", relaxed(4))
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:2000])
+    np.save(tmp_path / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    cases = {
+        "missing.npy": "there is no file",
+        "flat.npy": "no square maps",
+        "two.npz": "name one with --key",
+        "nan.npy": "every map",
+        "text.npz": "not a readable",
+        "cut.npy": "not a readable",
+        "pickled.npy": "not a readable",
+    }
+    for name, message in cases.items():
+        with pytest.raises(MapError, match=message):
+            read_maps(tmp_path / name)
+    assert len(read_maps(tmp_path / "two.npz", key="b")) == 2
