@@ -30,6 +30,16 @@ class DataKeys(BaseModel):
     viscosity: str = "rheometer-viscosity"
 
 
+class GeometrySettings(BaseModel):
+    """Where the detector stands; the simulated beamline brings its own."""
+
+    centre_row: float = Field(description="direct beam, pixels; 0 is the middle of the first row")
+    centre_column: float = Field(description="direct beam, pixels; 0 is the middle of the first column")
+    distance: float = Field(gt=0, description="m")
+    pixel_size: float = Field(default=55e-6, gt=0, description="m")
+    wavelength: float = Field(default=0.11271, gt=0, description="nm")
+
+
 class BinSettings(BaseModel):
     """The part of the detector that is analysed: the paper's by default."""
 
@@ -53,7 +63,14 @@ class Settings(BaseSettings):
     tiled_api_key: SecretStr | None = None
     model: Path | None = Field(default=None, description="A latent model; the shipped one where not given.")
     keys: DataKeys = DataKeys()
+    geometry: GeometrySettings | None = None
     bins: BinSettings = BinSettings()
+
+    @property
+    def tiled_address(self) -> str:
+        """What `tiled.client.from_uri` takes: a secret where there is an API key."""
+        key = self.tiled_api_key
+        return self.tiled_uri if key is None else f"{self.tiled_uri}?api_key={key.get_secret_value()}"
 
     @classmethod
     def settings_customise_sources(

@@ -3,5 +3,15 @@
 from callbacks.analysis import AnalysisCallback, Outcome
 from callbacks.assemble import Assembler, Failure, RunEnd
 from callbacks.background import InBackground
+from callbacks.live import LiveAnalysis, live_analysis
 
-__all__ = ["AnalysisCallback", "Assembler", "Failure", "InBackground", "Outcome", "RunEnd"]
+__all__ = [
+    "AnalysisCallback",
+    "Assembler",
+    "Failure",
+    "InBackground",
+    "LiveAnalysis",
+    "Outcome",
+    "RunEnd",
+    "live_analysis",
+]

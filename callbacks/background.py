@@ -63,7 +63,7 @@ class InBackground:
                     return
                 self._callback(*item)
             except Exception as error:
-                logger.exception("a %s document was not dealt with", item[0] if item else "?")
+                logger.exception("this document was not dealt with: %s", item[0] if item else None)
                 self.errors.append(error)
             finally:
                 self._documents.task_done()

@@ -112,7 +112,9 @@ class NoveltyAgent:
         nearest = np.linalg.norm(np.array(self._positions) - free[best], axis=1).min()
         return self._suggestion(
             free[best],
-            reason=f"expects novelty {novelty.mean[best]:.1f} ± {novelty.std[best]:.1f}, {nearest:.1f} mm from any spot",
+            reason=(
+                f"novelty {novelty.mean[best]:.1f} ± {novelty.std[best]:.1f} expected, {nearest:.1f} mm from any spot"
+            ),
             expected_novelty=float(novelty.mean[best]),
             uncertainty=float(novelty.std[best]),
             cost=float(cost[best]),

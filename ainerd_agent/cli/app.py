@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from ainerd_agent.cli.demo import demo
@@ -37,5 +39,14 @@ def main() -> None:
     try:
         app()
     except AinerdError as error:
-        Console(stderr=True).print(f"[bold red]ainerd:[/] {error}", highlight=False, soft_wrap=True, markup=True)
-        raise SystemExit(1) from None
+        _complain(str(error))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        _complain(f"the settings (ainerd.toml or AINERD_ variables) do not make sense: {problems}")
+
+
+def _complain(message: str) -> NoReturn:
+    console = Console(stderr=True)
+    console.print("[bold red]ainerd:[/]", end=" ")
+    console.print(message, highlight=False, soft_wrap=True, markup=False)
+    raise SystemExit(1) from None

@@ -59,9 +59,8 @@ def demo(
         (plan.folder / "truth").mkdir(exist_ok=True)
         experiment.write_truth(plan.folder / "truth" / f"{result.raw_uid}.json")
         root = connect(server.uri)
-        model = next(iter(root["ainerd"])) if settings.model is None else _model_name(settings)
         with console.status("Reading the session back from Tiled and drawing it"):
-            findings = report.read_findings(root, model, result.raw_uid, settings.keys.shear_stress)
+            findings = report.read_findings(root, result.model, result.raw_uid, settings.keys.shear_stress)
             pictures = report.draw_figures(
                 root,
                 findings,
@@ -82,12 +81,6 @@ def demo(
         print(jsonlib.dumps({**summary, "undelivered": result.undelivered, "folder": str(plan.folder)}))
     if result.status != "success":
         raise typer.Exit(1)
-
-
-def _model_name(settings: Settings) -> str:
-    from ainerd_agent.latent import Encoder
-
-    return Encoder.load(settings.model).name
 
 
 def _run(plan: SessionPlan, experiment: Experiment, uri: str, settings: Settings, console: Console) -> SessionResult:

@@ -59,15 +59,18 @@ class SessionResult:
     ----------
     raw_uid : str
         Of its run.
+    model : str
+        Name of the latent model.
     status : str
         "success", "abort" or "fail".
     n_start : int
         Measurements of the space-filling start.
     undelivered : int
-        Records that could not be written to Tiled and wait in the folder `unsent`.
+        Results and raw runs that could not be written to Tiled and wait in the folder `unsent`.
     """
 
     raw_uid: str
+    model: str
     status: str
     n_start: int
     undelivered: int
@@ -115,46 +118,34 @@ def run_session(
 
     from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
     from ainerd_agent.agent.plans import novelty_scan
-    from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, connect
-    from ainerd_agent.latent import Analyst, Encoder
+    from ainerd_agent.catalog import connect
     from ainerd_agent.scattering import azimuthal_bins
-    from callbacks import AnalysisCallback, Assembler, Failure, InBackground
+    from callbacks import Failure, InBackground, live_analysis
 
-    bins = settings.bins
     # Bins that do not fit the detector are refused here, before anything moves.
-    partition = azimuthal_bins(
-        experiment.camera.geometry, experiment.shape, q_range=(bins.q_min, bins.q_max), n_bins=bins.n_bins
-    )
-    encoder = Encoder.load(settings.model)
-    identity = ModelIdentity(
-        name=encoder.name,
-        weights_sha256=encoder.weights_sha256,
-        n_clusters=len(encoder.clusters),
-        parameters=bins.model_dump(),
-    )
+    geometry, bins = experiment.camera.geometry, settings.bins
+    azimuthal_bins(geometry, experiment.shape, q_range=(bins.q_min, bins.q_max), n_bins=bins.n_bins)
     root = connect(server_uri, create=True)
-    unsent = plan.folder / "unsent"
-    writer = SpooledWriter(DerivedWriter(root, model=identity), unsent)
-    callback = AnalysisCallback(
-        Assembler(settings.keys), lambda _: partition, Analyst(encoder), writer, on_outcome=listeners.settled
-    )
+    raw_backup = plan.folder / "unsent" / "raw"
+    raw_backup.mkdir(parents=True, exist_ok=True)
+    live = live_analysis(root, settings, plan.folder / "unsent", geometry=geometry, on_outcome=listeners.settled)
     agent = NoveltyAgent(
         experiment.sample.limits,
         BeamtimeCost(speed=STAGE_SPEED, counting=plan.frames * FRAME_TIME),
         n_start=min(N_START, plan.measurements),
-        repeatability=encoder.repeatability,
-        model=encoder.name,
+        repeatability=live.encoder.repeatability,
+        model=live.encoder.name,
         seed=plan.seed,
     )
 
     def result_of(raw_uid: str, seq_num: int) -> Analysis | None:
-        outcome = callback.outcome(raw_uid, seq_num, timeout=RESULT_TIMEOUT)
+        outcome = live.callback.outcome(raw_uid, seq_num, timeout=RESULT_TIMEOUT)
         return None if isinstance(outcome, Failure) else outcome
 
     def follow(suggestion: Suggestion, event: str, *, raw_uid: str, seq_num: int, novelty: float) -> None:
         if event == "proposed":
             listeners.suggested(suggestion, seq_num)
-        writer.record_suggestion(suggestion, event, raw_uid=raw_uid, seq_num=seq_num, novelty=novelty)
+        live.writer.record_suggestion(suggestion, event, raw_uid=raw_uid, seq_num=seq_num, novelty=novelty)
 
     started: list[str] = []
 
@@ -165,9 +156,9 @@ def run_session(
     with ExitStack() as stack:
         engine = RunEngine({}, call_returns_result=True)
         beamline = stack.enter_context(_connected(experiment, plan))
-        raw = InBackground(TiledWriter(root["raw"], batch_size=1, max_array_size=0, backup_directory=str(unsent)))
+        raw = InBackground(TiledWriter(root["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup)))
         stack.callback(raw.close)
-        analysis = InBackground(callback)
+        analysis = InBackground(live.callback)
         stack.callback(analysis.close)
         engine.subscribe(note_start, "start")
         engine.subscribe(raw)
@@ -193,7 +184,13 @@ def run_session(
             problem = str(error.__cause__ or error)  # a device's failure comes wrapped in a FailedStatus
     if not started:
         raise SessionError(f"the scan could not start: {problem}")
-    return SessionResult(raw_uid=started[0], status=status, n_start=agent.n_start, undelivered=writer.flush())
+    return SessionResult(
+        raw_uid=started[0],
+        model=live.encoder.name,
+        status=status,
+        n_start=agent.n_start,
+        undelivered=live.writer.flush() + len(list(raw_backup.glob("*"))),
+    )
 
 
 def _exit_status(result: Any) -> str:

@@ -151,9 +151,13 @@ def test_contrast_and_counts_of_a_frozen_pattern():
 )
 def test_frames_that_cannot_be_trusted_are_refused(frames, message):
     stream = TwoTimeStream(np.ones((4, 5), dtype=int), 10, size=8)
-    with pytest.raises(FrameError, match=message):
+
+    def correlate():
         stream.add(frames)
         stream.result()
+
+    with pytest.raises(FrameError, match=message):
+        correlate()
 
 
 def test_the_error_names_the_frame():

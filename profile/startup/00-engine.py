@@ -1,0 +1,5 @@
+"""The RunEngine. Files here run in order, in one namespace: `ipython --profile-dir=profile`."""
+
+from bluesky import RunEngine
+
+RE = RunEngine({})

@@ -1,0 +1,24 @@
+"""The simulated beamline. At a real one, replace this file by the one that makes your devices."""
+
+import os
+from pathlib import Path
+
+from ophyd_async.core import init_devices
+
+from ainerd_agent.cli.session import SessionPlan, simulated_experiment
+from ainerd_agent.instrument.beamline import build_beamline
+
+session_folder = Path(os.environ.get("AINERD_SESSION", "ainerd-session")).resolve()
+experiment = simulated_experiment(
+    SessionPlan(measurements=16, frames=500, folder=session_folder, seed=0, detector=(160, 160))
+)
+beamline = build_beamline(
+    experiment,
+    session_folder / "frames",
+    frame_time=0.002,
+    n_frames=500,
+    limits=experiment.sample.limits,
+    rheometer_period=0.5,
+)
+with init_devices():
+    stage, detector, rheometer = beamline.stage, beamline.detector, beamline.rheometer

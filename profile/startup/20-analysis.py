@@ -1,0 +1,26 @@
+"""Raw runs and live analysis to Tiled.
+
+The server is the one of AINERD_TILED_URI (with its API key), or one of our own in the session folder.
+"""
+
+import atexit
+
+from bluesky_tiled_plugins import TiledWriter
+
+from ainerd_agent.catalog import TiledServer, connect
+from ainerd_agent.settings import Settings
+from callbacks import InBackground, live_analysis
+
+settings = Settings()
+if "tiled_uri" in settings.model_fields_set:
+    catalog = connect(settings.tiled_address, create=True)
+else:
+    tiled_server = TiledServer(session_folder)
+    atexit.register(tiled_server.close)
+    catalog = connect(tiled_server.uri, create=True)
+
+live = live_analysis(catalog, settings, session_folder / "unsent", geometry=experiment.camera.geometry)
+raw_writer = InBackground(TiledWriter(catalog["raw"], batch_size=1, max_array_size=0))
+analysis = InBackground(live.callback)
+RE.subscribe(raw_writer)
+RE.subscribe(analysis)

@@ -1,0 +1,74 @@
+"""The command line in processes of its own, as people use it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT.parent / "shared" / "real"
+
+
+def ainerd(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from ainerd_agent.cli import main; main()", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run `ainerd serve` and give the address that it prints for clients."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", "from ainerd_agent.cli import main; main()", "serve", str(folder), "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if line.startswith("Serving"):
+                break
+        found = re.search(r'from_uri\("([^"]+)"\)', printed)
+        assert found, printed
+        yield found[1]
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close()
+
+
+@contextmanager
+def client_of(uri: str) -> Iterator[Any]:
+    """A plain Tiled client, closed at the end."""
+    from tiled.client import from_uri
+
+    client = from_uri(uri)
+    try:
+        yield client
+    finally:
+        client.context.http_client.close()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    def find(name: str) -> Path:
+        if not (REAL / name).exists():
+            pytest.skip(f"the real data file {name} is not beside the project")
+        return REAL / name
+
+    return find

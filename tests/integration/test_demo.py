@@ -1,0 +1,143 @@
+"""The main job, end to end, and what is in the catalog after it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiled.queries import Key
+
+from tests.integration.conftest import ainerd, client_of, serving
+
+MEASUREMENTS = 7
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """A session in a folder of its own, and the summary that it printed."""
+    folder = tmp_path_factory.mktemp("demo") / "session"
+    done = ainerd("demo", "--measurements", str(MEASUREMENTS), "--frames", "120", "--detector", "96x100",
+                  "--out", str(folder), "--seed", "5", "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+@pytest.fixture(scope="module")
+def catalog(session):
+    with serving(session[0]) as uri, client_of(uri) as client:
+        yield client
+
+
+def test_the_summary_says_what_was_done(session):
+    folder, summary, printed = session
+    assert summary["status"] == "success"
+    assert summary["n_measurements"] == MEASUREMENTS
+    assert summary["n_points"] == 18 * MEASUREMENTS
+    assert summary["failures"] == []
+    assert summary["undelivered"] == 0
+    assert [row["seq_num"] for row in summary["measurements"]] == list(range(1, MEASUREMENTS + 1))
+    assert all("start" in row["reason"] for row in summary["measurements"][:5])
+    assert all(row["expected_novelty"] > 0 for row in summary["measurements"][5:])
+    assert f"ainerd serve {folder}" in printed.replace("\n", "")
+
+
+def test_all_figures_are_drawn(session):
+    folder, summary, _ = session
+    names = {"c2-examples", "clusters-and-stress", "azimuth-time", "embedding", "sample-map"}
+    assert {Path(path).stem for path in summary["figures"]} == names
+    for name in names:
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
+        assert (folder / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+
+
+def test_derived_data_is_found_by_metadata_and_read(session, catalog):
+    _, summary, _ = session
+    results = catalog["ainerd"][summary["model"]]
+    (found,) = results.search(Key("status") == "success").search(Key("raw_uid") == summary["raw_uid"]).values()
+    assert found.metadata["sample"] == "simulated glass"
+    dominant = found.metadata["dominant_cluster"]
+    assert list(results.search(Key("dominant_cluster") == dominant)) == [summary["raw_uid"]]
+    assert list(results.search(Key("dominant_cluster") == 99)) == []
+    mean = found.metadata["shear_stress_mean"]
+    assert list(results.search(Key("shear_stress_mean") > mean - 1.0)) == [summary["raw_uid"]]
+    assert list(results.search(Key("shear_stress_mean") > mean + 1.0)) == []
+    points = found["points"].read()
+    assert len(points) == 18 * MEASUREMENTS
+    assert points["cluster"].between(0, 5).all()
+    assert np.isfinite(points["shear_stress"]).all()
+    assert points.filter(regex=r"^z\d+$").shape[1] == 64
+
+
+def test_fingerprints_are_those_of_the_raw_frames(session, catalog):
+    """C2 in the catalog, computed again from the raw frames that Tiled serves."""
+    from ainerd_agent.cli.session import SessionPlan, simulated_experiment
+    from ainerd_agent.scattering import azimuthal_bins, two_time
+
+    folder, summary, _ = session
+    raw = catalog["raw"][summary["raw_uid"]]
+    frames = raw["primary"]["detector"][2]
+    assert frames.shape == (120, 96, 100)
+    plan = SessionPlan(measurements=1, frames=120, folder=folder, seed=5, detector=(96, 100))
+    partition = azimuthal_bins(simulated_experiment(plan).camera.geometry, (96, 100))
+    expected = two_time(np.asarray(frames), partition.labels, static=partition.rings)
+    stored = catalog["xpcs"][summary["raw_uid"]]["c2"][2]
+    assert stored.shape == (18, 256, 256)
+    np.testing.assert_allclose(stored, expected, atol=1e-5)
+
+
+def test_shear_stress_is_that_of_the_interval(session, catalog):
+    _, summary, _ = session
+    run = catalog["raw"][summary["raw_uid"]]
+    readings = run["rheometer-shear_stress_monitor"].base["internal"].read()
+    points = catalog["ainerd"][summary["model"]][summary["raw_uid"]]["points"].read()
+    for _, point in points.groupby("seq_num").first().iterrows():
+        seconds = readings["ts_rheometer-shear_stress"] - point["time"]
+        near = readings["rheometer-shear_stress"][(seconds > -1) & (seconds < 1.3)]
+        assert near.min() - 1e-6 <= point["shear_stress"] <= near.max() + 1e-6
+
+
+def test_positions_are_those_that_the_agent_proposed(session, catalog):
+    _, summary, _ = session
+    suggestions = catalog["ainerd"][summary["model"]]["suggestions"].read()
+    proposed = suggestions[suggestions["event"] == "proposed"].sort_values("seq_num")
+    measured = suggestions[suggestions["event"] == "measured"].sort_values("seq_num")
+    assert len(proposed) == len(measured) == MEASUREMENTS
+    points = catalog["ainerd"][summary["model"]][summary["raw_uid"]]["points"].read().groupby("seq_num").first()
+    np.testing.assert_allclose(points[["x", "y"]], proposed[["x", "y"]], atol=1e-6)
+    # The sixth suggestion rests on the five measurements of the start.
+    assert len(proposed["inputs"].iloc[5].split()) == 5
+    assert np.isfinite(measured["novelty"].iloc[1:]).all()
+
+
+def test_the_raw_run_is_a_bluesky_run_that_databroker_reads(session, catalog):
+    pytest.importorskip("databroker")
+    _, summary, _ = session
+    run = catalog["raw"].v1[summary["raw_uid"]]
+    assert run.start["plan_name"] == "novelty_scan"
+    assert len(run.table("primary")) == MEASUREMENTS
+    assert "rheometer-viscosity_monitor" in run.stream_names
+
+
+def test_the_truth_is_kept_aside_and_not_in_the_catalog(session, catalog):
+    folder, summary, _ = session
+    truth = json.loads((folder / "truth" / f"{summary['raw_uid']}.json").read_text())
+    assert {phase["dynamics"]["kind"] for phase in truth["sample"]["phases"]} >= {"ageing", "flow"}
+    run = catalog["raw"][summary["raw_uid"]]
+    assert "avalanches" not in json.dumps(run.metadata, default=str)
+
+
+def test_a_folder_in_use_is_refused_and_unharmed(session, catalog):
+    folder, *_ = session
+    refused = ainerd("demo", "--measurements", "2", "--frames", "20", "--out", str(folder))
+    assert refused.returncode == 1
+    assert "is using the folder" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert len(catalog["raw"]) == 1
+
+
+def test_a_second_session_in_the_folder_adds_to_the_catalog(tmp_path):
+    shape = ["--measurements", "2", "--frames", "40", "--detector", "64x64", "--out", str(tmp_path)]
+    for _ in range(2):
+        assert ainerd("demo", *shape).returncode == 0
+    with serving(tmp_path) as uri, client_of(uri) as client:
+        assert len(client["raw"]) == len(client["xpcs"]) == 2
