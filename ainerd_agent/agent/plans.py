@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -46,11 +48,23 @@ class Follows(Protocol):
 def in_thread(work: Callable[[], T]) -> Plan[T]:
     """Run `work` on a thread while devices and callbacks go on, and give its result.
 
-    A plan that computes or waits by itself would hold up the RunEngine's event loop, and every device with it.
+    A plan that computes or waits by itself would hold up the RunEngine's event loop, and every device with it. The
+    work is done once, even where a pause makes the RunEngine go over its messages again.
     """
-    (task,) = yield from bps.wait_for([partial(asyncio.to_thread, work)])
-    result: T = task.result()
-    return result
+    outcome: Future[T] = Future()
+    one_at_a_time = threading.Lock()
+
+    def once() -> None:
+        with one_at_a_time:
+            if not outcome.done():
+                try:
+                    outcome.set_result(work())
+                except Exception as error:
+                    outcome.set_exception(error)
+
+    while not outcome.done():  # a pause ends the waiting, not the work
+        yield from bps.wait_for([partial(asyncio.to_thread, once)])
+    return outcome.result()
 
 
 def novelty_scan(
@@ -67,7 +81,8 @@ def novelty_scan(
 ) -> Plan[str]:
     """Measure where the agent says, until the budget is spent or it has nothing more to suggest.
 
-    The scan waits for the analysis only before a suggestion that depends on it: after the space-filling start.
+    The scan waits for the analysis only before a suggestion that depends on it: after the space-filling start. It can
+    be paused before and after every measurement.
 
     Parameters
     ----------
@@ -122,8 +137,10 @@ def novelty_scan(
                 break
             yield from tell(suggestion, "proposed", uid, seq_num)
             pending.append((suggestion, seq_num))
+            yield from bps.checkpoint()
             yield from bps.mv(x_axis, suggestion.position["x"], y_axis, suggestion.position["y"])
             yield from bps.trigger_and_read(read)
+            yield from bps.checkpoint()
         yield from learn(uid)
 
     def run() -> Plan[str]:

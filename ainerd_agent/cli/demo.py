@@ -124,5 +124,6 @@ def _farewell(
         console.print(
             f"[yellow]{result.undelivered} records wait in {out / 'unsent'} for the Tiled server to return[/]"
         )
-    console.print(f"Figures: {pictures[0].parent}", highlight=False, soft_wrap=True)
+    if pictures:
+        console.print(f"Figures: {pictures[0].parent}", highlight=False, soft_wrap=True)
     console.print(f"Open the catalog again with: [bold]ainerd serve {out}[/]", highlight=False, soft_wrap=True)

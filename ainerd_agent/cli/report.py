@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import RheometerSamples
+
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ainerd_agent.records import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,15 +30,14 @@ class Findings:
         One row per measurement and bin.
     suggestions : DataFrame
         One row per measurement that was proposed.
-    stress_time, stress : ndarray, shape (n,)
-        All rheometer readings: seconds since the start of the run, Pa.
+    rheometer : RheometerSamples
+        All readings of the shear stress; times in seconds since the start of the run.
     """
 
     metadata: Mapping[str, Any]
     points: pd.DataFrame
     suggestions: pd.DataFrame
-    stress_time: FloatArray
-    stress: FloatArray
+    rheometer: RheometerSamples
 
     @property
     def n_clusters(self) -> int:
@@ -56,33 +56,45 @@ def read_findings(root: Any, model: str, raw_uid: str, stress_key: str) -> Findi
     """Read a run back from Tiled; `root` is from `ainerd_agent.catalog.connect`."""
     from ainerd_agent.catalog import read_points
 
+    if model not in root["ainerd"] or raw_uid not in root["ainerd"][model]:
+        raise CatalogError(f"run {raw_uid} ended before a measurement was analysed: there is nothing to show")
     analysis = root["ainerd"][model][raw_uid]
     suggestions = root["ainerd"][model]["suggestions"].read()
     proposed = suggestions[(suggestions["raw_uid"] == raw_uid) & (suggestions["event"] == "proposed")]
     run = root["raw"][raw_uid]
     stream = f"{stress_key}_monitor"
-    stress_time = stress = np.empty(0)
+    rheometer = RheometerSamples.empty()
     if stream in run:
         readings = run[stream].base["internal"].read()
-        stress_time = readings[f"ts_{stress_key}"].to_numpy() - run.metadata["start"]["time"]
-        stress = readings[stress_key].to_numpy()
+        unknown = np.full(len(readings), np.nan)
+        rheometer = RheometerSamples(
+            time=readings[f"ts_{stress_key}"].to_numpy(dtype=np.float64) - run.metadata["start"]["time"],
+            shear_stress=readings[stress_key].to_numpy(dtype=np.float64),
+            shear_rate=unknown,
+            viscosity=unknown,
+        )
     return Findings(
         metadata=analysis.metadata,
         points=read_points(root, model, raw_uid),
         suggestions=proposed,
-        stress_time=stress_time,
-        stress=stress,
+        rheometer=rheometer,
     )
 
 
 def draw_figures(
     root: Any, findings: Findings, folder: Path, *, limits: Mapping[str, tuple[float, float]], n_start: int, seed: int
 ) -> list[Path]:
-    """Draw the figures of a run and save each as PNG and SVG; returns the paths of the PNGs."""
+    """Draw the figures of a run and save each as PNG and SVG; returns the paths of the PNGs.
+
+    A run all of whose measurements failed has none.
+    """
     from ainerd_agent import figures
     from ainerd_agent.catalog import read_c2
     from ainerd_agent.latent.embedding import MIN_POINTS, embed
+    from ainerd_agent.rheology import stress_minima
 
+    if findings.points.empty:
+        return []
     points, n_clusters = findings.points, findings.n_clusters
     measured = findings.measurements()
     cluster = points["cluster"].to_numpy()
@@ -99,7 +111,13 @@ def draw_figures(
             duration=duration,
         ),
         "clusters-and-stress": figures.clusters_and_stress(
-            elapsed, cluster, findings.stress_time, findings.stress, n_clusters=n_clusters, duration=duration
+            elapsed,
+            cluster,
+            findings.rheometer.time,
+            findings.rheometer.shear_stress,
+            n_clusters=n_clusters,
+            minima=stress_minima(findings.rheometer, after=0.0),
+            duration=duration,
         ),
         "azimuth-time": figures.azimuth_time(elapsed, points["azimuth"], cluster, n_clusters, duration=duration),
         "embedding": figures.embedding(

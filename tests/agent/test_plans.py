@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from bluesky.utils import FailedStatus
+from bluesky.utils import FailedStatus, RunEngineInterrupted
 
 from ainerd_agent.agent import BeamtimeCost, NoSuggestionError, NoveltyAgent
 from ainerd_agent.agent.plans import in_thread, novelty_scan
@@ -144,3 +144,29 @@ def test_work_in_a_thread_gives_its_result_and_its_error(run_engine):
     run_engine(plan())
     assert results[0] != threading.get_ident()
     assert results[1] == "went on"
+
+
+def test_a_pause_repeats_neither_thoughts_nor_measurements(run_engine, documents, beamline, agent):
+    """The RunEngine goes back to the last checkpoint; the agent is asked and told only once per measurement."""
+    asked = []
+    suggest = agent.suggest
+
+    def counted():
+        asked.append(len(documents.events()))
+        return suggest()
+
+    agent.suggest = counted
+
+    def pausing(raw_uid, seq_num):
+        if seq_num == 2 and not paused:
+            paused.append(True)
+            run_engine.request_pause(defer=False)
+        return analysed(raw_uid, seq_num)
+
+    paused = []
+    with pytest.raises(RunEngineInterrupted):
+        run_engine(scan(beamline, agent, pausing, 5))
+    run_engine.resume()
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert [event["seq_num"] for event in documents.events()] == [1, 2, 3, 4, 5]
+    assert len(asked) == 5

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ainerd_agent.cli.report import Findings, measurement_table, summary
+from ainerd_agent.records import RheometerSamples
 
 
 def findings():
@@ -20,7 +21,7 @@ def findings():
     )
     suggestions = pd.DataFrame({"seq_num": [1, 2], "reason": ["start", "far"], "expected_novelty": [np.nan, 2.5]})
     metadata = {"raw_uid": "abc", "model": "m", "status": "success", "n_measurements": 2, "failed": []}
-    return Findings({**metadata, "cluster_fractions": [0.5, 0.25, 0.25]}, points, suggestions, np.empty(0), np.empty(0))
+    return Findings({**metadata, "cluster_fractions": [0.5, 0.25, 0.25]}, points, suggestions, RheometerSamples.empty())
 
 
 def test_measurements_are_means_over_their_bins():

@@ -1,6 +1,9 @@
 """The main job, end to end, and what is in the catalog after it."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +144,40 @@ def test_a_second_session_in_the_folder_adds_to_the_catalog(tmp_path):
         assert ainerd("demo", *shape).returncode == 0
     with serving(tmp_path) as uri, client_of(uri) as client:
         assert len(client["raw"]) == len(client["xpcs"]) == 2
+
+
+def test_an_interrupted_session_keeps_its_finished_measurements(tmp_path):
+    """Ctrl-C after the third measurement was proposed."""
+    arguments = [
+        "demo",
+        "--measurements",
+        "40",
+        "--frames",
+        "60",
+        "--detector",
+        "64x64",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", "from ainerd_agent.cli import main; main()", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    printed = ""
+    for line in process.stderr:
+        printed += line
+        if line.startswith("  7  go to"):
+            process.send_signal(signal.SIGINT)
+            break
+    output, rest = process.communicate(timeout=150)
+    assert process.returncode == 1, printed + rest
+    summary = json.loads(output.splitlines()[-1])
+    assert summary["status"] == "abort"
+    assert 5 <= summary["n_measurements"] < 40
+    with serving(tmp_path) as uri, client_of(uri) as client:
+        (run,) = client["ainerd"][summary["model"]].search(Key("status") == "abort").values()
+        assert len(run["points"].read()) == 18 * summary["n_measurements"]
+        assert client["raw"][summary["raw_uid"]].metadata["stop"]["exit_status"] == "abort"

@@ -1,0 +1,19 @@
+import numpy as np
+
+from ainerd_agent.instrument.training_maps import simulate_maps
+
+
+def test_maps_come_with_their_truth():
+    found = simulate_maps(40, seed=3, size=64)
+    assert found.c2.shape == found.truth.shape == (40, 64, 64)
+    assert len(set(found.kind)) >= 5
+    truth = found.truth.astype(np.float32)
+    assert truth.min() >= 0
+    np.testing.assert_allclose(np.diagonal(truth, axis1=1, axis2=2), 1, atol=1e-3)
+    # Measured maps follow their truth up to the contrast: across maps, levels correlate.
+    level = found.c2.astype(np.float32).mean(axis=(1, 2))
+    assert np.corrcoef(level, truth.mean(axis=(1, 2)))[0, 1] > 0.6
+
+
+def test_the_same_seed_gives_the_same_maps():
+    np.testing.assert_array_equal(simulate_maps(3, seed=1, size=32).c2, simulate_maps(3, seed=1, size=32).c2)
