@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,13 +70,36 @@ def experiment() -> PlainExperiment:
     return PlainExperiment()
 
 
-@pytest.fixture
-def run_engine() -> Iterator[RunEngine]:
+@contextmanager
+def new_run_engine() -> Iterator[RunEngine]:
     engine = RunEngine({}, call_returns_result=False)
     yield engine
     engine.loop.call_soon_threadsafe(engine.loop.stop)
     engine._th.join()
     engine.loop.close()
+
+
+@contextmanager
+def connected_beamline(experiment: Experiment, directory: Path) -> Iterator[Beamline]:
+    """A beamline of 32 frames of 10 ms, in the loop of the RunEngine that was made last."""
+    beamline = build_beamline(experiment, directory, frame_time=0.01, n_frames=32, rheometer_period=0.05)
+    with init_devices():
+        stage, detector, rheometer = beamline.stage, beamline.detector, beamline.rheometer
+    del stage, detector, rheometer
+    yield beamline
+    beamline.close()
+
+
+def small_glass() -> Experiment:
+    """A real simulated sample on a small detector with the structure-factor ring on it."""
+    geometry = Geometry(centre=(31.5, 31.5), distance=3.2)
+    return Experiment.random(3, SpeckleCamera(shape=(64, 64), geometry=geometry, peak_counts=8.0), duration=0.32)
+
+
+@pytest.fixture
+def run_engine() -> Iterator[RunEngine]:
+    with new_run_engine() as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -97,22 +120,11 @@ def in_loop(run_engine: RunEngine) -> Callable[[Any], Any]:
 
 @pytest.fixture
 def glass() -> Experiment:
-    """A real simulated sample on a small detector with the structure-factor ring on it."""
-    geometry = Geometry(centre=(31.5, 31.5), distance=3.2)
-    return Experiment.random(3, SpeckleCamera(shape=(64, 64), geometry=geometry, peak_counts=8.0), duration=0.32)
+    return small_glass()
 
 
 @pytest.fixture
 def beamline_in(run_engine: RunEngine) -> Iterator[Callable[[Experiment, Path], Beamline]]:
-    """Connect a beamline of 32 frames of 10 ms, whose files go to a folder."""
+    """Connect a beamline whose files go to a folder."""
     with ExitStack() as stack:
-
-        def connect(experiment: Experiment, directory: Path) -> Beamline:
-            beamline = build_beamline(experiment, directory, frame_time=0.01, n_frames=32, rheometer_period=0.05)
-            with init_devices():
-                stage, detector, rheometer = beamline.stage, beamline.detector, beamline.rheometer
-            del stage, detector, rheometer
-            stack.callback(beamline.close)
-            return beamline
-
-        yield connect
+        yield lambda experiment, directory: stack.enter_context(connected_beamline(experiment, directory))

@@ -1,6 +1,14 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 import pytest
+
+from tests.conftest import connected_beamline, new_run_engine, small_glass
 
 POSITIONS = [(0.5, 1.0), (1.0, 3.75), (2.25, 0.5)]
 
@@ -19,14 +27,28 @@ def measure(beamline, positions=POSITIONS, **md):
     return plan()
 
 
-@pytest.fixture
-def recorded(run_engine, beamline_in, glass, tmp_path):
-    """All documents of a run with three measurements."""
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory) -> tuple[Path, list[tuple[str, dict[str, Any]]]]:
+    """The detector file and all documents of a run with three measurements."""
+    folder = tmp_path_factory.mktemp("recording")
     documents = []
 
     def keep(name, doc):
         documents.append((name, doc))
 
-    run_engine.subscribe(keep)
-    run_engine(measure(beamline_in(glass, tmp_path / "frames"), sample={"name": "glass"}, data_session="pass-1"))
-    return documents
+    with new_run_engine() as engine, connected_beamline(small_glass(), folder) as beamline:
+        engine.subscribe(keep)
+        engine(measure(beamline, sample={"name": "glass"}, data_session="pass-1"))
+    (path,) = folder.iterdir()
+    return path, documents
+
+
+@pytest.fixture
+def recorded(recording, tmp_path) -> list[tuple[str, dict[str, Any]]]:
+    """The documents, about a copy of the detector file that a test may damage: `tmp_path/frames/*.h5`."""
+    original, documents = recording
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    copy = Path(shutil.copy(original, folder))
+    uri = copy.as_uri().replace("file://", "file://localhost", 1)
+    return [(name, {**doc, "uri": uri} if name == "stream_resource" else dict(doc)) for name, doc in documents]

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -48,7 +49,13 @@ def test_errors_are_one_line_without_a_traceback(arguments, message, tmp_path):
 
     np.save(tmp_path / "maps.npy", np.eye(16))
     code = "from ainerd_agent.cli import main; main()"
-    result = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TILED_RETRY_TIMEOUT": "1"},
+    )
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     (line,) = [line for line in result.stderr.splitlines() if line != "Retrying…"]  # which Tiled says

@@ -9,7 +9,7 @@ from ainerd_agent.latent.scaling import scale
 
 @pytest.fixture(scope="module")
 def simulated():
-    return simulate_maps(280, seed=12345)
+    return simulate_maps(140, seed=12345)
 
 
 def test_latents_have_the_shape_they_should(encoder, simulated):
