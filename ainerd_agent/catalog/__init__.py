@@ -1,4 +1,4 @@
-"""The catalogue: an embedded Tiled server, what it holds, and how it is written and read."""
+"""The catalog: an embedded Tiled server, what it holds, and how it is written and read."""
 
 from ainerd_agent.catalog.client import (
     ServerUnreachableError,

@@ -65,7 +65,7 @@ def _update_size(update: dict[str, Any]) -> int:
 
 
 def prepare_database(path: Path) -> None:
-    """Create an empty catalogue at `path` where there is none, and check that this version of Tiled can open it.
+    """Create an empty catalog at `path` where there is none, and check that this version of Tiled can open it.
 
     Tiled itself starts a second interpreter to create one, which takes seconds.
     """
@@ -93,7 +93,7 @@ def _create_database(path: Path) -> None:
     from tiled.alembic_utils import stamp_head
     from tiled.catalog.alembic_constants import ALEMBIC_DIR, ALEMBIC_INI_TEMPLATE_PATH
 
-    # Under another name until it is complete, so that what was interrupted is not taken for a catalogue.
+    # Under another name until it is complete, so that what was interrupted is not taken for a catalog.
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     asyncio.run(_create_tables(unfinished))

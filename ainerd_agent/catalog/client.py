@@ -1,4 +1,4 @@
-"""Reading the catalogue: connect to a server, list analysed runs, read points and C2 maps."""
+"""Reading the catalog: connect to a server, list analysed runs, read points and C2 maps."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def server_errors(address: str) -> Iterator[None]:
 
 
 def connect(uri: str, *, create: bool = False) -> Any:
-    """Connect to a Tiled server that holds our catalogue.
+    """Connect to a Tiled server that holds our catalog.
 
     Parameters
     ----------
     uri : str
         As `TiledServer.uri`, with `?api_key=...`, or without it and the key in TILED_API_KEY.
     create : bool
-        Create the containers of the catalogue where they are missing.
+        Create the containers of the catalog where they are missing.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def connect(uri: str, *, create: bool = False) -> Any:
     Raises
     ------
     CatalogError
-        Nobody answers, the API key is refused, or there is no catalogue of ours.
+        Nobody answers, the API key is refused, or there is no catalog of ours.
     """
     import httpx
     from tiled.client import from_context
@@ -83,7 +83,7 @@ def connect(uri: str, *, create: bool = False) -> Any:
             create_layout(root)
         if missing := [key for key in (RAW, MAPS, ANALYSES) if child(root, key) is None]:
             raise CatalogError(
-                f"The Tiled server at {address} holds no catalogue of ours (it lacks /{', /'.join(missing)}): check "
+                f"The Tiled server at {address} holds no catalog of ours (it lacks /{', /'.join(missing)}): check "
                 "the address, or create it with ainerd_agent.catalog.create_layout."
             )
         on_error.pop_all()
@@ -190,7 +190,7 @@ def read_c2(root: Any, raw_uid: str, measurement: int | None = None, bin: int | 
         maps = child(root, MAPS)
         run = None if maps is None else child(maps, raw_uid)
         if run is None:
-            raise CatalogError(f"The catalogue holds no C2 maps of a run {raw_uid}.")
+            raise CatalogError(f"The catalog holds no C2 maps of a run {raw_uid}.")
         seq_nums = run.metadata_copy()[0]["derived_from"]["seq_nums"]
         n_bins = run.metadata["n_bins"]
         if measurement is not None and measurement not in seq_nums:
@@ -210,7 +210,7 @@ def _analyses(root: Any, model: str | None, metadata: dict[str, Any]) -> Iterato
     names = [] if models is None else list(models)
     if model is not None and model not in names:
         known = ", ".join(names) or "none"
-        raise CatalogError(f"The catalogue holds no analyses by a model {model!r}; it holds those by: {known}.")
+        raise CatalogError(f"The catalog holds no analyses by a model {model!r}; it holds those by: {known}.")
     for name in names if model is None else [model]:
         found = models[name].search(SpecsQuery(include=[ANALYSIS_SPEC[0]]))
         for key, value in metadata.items():

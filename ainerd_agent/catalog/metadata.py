@@ -1,4 +1,4 @@
-"""The flat metadata that people search the catalogue by, computed from records."""
+"""The flat metadata that people search the catalog by, computed from records."""
 
 from __future__ import annotations
 

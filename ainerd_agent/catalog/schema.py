@@ -1,4 +1,4 @@
-"""What the catalogue holds and how it is named: the one place for specs, keys, columns and units.
+"""What the catalog holds and how it is named: the one place for specs, keys, columns and units.
 
     /raw/<uid>                     the run itself, written by bluesky_tiled_plugins.TiledWriter
     /xpcs/<uid>                    `MAPS_SPEC`: arrays `c2` and `g2`, table `bins`
@@ -68,7 +68,7 @@ class ModelIdentity:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.+-]+", self.name):
             raise CatalogError(
-                f"A model cannot be called {self.name!r} in the catalogue: use letters, digits, and any of . _ + -"
+                f"A model cannot be called {self.name!r} in the catalog: use letters, digits, and any of . _ + -"
             )
 
 

@@ -1,4 +1,4 @@
-"""An embedded Tiled server: the catalogue of a session in one folder, in a thread of this process."""
+"""An embedded Tiled server: the catalog of a session in one folder, in a thread of this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TiledServer:
     Parameters
     ----------
     directory : Path
-        Holds the catalogue (`catalog.db`), the rows of tables (`tables.db`), arrays (`data`), and the files that
+        Holds the catalog (`catalog.db`), the rows of tables (`tables.db`), arrays (`data`), and the files that
         detectors write (`frames`), which the server can read. Created where it does not exist.
     port : int
         0 takes any free port.
@@ -53,7 +53,7 @@ class TiledServer:
                 self._server = _build_server(self.directory, self._api_key)
             except Exception as error:
                 reason = str(error).partition("\n")[0]
-                raise SessionError(f"Tiled cannot open the catalogue in {self.directory}: {reason}") from error
+                raise SessionError(f"Tiled cannot open the catalog in {self.directory}: {reason}") from error
             # A daemon: a server that was never closed must not keep the interpreter from ending.
             self._thread = threading.Thread(target=self._run, args=(listener,), name="tiled-server", daemon=True)
             self._thread.start()

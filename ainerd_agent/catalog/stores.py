@@ -270,7 +270,7 @@ def model_container(root: Any, model: ModelIdentity) -> Any:
     )
     if container.metadata["weights_sha256"] != model.weights_sha256:
         raise CatalogError(
-            f"The catalogue holds analyses by another model of the name {model.name!r}, with other weights: give this "
+            f"The catalog holds analyses by another model of the name {model.name!r}, with other weights: give this "
             "model another name."
         )
     return container

@@ -31,7 +31,7 @@ SIGNALS = ("shear_stress", "shear_rate", "viscosity")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with TiledServer(tmp_path_factory.mktemp("catalogue")) as server:
+    with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
         yield server
 
 

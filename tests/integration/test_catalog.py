@@ -1,4 +1,4 @@
-"""The catalogue on a real Tiled server: written live and in bulk, searched, reopened, interrupted."""
+"""The catalog on a real Tiled server: written live and in bulk, searched, reopened, interrupted."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
-    with TiledServer(tmp_path_factory.mktemp("catalogue with a space")) as server:
+    with TiledServer(tmp_path_factory.mktemp("catalog with a space")) as server:
         yield server
 
 
@@ -367,7 +367,7 @@ def test_reopened_folder(tmp_path: Path) -> None:
 
 
 def test_spool_delivers_everything_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with TiledServer(tmp_path / "catalogue", api_key="secret") as server:
+    with TiledServer(tmp_path / "catalog", api_key="secret") as server:
         root = connect(server.uri, create=True)
         writer = SpooledWriter(DerivedWriter(root, model=MODEL), tmp_path / "spool")
         writer.open_run(a_run("spooled"))
@@ -389,7 +389,7 @@ def test_spool_delivers_everything_once(tmp_path: Path, caplog: pytest.LogCaptur
     with pytest.raises(ServerUnreachableError, match=f"127.0.0.1:{port}"):
         DerivedWriter(root, model=MODEL).record_suggestion(suggestion, "proposed")
 
-    with TiledServer(tmp_path / "catalogue", port=port, api_key="secret") as server:
+    with TiledServer(tmp_path / "catalog", port=port, api_key="secret") as server:
         again = SpooledWriter(DerivedWriter(root, model=MODEL), tmp_path / "spool")  # as a new process would
         assert again.flush() == 0
         assert (tmp_path / "spool" / MODEL.name / "00000000.refused").exists()
@@ -454,12 +454,12 @@ def test_unusable_addresses_and_keys(server: TiledServer, root: Any, tmp_path: P
         connect(empty.uri)
 
 
-def test_folders_that_cannot_hold_a_catalogue(tmp_path: Path) -> None:
+def test_folders_that_cannot_hold_a_catalog(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SessionError, match="cannot be written"):
         TiledServer(tmp_path / "file")
     (tmp_path / "catalog.db").write_text("something else altogether")
-    with pytest.raises(SessionError, match=r"Tiled cannot open the catalogue .* file is not a database"):
+    with pytest.raises(SessionError, match=r"Tiled cannot open the catalog .* file is not a database"):
         TiledServer(tmp_path)
     with pytest.raises(SessionError, match="letters and digits"):
         TiledServer(tmp_path / "new", api_key="pass word")
