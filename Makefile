@@ -20,14 +20,14 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## Run a live session with a simulated beamline (two minutes)
+demo: $(READY)  ## Run a live session with a simulated beamline
 	$(BIN)/ainerd demo
 
 test: $(READY)  ## Run all checks and tests
 	$(MAKE) lint
 	$(BIN)/python -m pytest
 
-unit: $(READY)  ## Run the tests that need no server (under a minute)
+unit: $(READY)  ## Run the tests that need no server
 	$(BIN)/python -m pytest --ignore tests/integration
 
 lint: $(READY)  ## Check style, types and layers

@@ -54,7 +54,7 @@ class _OpenRun:
     resources: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     datums: list[Mapping[str, Any]] = field(default_factory=list)
     waiting: list[Mapping[str, Any]] = field(default_factory=list)
-    readings: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    readings: dict[str, dict[float, float]] = field(default_factory=dict)  # by key, value by time
 
 
 class Assembler:
@@ -118,6 +118,12 @@ class Assembler:
         found = self._runs.pop(doc.get("run_start", ""), None)
         if found is None:
             return
+        if not any(self._keys.frames in each["data_keys"] for each in found.descriptors.values()):
+            logger.warning(
+                "run %s has no data key %r, so nothing of it was analysed; the settings name the detector's key",
+                found.run.uid,
+                self._keys.frames,
+            )
         for event in found.waiting:
             yield Failure(
                 found.run.uid, event["seq_num"], "the run ended before the detector named this event's frames"
@@ -128,7 +134,8 @@ class Assembler:
         keys = self._keys
         for key in (keys.shear_stress, keys.shear_rate, keys.viscosity):
             if key in doc["data"]:
-                found.readings.setdefault(key, []).append((doc["timestamps"][key], float(doc["data"][key])))
+                # By time, because a pause makes a monitor tell its last reading again.
+                found.readings.setdefault(key, {})[doc["timestamps"][key]] = float(doc["data"][key])
         if keys.frames in found.descriptors[doc["descriptor"]]["data_keys"]:
             found.waiting.append(doc)
             yield from self._complete(found)
@@ -186,16 +193,15 @@ class Assembler:
 
     def _rheometer(self, found: _OpenRun, start: float, stop: float) -> RheometerSamples:
         """Readings between two times; rate and viscosity are joined to the stress by their timestamps."""
-        stress = sorted(
-            reading for reading in found.readings.get(self._keys.shear_stress, ()) if start <= reading[0] <= stop
-        )
-        rate = dict(found.readings.get(self._keys.shear_rate, ()))
-        viscosity = dict(found.readings.get(self._keys.viscosity, ()))
+        stress = found.readings.get(self._keys.shear_stress, {})
+        rate = found.readings.get(self._keys.shear_rate, {})
+        viscosity = found.readings.get(self._keys.viscosity, {})
+        times = sorted(time for time in stress if start <= time <= stop)
         return RheometerSamples(
-            time=np.array([time for time, _ in stress]),
-            shear_stress=np.array([value for _, value in stress]),
-            shear_rate=np.array([rate.get(time, np.nan) for time, _ in stress]),
-            viscosity=np.array([viscosity.get(time, np.nan) for time, _ in stress]),
+            time=np.array(times),
+            shear_stress=np.array([stress[time] for time in times]),
+            shear_rate=np.array([rate.get(time, np.nan) for time in times]),
+            viscosity=np.array([viscosity.get(time, np.nan) for time in times]),
         )
 
 

@@ -8,7 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, check_model
 from ainerd_agent.errors import BinError
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.scattering import Geometry, azimuthal_bins
@@ -41,6 +44,7 @@ def live_analysis(
     spool: Path,
     *,
     geometry: Geometry | None = None,
+    mask: NDArray[np.bool_] | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> LiveAnalysis:
     """Put the analysis of a beamline together.
@@ -54,6 +58,8 @@ def live_analysis(
         Folder in which results wait while Tiled is away.
     geometry : Geometry, optional
         Instead of the one in the settings.
+    mask : ndarray of bool, shape (H, W), optional
+        True where a pixel must not be used: gaps, the beam stop, hot pixels.
     on_outcome : callable, optional
         Told of each result.
 
@@ -63,6 +69,8 @@ def live_analysis(
         Where neither the settings nor the argument give a geometry.
     ModelError
         Where the latent model cannot be loaded.
+    CatalogError
+        Where the catalog holds results of another model of that name, or its server does not answer.
     """
     if geometry is None:
         if settings.geometry is None:
@@ -85,10 +93,12 @@ def live_analysis(
         n_clusters=len(encoder.clusters),
         parameters=bins.model_dump(),
     )
+    # Now, and not measurement by measurement in the background: is the name free for these weights?
+    check_model(root, identity)
     writer = SpooledWriter(DerivedWriter(root, model=identity), spool)
     callback = AnalysisCallback(
         Assembler(settings.keys),
-        partial(azimuthal_bins, geometry, q_range=(bins.q_min, bins.q_max), n_bins=bins.n_bins),
+        partial(azimuthal_bins, geometry, q_range=(bins.q_min, bins.q_max), n_bins=bins.n_bins, mask=mask),
         Analyst(encoder),
         writer,
         on_outcome=on_outcome,

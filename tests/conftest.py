@@ -81,8 +81,8 @@ def new_run_engine() -> Iterator[RunEngine]:
 
 @contextmanager
 def connected_beamline(experiment: Experiment, directory: Path) -> Iterator[Beamline]:
-    """A beamline of 32 frames of 10 ms, in the loop of the RunEngine that was made last."""
-    beamline = build_beamline(experiment, directory, frame_time=0.01, n_frames=32, rheometer_period=0.05)
+    """A beamline of 32 frames of 5 ms, in the loop of the RunEngine that was made last."""
+    beamline = build_beamline(experiment, directory, frame_time=0.005, n_frames=32, rheometer_period=0.02)
     with init_devices():
         stage, detector, rheometer = beamline.stage, beamline.detector, beamline.rheometer
     del stage, detector, rheometer
@@ -93,7 +93,7 @@ def connected_beamline(experiment: Experiment, directory: Path) -> Iterator[Beam
 def small_glass() -> Experiment:
     """A real simulated sample on a small detector with the structure-factor ring on it."""
     geometry = Geometry(centre=(31.5, 31.5), distance=3.2)
-    return Experiment.random(3, SpeckleCamera(shape=(64, 64), geometry=geometry, peak_counts=8.0), duration=0.32)
+    return Experiment.random(3, SpeckleCamera(shape=(64, 64), geometry=geometry, peak_counts=8.0), duration=0.16)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ainerd_agent.catalog.metadata import run_metadata
 from ainerd_agent.catalog.schema import ModelIdentity, points_schema, points_table
 from ainerd_agent.catalog.server import TiledServer
 from ainerd_agent.catalog.spool import SpooledWriter
-from ainerd_agent.catalog.writer import DerivedWriter
+from ainerd_agent.catalog.writer import DerivedWriter, check_model
 
 __all__ = [
     "DerivedWriter",
@@ -21,6 +21,7 @@ __all__ = [
     "ServerUnreachableError",
     "SpooledWriter",
     "TiledServer",
+    "check_model",
     "connect",
     "create_layout",
     "limit_retries",

@@ -16,6 +16,18 @@ from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
 FINAL_STATUSES = ("success", "abort", "fail")
 
 
+def check_model(root_client: Any, model: ModelIdentity) -> None:
+    """Make sure that the catalog has a place for results of a model, and that its name means these weights.
+
+    Raises
+    ------
+    CatalogError
+        The name belongs to other weights, or the server does not answer.
+    """
+    with server_errors(address_of(root_client)):
+        model_container(root_client, model)
+
+
 class DerivedWriter:
     """Write derived data to a Tiled server: the only writer of what it writes, used by one thread at a time.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from tomllib import TOMLDecodeError
 from typing import NoReturn
 
 import typer
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Live AI analysis and autonomous measurement for rheo-XPCS.
 
-    Start with [bold]ainerd demo[/bold]: a whole session on this machine in two minutes. Then [bold]ainerd serve[/bold]
+    Start with [bold]ainerd demo[/bold]: a whole session on this machine. Then [bold]ainerd serve[/bold]
     its folder and look around, or [bold]ainerd ingest[/bold] your own C2 maps.
     """,
     rich_markup_mode="rich",
@@ -40,6 +41,8 @@ def main() -> None:
         app()
     except AinerdError as error:
         _complain(str(error))
+    except TOMLDecodeError as error:
+        _complain(f"ainerd.toml is not valid TOML: {error}")
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         _complain(f"the settings (ainerd.toml or AINERD_ variables) do not make sense: {problems}")

@@ -43,17 +43,18 @@ def demo(
     from ainerd_agent.catalog import TiledServer, connect
     from ainerd_agent.cli import report
     from ainerd_agent.cli.session import SessionPlan, simulated_experiment
-    from ainerd_agent.settings import Settings
+    from ainerd_agent.settings import DataKeys, Settings
 
     begun = time.monotonic()
     console = Console(stderr=json)
     plan = SessionPlan(
         measurements=measurements, frames=frames, folder=out.resolve(), seed=seed, detector=_detector_shape(detector)
     )
-    settings = Settings()
+    settings = Settings(keys=DataKeys())  # a beamline's names would not be the simulated one's
     experiment = simulated_experiment(plan)
     with TiledServer(plan.folder) as server:
-        console.print(f"Session folder [bold]{out}[/]; Tiled listens on {server.address}", highlight=False)
+        console.print(f"Session folder [bold]{out}[/]. Look in while it runs:", highlight=False, soft_wrap=True)
+        console.print(f'    tiled.client.from_uri("{server.uri}")', highlight=False, soft_wrap=True)
         result = _run(plan, experiment, server.uri, settings, console)
         # For tests and benchmarks; nothing of the session reads it.
         (plan.folder / "truth").mkdir(exist_ok=True)

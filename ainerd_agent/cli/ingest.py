@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -29,33 +30,30 @@ def ingest(
     baseline: Annotated[
         float | None, typer.Option(help="Value of uncorrelated times (1 for maps like g2); estimated by default.")
     ] = None,
-    duration: Annotated[float, typer.Option(help="Seconds that a side of a map spans, where known.")] = math.nan,
+    duration: Annotated[float | None, typer.Option(help="Seconds that a side of a map spans, where known.")] = None,
     sample: Annotated[str, typer.Option(help="Name to find them by.")] = "",
     json: Annotated[bool, typer.Option("--json", help="End with a summary as one line of JSON.")] = False,
 ) -> None:
     """Encode, label and store C2 maps that were computed elsewhere, exactly as live data.
 
-    Arrays of an .npz with one value per map become columns beside the labels; x, y, time, q and azimuth are understood.
-    Giving the same file again changes nothing.
+    Arrays of an .npz with one value per map become columns beside the labels; x, y, time, q, azimuth and shear_stress
+    are understood. Giving the same file again in the same way changes nothing.
     """
-    from ainerd_agent.catalog import DerivedWriter, ModelIdentity
-    from ainerd_agent.latent import Analyst, Encoder
-    from ainerd_agent.scattering.stored_maps import read_maps
-    from ainerd_agent.settings import Settings
+    from ainerd_agent.scattering.stored_maps import ORIGIN_COLUMNS, read_maps
 
     console = Console(stderr=json)
     stored = read_maps(file, key=key)
     level = stored.baseline() if baseline is None else baseline
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    time = file.stat().st_mtime
+    seconds = math.nan if duration is None else duration
+    stress = stored.columns.get("shear_stress", np.full(len(stored), np.nan))
+
+    from ainerd_agent.catalog import DerivedWriter, ModelIdentity, points_schema
+    from ainerd_agent.latent import Analyst, Encoder
+    from ainerd_agent.settings import Settings
+
+    stored = stored.rename(set(points_schema().names) - set(ORIGIN_COLUMNS))
     encoder = Encoder.load(Settings().model)
-    run = Run(
-        uid=f"{file.stem}-{digest[:12]}",
-        time=time,
-        source="ingest",
-        sample=sample,
-        metadata={"file": file.name, "file_sha256": digest, "baseline": level},
-    )
+    run = _run_of(file, key, level, seconds, sample)
     identity = ModelIdentity(
         name=encoder.name,
         weights_sha256=encoder.weights_sha256,
@@ -63,6 +61,7 @@ def ingest(
         parameters={"baseline": level},
     )
     console.print(f"{len(stored)} maps of {stored.maps.shape[1]} x {stored.maps.shape[2]}, baseline {level:.4g}")
+    clusters: list[int] = []
     with ExitStack() as stack:
         root, address = _catalog(stack, out, tiled)
         writer = DerivedWriter(root, model=identity)
@@ -71,24 +70,37 @@ def ingest(
         usable = stored.finite
         for index in (~usable).nonzero()[0]:
             writer.record_failure(run.uid, int(index) + 1, "the map holds NaN or infinite values")
-        fingerprints = stored.fingerprints(run.uid, time, baseline=level, duration=duration)
+        fingerprints = stored.fingerprints(run.uid, run.time, baseline=level, duration=seconds)
         kept = (each for each in fingerprints if usable[each.origin.seq_num - 1])
         total = math.ceil(int(usable.sum()) / BATCH)
-        clusters: list[int] = []
         for batch in track(_batches(kept, BATCH), "encoding and writing", total=total, console=console):
-            analyses = analyst.analyse(batch, [ShearStress()] * len(batch))
+            stresses = [ShearStress(mean=float(stress[each.origin.seq_num - 1])) for each in batch]
+            analyses = analyst.analyse(batch, stresses)
             writer.append(run.uid, batch, analyses)
             clusters += [int(label) for analysis in analyses for label in analysis.cluster]
         writer.close_run(run.uid, "success")
     counts = [clusters.count(number) for number in range(len(encoder.clusters))]
     bad = len(stored) - len(clusters)
-    console.print(f"{len(clusters)} maps as [bold]/ainerd/{encoder.name}/{run.uid}[/] at {address}; {bad} left out")
-    console.print(f"Maps per cluster, slow to fast: {counts}", highlight=False)
+    console.print(f"{len(clusters)} maps stored, {bad} left out; per cluster, slow to fast: {counts}", highlight=False)
+    console.print(f"They are /ainerd/{encoder.name}/{run.uid} at {address}", highlight=False, soft_wrap=True)
     if tiled is None:
         console.print(f"Open the catalog with: [bold]ainerd serve {out}[/]", highlight=False, soft_wrap=True)
     if json:
         summary: dict[str, Any] = {"raw_uid": run.uid, "model": encoder.name, "n_maps": len(clusters), "left_out": bad}
         print(jsonlib.dumps({**summary, "baseline": level, "maps_per_cluster": counts}))
+
+
+def _run_of(file: Path, key: str | None, baseline: float, duration: float, sample: str) -> Run:
+    """The file as a run. Its key holds all that decides the result, so that another choice is another run."""
+    content = hashlib.sha256(file.read_bytes()).hexdigest()
+    choice = hashlib.sha256(f"{content} {key} {baseline!r} {duration!r} {sample}".encode()).hexdigest()
+    return Run(
+        uid=f"{file.stem}-{choice[:12]}",
+        time=file.stat().st_mtime,
+        source="ingest",
+        sample=sample,
+        metadata={"file": file.name, "file_sha256": content, "baseline": baseline},
+    )
 
 
 def _catalog(stack: ExitStack, out: Path, tiled: str | None) -> tuple[Any, str]:

@@ -13,11 +13,11 @@ def relate(
     latents: Annotated[Path, typer.Argument(help=".npz with latents, start_time_s and azimuthal_bin.")],
     rheology: Annotated[Path, typer.Argument(help=".csv with time, shear_rate, shear_stress and viscosity.")],
     out: Annotated[Path, typer.Option(help="Folder for the figure and the table.")] = Path("."),
-    clusters: Annotated[int, typer.Option(min=2, max=12)] = 5,
+    clusters: Annotated[int, typer.Option(min=2, max=12, help="Clusters of the latents.")] = 5,
     time_offset: Annotated[
         float | None, typer.Option(help="Rheometer time (s) at XPCS time 0; the cessation of shear by default.")
     ] = None,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Of k-means.")] = 0,
 ) -> None:
     """Join latents with a rheometer table, as in Fig. 3 of the AI-NERD paper.
 

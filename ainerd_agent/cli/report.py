@@ -29,7 +29,7 @@ class Findings:
     points : DataFrame
         One row per measurement and bin.
     suggestions : DataFrame
-        One row per measurement that was proposed.
+        What was proposed and found, one row per event.
     rheometer : RheometerSamples
         All readings of the shear stress; times in seconds since the start of the run.
     """
@@ -45,11 +45,19 @@ class Findings:
         return len(self.metadata["cluster_fractions"])
 
     def measurements(self) -> pd.DataFrame:
-        """One row per measurement: position, dominant cluster, stress, mean novelty, and why it was chosen."""
+        """One row per measurement: position, dominant cluster, stress, novelty, and why it was chosen.
+
+        The novelty is the agent's, of the measurement as a whole, so that it can be held against what was expected.
+        """
         points = self.points.groupby("seq_num")
-        table = points[["elapsed", "x", "y", "shear_stress", "novelty"]].mean()
+        table = points[["elapsed", "x", "y", "shear_stress"]].mean()
         table["dominant_cluster"] = points["cluster"].agg(lambda labels: int(np.bincount(labels).argmax()))
-        return table.join(self.suggestions.set_index("seq_num")[["reason", "expected_novelty"]]).reset_index()
+        events = {event: rows.set_index("seq_num") for event, rows in self.suggestions.groupby("event")}
+        if "measured" in events:
+            table = table.join(events["measured"]["novelty"])
+        else:
+            table["novelty"] = math.nan
+        return table.join(events["proposed"][["reason", "expected_novelty"]]).reset_index()
 
 
 def read_findings(root: Any, model: str, raw_uid: str, stress_key: str) -> Findings:
@@ -60,7 +68,6 @@ def read_findings(root: Any, model: str, raw_uid: str, stress_key: str) -> Findi
         raise CatalogError(f"run {raw_uid} ended before a measurement was analysed: there is nothing to show")
     analysis = root["ainerd"][model][raw_uid]
     suggestions = root["ainerd"][model]["suggestions"].read()
-    proposed = suggestions[(suggestions["raw_uid"] == raw_uid) & (suggestions["event"] == "proposed")]
     run = root["raw"][raw_uid]
     stream = f"{stress_key}_monitor"
     rheometer = RheometerSamples.empty()
@@ -76,7 +83,7 @@ def read_findings(root: Any, model: str, raw_uid: str, stress_key: str) -> Findi
     return Findings(
         metadata=analysis.metadata,
         points=read_points(root, model, raw_uid),
-        suggestions=proposed,
+        suggestions=suggestions[suggestions["raw_uid"] == raw_uid],
         rheometer=rheometer,
     )
 

@@ -16,6 +16,7 @@ from ainerd_agent.errors import SessionError
 def serve(
     folder: Annotated[Path, typer.Argument(help="Folder of a session, as `ainerd demo` leaves it.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 8000,
+    create: Annotated[bool, typer.Option("--create", help="Make a new, empty catalog if there is none.")] = False,
     api_key: Annotated[
         str | None, typer.Option(envvar="TILED_SINGLE_USER_API_KEY", help="By default a new one each time.")
     ] = None,
@@ -24,15 +25,16 @@ def serve(
 
     Raw runs are under /raw, C2 maps under /xpcs, labels and latents under /ainerd.
     """
-    from ainerd_agent.catalog import TiledServer
+    from ainerd_agent.catalog import TiledServer, connect
 
-    if not (folder / "catalog.db").is_file():
-        raise SessionError(f"{folder} holds no session (there is no catalog.db in it): give the folder of one")
+    if not create and not (folder / "catalog.db").is_file():
+        raise SessionError(f"{folder} holds no session (it has no catalog.db): give the folder of one, or --create")
     console = Console()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with TiledServer(folder, port=port, api_key=api_key) as server:
+        connect(server.uri, create=True)
         console.print("Ask it from Python:\n", highlight=False)
         console.print("    from tiled.client import from_uri", highlight=False)
         console.print("    from tiled.queries import Key", highlight=False)

@@ -154,7 +154,7 @@ def run_session(
 
     status, problem = "fail", ""
     with ExitStack() as stack:
-        engine = RunEngine({}, call_returns_result=True)
+        engine = RunEngine({"scan_id": len(root["raw"])}, call_returns_result=True)
         beamline = stack.enter_context(_connected(experiment, plan))
         raw = InBackground(TiledWriter(root["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup)))
         stack.callback(raw.close)
@@ -178,6 +178,7 @@ def run_session(
         try:
             status = _exit_status(engine(scan))
         except RunEngineInterrupted:
+            logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it would show the abort as an error of its own
             status = _exit_status(engine.abort("interrupted at the keyboard"))
         except Exception as error:
             logger.exception("the scan failed")

@@ -23,14 +23,16 @@ COARSE_SIDE = 50
 
 def train(
     out: Annotated[Path, typer.Argument(help="The model's file, for example my-model.safetensors.")],
-    name: Annotated[str, typer.Option(help="Key of the model's results in the catalog.")] = "paper-v1",
+    name: Annotated[
+        str | None, typer.Option(help="Key of the model's results in the catalog; by default the name of the file.")
+    ] = None,
     simulated: Annotated[int, typer.Option(min=50, help="Simulated maps to train on.")] = 7000,
     real: Annotated[Path | None, typer.Option(help="npz with real maps: c2, and series to split by.")] = None,
     baseline: Annotated[float, typer.Option(help="Value of uncorrelated times in the real maps.")] = 1.0,
     max_real: Annotated[int, typer.Option(min=1, help="Most real maps to train on.")] = 3000,
-    epochs: Annotated[int, typer.Option(min=1)] = 8,
-    clusters: Annotated[int, typer.Option(min=2)] = 6,
-    seed: Annotated[int, typer.Option()] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over all maps.")] = 12,
+    clusters: Annotated[int, typer.Option(min=2, max=12, help="Clusters of the latent space.")] = 6,
+    seed: Annotated[int, typer.Option(help="Of the maps, the split and the weights.")] = 0,
 ) -> None:
     """Train the paper's autoencoder and cluster its latent space.
 
@@ -41,9 +43,10 @@ def train(
     from ainerd_agent.latent.training import train as fit
 
     console = Console(stderr=True)
-    console.print(f"simulating {simulated} maps to train on, and a tenth as many to validate on")
+    n_validation = max(50, simulated // 10)
+    console.print(f"simulating {simulated} maps to train on, and {n_validation} to validate on")
     maps, truth = _simulated(simulated, seed)
-    held_maps, held_truth = _simulated(max(50, simulated // 10), seed + 1)
+    held_maps, held_truth = _simulated(n_validation, seed + 1)
     training, targets = maps, truth
     validation = (held_maps, held_truth)
     if real is not None:
@@ -67,7 +70,7 @@ def train(
                 "maps_per_second": epoch.maps_per_second,
             }
         )
-        _save(network, validation, name=name, n_clusters=clusters, seed=seed, out=out)
+        _save(network, validation, name=name or out.stem, n_clusters=clusters, seed=seed, out=out)
         metrics = {"n_maps": len(training), "n_real": len(training) - len(maps), "seed": seed, "epochs": history}
         out.with_suffix(".json").write_text(json.dumps(metrics, indent=1))
 

@@ -141,9 +141,15 @@ def cessation_time(samples: RheometerSamples) -> float:
     """
     flowing = flowing_readings(samples)
     if not flowing.any():
-        raise RheologyError("The rheometer read no flow (no shear rate above zero), so there is no cessation of flow.")
+        raise RheologyError(
+            "The rheometer read no flow (no shear rate above zero), so there is no cessation of flow: "
+            "give the rheometer's time at XPCS time 0 (--time-offset)."
+        )
     if flowing[-1]:
-        raise RheologyError(f"The sample still flowed at the last rheometer reading ({samples.time[-1]:g} s).")
+        raise RheologyError(
+            f"The sample still flowed at the last rheometer reading ({samples.time[-1]:g} s): "
+            "give the rheometer's time at XPCS time 0 (--time-offset)."
+        )
     return float(samples.time[flowing][-1])
 
 

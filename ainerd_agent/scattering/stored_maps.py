@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from ainerd_agent.errors import MapError
 from ainerd_agent.records import Bins, Fingerprints, Origin
 from ainerd_agent.scattering.fingerprint import age_average, relaxation_time
 
-ORIGIN_COLUMNS = ("x", "y", "time", "bin", "q", "azimuth")
-"""Columns with a meaning of their own; all others are kept under their names."""
+ORIGIN_COLUMNS = ("x", "y", "time", "q", "azimuth")
+"""Columns that say where a map comes from: mm, mm, s since the epoch, 1/nm, degrees."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +47,11 @@ class StoredMaps:
         """Some of the maps, with their columns."""
         return StoredMaps(self.maps[chosen], {name: values[chosen] for name, values in self.columns.items()})
 
+    def rename(self, reserved: Collection[str], prefix: str = "file_") -> StoredMaps:
+        """Put a prefix before columns whose names mean something else in the catalog."""
+        names = {name: f"{prefix}{name}" if name in reserved else name for name in self.columns}
+        return StoredMaps(self.maps, {names[name]: values for name, values in self.columns.items()})
+
     def baseline(self) -> float:
         """The value of uncorrelated times, estimated from the maps.
 
@@ -67,7 +73,7 @@ class StoredMaps:
         raw_uid : str
             Key of the ingested file.
         time : float
-            Seconds since the epoch for maps whose time is not in a column.
+            Seconds since the epoch, for maps whose time is not in a column.
         baseline : float
             Value of uncorrelated times, subtracted.
         duration : float
@@ -76,6 +82,7 @@ class StoredMaps:
         size = self.maps.shape[1]
         lags = np.arange(size) * duration / size
         extra = {name: values for name, values in self.columns.items() if name not in ORIGIN_COLUMNS}
+        first = float(np.nanmin(self.columns["time"])) if "time" in self.columns else time
         for index, stored in enumerate(self.maps):
             row = {name: values[index].item() for name, values in self.columns.items() if name in ORIGIN_COLUMNS}
             start = float(row.get("time", time))
@@ -88,7 +95,7 @@ class StoredMaps:
                     seq_num=index + 1,
                     start=start,
                     stop=start + (duration if np.isfinite(duration) else 0.0),
-                    elapsed=start - time,
+                    elapsed=start - first,
                     position={axis: float(row[axis]) for axis in ("x", "y") if axis in row},
                     extra={name: values[index].item() for name, values in extra.items()},
                 ),
@@ -125,12 +132,15 @@ def read_maps(path: Path, *, key: str | None = None) -> StoredMaps:
         A file that is missing or damaged, or that holds no square maps, or several.
     """
     try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"c2": loaded}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"c2": loaded}
     except FileNotFoundError as error:
         raise MapError(f"there is no file {path}") from error
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise MapError(f"{path} is not a readable .npy or .npz file (truncated, or another format): {error}") from error
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise MapError(
+            f"{path} is not a readable .npy or .npz file of numbers: it is truncated, or of another format"
+        ) from error
     candidates = [name for name, array in arrays.items() if _are_maps(array)]
     if key is not None and key not in arrays:
         raise MapError(f"{path} has no array {key!r}; it has {', '.join(arrays)}")

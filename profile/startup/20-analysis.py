@@ -20,7 +20,9 @@ else:
     catalog = connect(tiled_server.uri, create=True)
 
 live = live_analysis(catalog, settings, session_folder / "unsent", geometry=experiment.camera.geometry)
-raw_writer = InBackground(TiledWriter(catalog["raw"], batch_size=1, max_array_size=0))
+raw_backup = session_folder / "unsent" / "raw"  # where raw runs wait while Tiled is away
+raw_backup.mkdir(parents=True, exist_ok=True)
+raw_writer = InBackground(TiledWriter(catalog["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup)))
 analysis = InBackground(live.callback)
 RE.subscribe(raw_writer)
 RE.subscribe(analysis)

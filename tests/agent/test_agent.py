@@ -41,7 +41,7 @@ def two_phases(x, y, number):
     return analysed(level + 0.05 * rng.normal(size=(18, 64)), number)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=6)
 @given(
     low=st.floats(-100, 100), extent=st.floats(0.1, 50), seed=st.integers(0, 1000), n_start=st.integers(1, 6),
     scale=st.floats(0, 1e3),

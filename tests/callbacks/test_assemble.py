@@ -29,9 +29,9 @@ def test_a_run_becomes_its_measurements(recorded, glass):
         origin = measurement.origin
         assert (origin.raw_uid, origin.stream, origin.seq_num) == (start["uid"], "primary", number)
         assert origin.position == pytest.approx({"x": x, "y": y})
-        assert origin.stop - origin.start == pytest.approx(0.32)
+        assert origin.stop - origin.start == pytest.approx(0.16)
         assert origin.elapsed == pytest.approx(origin.start - start["time"])
-        assert measurement.frame_time == 0.01
+        assert measurement.frame_time == 0.005
         assert measurement.saturation == glass.saturation
     assert found[0].origin.stop <= found[1].origin.start
 
@@ -125,5 +125,16 @@ def test_runs_may_be_interleaved_and_strangers_are_passed_over(recorded):
     )[-1] == RunEnd("other", "fail", "")
 
 
-def test_a_stream_without_frames_is_not_measured(recorded):
+def test_a_run_without_the_detectors_key_is_not_measured_and_that_is_said(recorded, caplog):
     assert measurements(assemble(recorded, DataKeys(frames="another-detector"))) == []
+    assert "has no data key 'another-detector'" in caplog.text
+
+
+def test_a_reading_that_is_told_again_counts_once(recorded):
+    """As monitors do after a pause."""
+    stress = [doc for name, doc in recorded if name == "event" and "rheometer-shear_stress" in doc["data"]]
+    again = [*recorded[:-1], *(("event", doc) for doc in stress), recorded[-1]]
+    # Before the frames are named, so that the readings are there in time.
+    again.sort(key=lambda document: document[0] in ("stream_datum", "stop"))
+    for measurement in measurements(assemble(again)):
+        assert len(np.unique(measurement.rheometer.time)) == len(measurement.rheometer.time)

@@ -19,7 +19,15 @@ def findings():
             "cluster": [0, 0, 1, 2],
         }
     )
-    suggestions = pd.DataFrame({"seq_num": [1, 2], "reason": ["start", "far"], "expected_novelty": [np.nan, 2.5]})
+    suggestions = pd.DataFrame(
+        {
+            "seq_num": [1, 2, 1, 2],
+            "event": ["proposed", "proposed", "measured", "measured"],
+            "reason": ["start", "far", "start", "far"],
+            "expected_novelty": [np.nan, 2.5, np.nan, 2.5],
+            "novelty": [np.nan, np.nan, np.nan, 3.0],
+        }
+    )
     metadata = {"raw_uid": "abc", "model": "m", "status": "success", "n_measurements": 2, "failed": []}
     return Findings({**metadata, "cluster_fractions": [0.5, 0.25, 0.25]}, points, suggestions, RheometerSamples.empty())
 

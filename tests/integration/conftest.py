@@ -29,12 +29,11 @@ def ainerd(*arguments: str, cwd: Path | None = None, **environment: str) -> subp
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
+def serving(folder: Path, *options: str) -> Iterator[str]:
     """Run `ainerd serve` and give the address that it prints for clients."""
+    program = [sys.executable, "-u", "-c", "from ainerd_agent.cli import main; main()"]
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", "from ainerd_agent.cli import main; main()", "serve", str(folder), "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
+        [*program, "serve", str(folder), "--port", "0", *options], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None

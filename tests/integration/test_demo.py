@@ -181,3 +181,8 @@ def test_an_interrupted_session_keeps_its_finished_measurements(tmp_path):
         (run,) = client["ainerd"][summary["model"]].search(Key("status") == "abort").values()
         assert len(run["points"].read()) == 18 * summary["n_measurements"]
         assert client["raw"][summary["raw_uid"]].metadata["stop"]["exit_status"] == "abort"
+
+
+def test_an_empty_catalog_is_made_where_that_is_asked_for(tmp_path):
+    with serving(tmp_path / "new", "--create") as uri, client_of(uri) as client:
+        assert set(client) == {"raw", "xpcs", "ainerd"}

@@ -49,7 +49,8 @@ def test_the_same_file_twice_changes_nothing(tmp_path):
     lag = np.abs(np.subtract.outer(np.arange(40), np.arange(40)))
     maps = np.stack([1 + np.exp(-lag / tau) for tau in (1.0, 5.0, 50.0)])
     maps = np.concatenate([maps, np.full((1, 40, 40), np.nan)])
-    np.savez(tmp_path / "maps.npz", c2=maps, x=np.arange(4.0), temperature=np.array([20.0, 21.0, 22.0, 23.0]))
+    columns = {"x": np.arange(4.0), "temperature": np.array([20.0, 21.0, 22.0, 23.0]), "bin": np.array([4, 5, 6, 7])}
+    np.savez(tmp_path / "maps.npz", c2=maps, shear_stress=np.array([90.0, 80.0, 70.0, 60.0]), **columns)
     folder = tmp_path / "session"
     first = ingest(tmp_path / "maps.npz", "--out", str(folder), "--baseline", "1", "--duration", "2.0")
     assert (first["n_maps"], first["left_out"]) == (3, 1)
@@ -60,9 +61,14 @@ def test_the_same_file_twice_changes_nothing(tmp_path):
         points = run["points"].read()
         assert points["temperature"].tolist() == [20.0, 21.0, 22.0]
         assert points["x"].tolist() == [0.0, 1.0, 2.0]
+        assert points["shear_stress"].tolist() == [90.0, 80.0, 70.0]
+        assert points["file_bin"].tolist() == [4, 5, 6]
         assert points["tau"].iloc[1] == pytest.approx(5 / 40 * 2.0, rel=0.2)
         assert points["cluster"].is_monotonic_decreasing  # from fast to slow
         assert run.metadata["failures"] == 1
+    # Another choice is another run; the first one stays as it is.
+    third = ingest(tmp_path / "maps.npz", "--out", str(folder), "--baseline", "0.9", "--duration", "2.0")
+    assert third["raw_uid"] != first["raw_uid"]
 
 
 def test_into_a_server_that_runs(tmp_path):

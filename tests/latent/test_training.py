@@ -19,7 +19,7 @@ def test_the_network_is_the_papers():
 
 
 def test_training_learns_and_repeats():
-    simulated = simulate_maps(32, seed=1)
+    simulated = simulate_maps(16, seed=1)
     maps, truth = scale(simulated.c2).maps.astype(np.float16), simulated.truth
     epochs = []
 

@@ -67,3 +67,18 @@ def test_files_without_maps_are_refused(tmp_path):
         with pytest.raises(MapError, match=message):
             read_maps(tmp_path / name)
     assert len(read_maps(tmp_path / "two.npz", key="b")) == 2
+
+
+def test_columns_whose_names_are_taken_get_a_prefix(tmp_path):
+    np.savez(tmp_path / "maps.npz", c2=relaxed(2), cluster=np.array([5, 6]), series=np.array([1, 2]))
+    renamed = read_maps(tmp_path / "maps.npz").rename({"cluster", "bin"})
+    assert {name: values.tolist() for name, values in renamed.columns.items()} == {
+        "file_cluster": [5, 6],
+        "series": [1, 2],
+    }
+
+
+def test_elapsed_time_counts_from_the_first_map(tmp_path):
+    np.savez(tmp_path / "maps.npz", c2=relaxed(3), time=np.array([110.0, 100.0, 130.0]))
+    found = read_maps(tmp_path / "maps.npz").fingerprints("run", 7.0, baseline=1.0)
+    assert [each.origin.elapsed for each in found] == [10.0, 0.0, 30.0]
