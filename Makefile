@@ -25,10 +25,12 @@ demo: $(READY)  ## Run a live session with a simulated beamline
 
 test: $(READY)  ## Run all checks and tests
 	$(MAKE) lint
-	$(BIN)/python -m pytest
+	$(MAKE) unit
+	$(BIN)/python -m pytest tests/integration
 
+# A file of tests per process, each with one thread for its mathematics.
 unit: $(READY)  ## Run the tests that need no server
-	$(BIN)/python -m pytest --ignore tests/integration
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/integration --numprocesses 2 --dist loadfile
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check .
