@@ -252,11 +252,6 @@ class Analysis:
         """The cluster that most bins belong to (the slower one of a tie)."""
         return int(np.bincount(self.cluster).argmax())
 
-    @property
-    def mean_novelty(self) -> float:
-        """Novelty averaged over the bins; NaN for the first measurement."""
-        return float(self.novelty.mean())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:

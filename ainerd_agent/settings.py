@@ -70,7 +70,11 @@ class Settings(BaseSettings):
     def tiled_address(self) -> str:
         """What `tiled.client.from_uri` takes: a secret where there is an API key."""
         key = self.tiled_api_key
-        return self.tiled_uri if key is None else f"{self.tiled_uri}?api_key={key.get_secret_value()}"
+        if key is None:
+            return self.tiled_uri
+        import httpx
+
+        return str(httpx.URL(self.tiled_uri).copy_set_param("api_key", key.get_secret_value()))
 
     @classmethod
     def settings_customise_sources(

@@ -116,12 +116,16 @@ class AnalysisCallback:
         return analysis
 
     def _settle(self, raw_uid: str, seq_num: int, outcome: Outcome) -> None:
-        try:
-            if isinstance(outcome, Failure):
+        if isinstance(outcome, Failure):
+            try:
                 self._writer.record_failure(raw_uid, seq_num, outcome.message)
-        finally:
-            with self._news:
-                self._outcomes[raw_uid, seq_num] = outcome
-                self._news.notify_all()
-            if self._on_outcome is not None:
+            except Exception:
+                logger.exception("the failure of measurement %d of run %s could not be noted", seq_num, raw_uid)
+        with self._news:
+            self._outcomes[raw_uid, seq_num] = outcome
+            self._news.notify_all()
+        if self._on_outcome is not None:
+            try:
                 self._on_outcome(outcome)
+            except Exception:
+                logger.exception("nobody could be told of measurement %d of run %s", seq_num, raw_uid)

@@ -84,10 +84,12 @@ class Assembler:
         elif name == "descriptor":
             found.descriptors[doc["uid"]] = doc
         elif name == "stream_resource":
-            found.resources[doc["uid"]] = doc
+            if doc["data_key"] == self._keys.frames:  # a stream may hold other detectors' files too
+                found.resources[doc["uid"]] = doc
         elif name == "stream_datum":
-            found.datums.append(doc)
-            yield from self._complete(found)
+            if doc["stream_resource"] in found.resources:
+                found.datums.append(doc)
+                yield from self._complete(found)
         elif name == "event":
             yield from self._event(found, doc)
         elif name == "event_page":
@@ -135,7 +137,7 @@ class Assembler:
         for key in (keys.shear_stress, keys.shear_rate, keys.viscosity):
             if key in doc["data"]:
                 # By time, because a pause makes a monitor tell its last reading again.
-                found.readings.setdefault(key, {})[doc["timestamps"][key]] = float(doc["data"][key])
+                found.readings.setdefault(key, {})[doc["timestamps"][key]] = _number(doc["data"][key])
         if keys.frames in found.descriptors[doc["descriptor"]]["data_keys"]:
             found.waiting.append(doc)
             yield from self._complete(found)
@@ -218,6 +220,14 @@ def _configuration(descriptor: Mapping[str, Any]) -> dict[str, Any]:
 
 def _local_path(uri: str) -> Path:
     return Path(unquote(urlparse(uri).path))
+
+
+def _number(reading: Any) -> float:
+    """A reading as a number: NaN for what is none, which must not cost the measurement."""
+    try:
+        return float(reading)
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 def _sample_name(sample: Any) -> str:

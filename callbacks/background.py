@@ -30,15 +30,16 @@ class InBackground:
     def __init__(self, callback: Callback) -> None:
         self._callback = callback
         self._documents: queue.Queue[tuple[str, Mapping[str, Any]] | None] = queue.Queue()
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException] = []
         self._thread = threading.Thread(target=self._work, name=f"background {callback!r}", daemon=True)
         self._thread.start()
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Queue a document."""
-        if not self._thread.is_alive():
-            raise RuntimeError("the callback was closed")
-        self._documents.put((name, doc))
+        """Queue a document. Never raises: an exception here would stop the scan."""
+        if self._thread.is_alive():
+            self._documents.put((name, doc))
+        else:
+            logger.error("a %s document came after the callback was closed, and is passed over", name)
 
     @property
     def waiting(self) -> int:
@@ -49,11 +50,13 @@ class InBackground:
         """Wait until every document queued so far is dealt with."""
         self._documents.join()
 
-    def close(self) -> None:
-        """Drain, and end the thread."""
+    def close(self, timeout: float | None = None) -> None:
+        """Drain, and end the thread; give up after `timeout` seconds, where that is given."""
         if self._thread.is_alive():
             self._documents.put(None)
-            self._thread.join()
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                logger.error("gave up with %d documents not dealt with: the callback hangs", self.waiting)
 
     def _work(self) -> None:
         while True:
@@ -62,7 +65,7 @@ class InBackground:
                 if item is None:
                     return
                 self._callback(*item)
-            except Exception as error:
+            except BaseException as error:  # even SystemExit: the thread must live for the next document
                 logger.exception("this document was not dealt with: %s", item[0] if item else None)
                 self.errors.append(error)
             finally:

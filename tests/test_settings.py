@@ -33,3 +33,5 @@ def test_the_key_stays_out_of_what_is_printed():
     settings = Settings(tiled_uri="http://here", tiled_api_key="hush")
     assert "hush" not in repr(settings)
     assert settings.tiled_address == "http://here?api_key=hush"
+    odd = Settings(tiled_uri="http://here/api/v1?page=1", tiled_api_key="a&b")
+    assert odd.tiled_address == "http://here/api/v1?page=1&api_key=a%26b"

@@ -57,6 +57,8 @@ class NoveltyAgent:
         self._low, self._high = np.array([limits["x"], limits["y"]], dtype=np.float64).T
         if not np.all(self._high > self._low):
             raise ValueError(f"limits {dict(limits)} leave no room: the second of each pair must be the larger")
+        if n_start < 1:
+            raise ValueError(f"the space-filling start needs at least one position, got {n_start}")
         self._cost = cost
         self._exclusion = exclusion
         self._repeatability = repeatability

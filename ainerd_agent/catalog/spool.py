@@ -54,7 +54,8 @@ class SpooledWriter:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SessionError(f"The spool folder {self._directory} cannot be created: {error.strerror}.") from error
-        self._next = max((int(path.stem) for path in self._waiting()), default=0) + 1
+        kept = [*self._waiting(), *self._directory.glob("[0-9]*.refused")]
+        self._next = max((int(path.stem) for path in kept), default=0) + 1
 
     def open_run(self, run: Run) -> None:
         """As `DerivedWriter.open_run`."""
@@ -106,13 +107,18 @@ class SpooledWriter:
     def _call(self, method: str, **arguments: Any) -> None:
         with self._lock:
             run = None if method == "record_suggestion" else self._run(arguments["raw_uid"])
+            call = {"method": method, "run": run, "arguments": arguments}
             if self.flush() == 0:
                 try:
                     self._perform(method, run, arguments)
                     return
                 except ServerUnreachableError as error:
                     _log.warning("%s From now on records wait in %s.", error, self._directory)
-            self._keep({"method": method, "run": run, "arguments": arguments})
+                except Exception:
+                    # Repeating it would not help, but what was measured must not be lost.
+                    self._keep(call, ".refused")
+                    raise
+            self._keep(call, ".npz")
 
     def _run(self, raw_uid: str) -> Run:
         if raw_uid not in self._runs:
@@ -130,7 +136,7 @@ class SpooledWriter:
             self._perform(call["method"], call["run"], call["arguments"])
         except ServerUnreachableError:
             raise
-        except (CatalogError, ValueError) as error:
+        except Exception as error:
             # It would fail for ever, and must not hold up what comes after it.
             refused = path.with_suffix(".refused")
             path.rename(refused)
@@ -138,8 +144,8 @@ class SpooledWriter:
             return
         path.unlink()
 
-    def _keep(self, call: dict[str, Any]) -> None:
-        path = self._directory / f"{self._next:08d}.npz"
+    def _keep(self, call: dict[str, Any], suffix: str) -> None:
+        path = self._directory / f"{self._next:08d}{suffix}"
         try:
             write_envelope(path, call)
         except OSError as error:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog.client import child, ensure_container
-from ainerd_agent.catalog.metadata import maps_metadata, maps_progress, run_metadata
+from ainerd_agent.catalog.metadata import maps_metadata, maps_progress, plain_json, run_metadata
 from ainerd_agent.catalog.schema import (
     ANALYSES,
     ANALYSIS_SPEC,
@@ -154,6 +154,12 @@ class PointsStore:
         self._summary: dict[str, NDArray[Any]] = {name: nothing[name].to_numpy() for name in SUMMARY_COLUMNS}
         if self._container is not None:
             metadata = self._container.metadata_copy()[0]
+            before = metadata["derived_from"]["parameters"]
+            if before != plain_json(model.parameters):
+                raise CatalogError(
+                    f"Run {run.uid} was analysed before with other parameters ({before}): those results "
+                    "stay as they are. Use another catalog, or another name for the model."
+                )
             self._stream = metadata["derived_from"]["stream"]
             self._failures = {failed["seq_num"]: failed["message"] for failed in metadata["failed"]}
             self._table = child(self._container, POINTS)

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from ainerd_agent.errors import MapError
 from ainerd_agent.records import Fingerprints, Run, ShearStress
 
 BATCH = 128
@@ -30,7 +31,9 @@ def ingest(
     baseline: Annotated[
         float | None, typer.Option(help="Value of uncorrelated times (1 for maps like g2); estimated by default.")
     ] = None,
-    duration: Annotated[float | None, typer.Option(help="Seconds that a side of a map spans, where known.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="Seconds that a side of a map spans, where known.")
+    ] = None,
     sample: Annotated[str, typer.Option(help="Name to find them by.")] = "",
     json: Annotated[bool, typer.Option("--json", help="End with a summary as one line of JSON.")] = False,
 ) -> None:
@@ -44,6 +47,8 @@ def ingest(
     console = Console(stderr=json)
     stored = read_maps(file, key=key)
     level = stored.baseline() if baseline is None else baseline
+    if not math.isfinite(level):
+        raise MapError(f"the baseline must be a number, not {level}")
     seconds = math.nan if duration is None else duration
     stress = stored.columns.get("shear_stress", np.full(len(stored), np.nan))
 

@@ -107,7 +107,7 @@ def draw_figures(
     cluster = points["cluster"].to_numpy()
     elapsed = points["elapsed"].to_numpy()
     duration = float(root["xpcs"][findings.metadata["raw_uid"]].metadata["duration"])
-    maps = read_c2(root, findings.metadata["raw_uid"])  # in the order of the points
+    maps = np.stack([read_c2(root, findings.metadata["raw_uid"], seq_num) for seq_num in points["seq_num"].unique()])
     latents = points.filter(regex=r"^z\d+$").to_numpy(dtype=np.float32)
     drawn = {
         "c2-examples": figures.c2_examples(

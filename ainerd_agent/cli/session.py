@@ -27,6 +27,9 @@ FRAME_TIME = 0.002
 RESULT_TIMEOUT = 120.0
 """Seconds after which a result that the agent waits for counts as failed."""
 
+CLOSING_TIMEOUT = 120.0
+"""Seconds that writing and analysis get to finish after the scan."""
+
 RHEOMETER_PERIOD = 0.5
 """Seconds between rheometer readings: each becomes three rows in Tiled, at tens of milliseconds a row."""
 
@@ -157,9 +160,9 @@ def run_session(
         engine = RunEngine({"scan_id": len(root["raw"])}, call_returns_result=True)
         beamline = stack.enter_context(_connected(experiment, plan))
         raw = InBackground(TiledWriter(root["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup)))
-        stack.callback(raw.close)
+        stack.callback(raw.close, CLOSING_TIMEOUT)
         analysis = InBackground(live.callback)
-        stack.callback(analysis.close)
+        stack.callback(analysis.close, CLOSING_TIMEOUT)
         engine.subscribe(note_start, "start")
         engine.subscribe(raw)
         engine.subscribe(analysis)

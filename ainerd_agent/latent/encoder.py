@@ -104,16 +104,15 @@ class Encoder:
             centres = tensors.pop("clusters.centres").numpy()
             network = PaperAutoencoder(channels=tuple(json.loads(about["channels"])), latent=centres.shape[1])
             network.load_state_dict(tensors)
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise ModelError(f"{source} does not hold the weights it should: {error}") from error
-        digest = hashlib.sha256(source.read_bytes()).hexdigest()
-        return cls(
-            network,
-            Clusters(centres),
-            name=about["name"],
-            repeatability=float(about["repeatability"]),
-            weights_sha256=digest,
-        )
+            return cls(
+                network,
+                Clusters(centres),
+                name=about["name"],
+                repeatability=float(about["repeatability"]),
+                weights_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+            )
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(f"{source} does not hold what it should: {error}") from error
 
     def save(self, path: Path) -> None:
         """Write the model to a safetensors file."""
@@ -164,12 +163,12 @@ class Encoder:
     def decode(self, latents: ArrayLike) -> MapStack:
         """Scaled maps (baseline 0, contrast 1) of latent vectors, (n, 64) to (n, 256, 256)."""
         vectors = np.asarray(latents, dtype=np.float32)
-        if vectors.ndim != 2 or vectors.shape[1] != self.clusters.centres.shape[1]:
+        if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != self.clusters.centres.shape[1]:
             raise MapError(f"latents must have the shape (n, {self.clusters.centres.shape[1]}), got {vectors.shape}")
         return np.concatenate([self._decode(vectors[part]) for part in _parts(len(vectors))])
 
     def reconstruct(self, maps: ArrayLike, *, baseline: float = 0.0) -> MapStack:
-        """What the model keeps of C2 maps, in their own units and size; parameters as for `encode`."""
+        """What the model keeps of C2 maps, in their own units and size, shape (n, size, size); as for `encode`."""
         scaled: ScaledMaps = scale(maps, baseline=baseline)
         decoded = resize(self.decode(self.encode_scaled(scaled.maps)), np.shape(maps)[-1])
         return np.asarray(decoded * scaled.contrast[:, None, None] + baseline, dtype=np.float32)

@@ -98,7 +98,9 @@ def azimuthal_bins(
     labels = np.where(used, sector, 0).astype(np.int32)
     # A ring as wide as a pixel: the mean intensity is constant along it, and it averages over every azimuth.
     pixel_q = float(np.max(np.abs(np.diff(q[int(np.clip(geometry.centre[0], 0, shape[0] - 1))]))))
-    rings = np.where(used, ((q - q_range[0]) / pixel_q).astype(np.int32) + 1, 0).astype(np.int32)
+    n_rings = max(1, int((q_range[1] - q_range[0]) / pixel_q))
+    # The last ring takes what is left over: a sliver of its own would have a poor mean.
+    rings = np.where(used, np.clip((q - q_range[0]) / pixel_q, 0, n_rings - 1).astype(np.int32) + 1, 0).astype(np.int32)
 
     n_pixels = np.bincount(labels.ravel(), minlength=n_bins + 1)[1:]
     if (empty := np.flatnonzero(n_pixels == 0) + 1).size:

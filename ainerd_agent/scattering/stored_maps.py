@@ -155,6 +155,9 @@ def read_maps(path: Path, *, key: str | None = None) -> StoredMaps:
     if maps.ndim == 2:
         maps = maps[None]
     columns = {other: array for other, array in arrays.items() if array.shape == (len(maps),)}
+    for column in (*ORIGIN_COLUMNS, "shear_stress"):
+        if column in columns and columns[column].dtype.kind not in "fiu":
+            raise MapError(f"the column {column} of {path} must hold numbers, not {columns[column].dtype}")
     stored = StoredMaps(maps, columns)
     if not stored.finite.any():
         raise MapError(f"every map of {path} holds NaN or infinite values")

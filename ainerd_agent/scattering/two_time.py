@@ -13,7 +13,6 @@ through the same R.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,7 +70,8 @@ class TwoTimeStream:
     diagonal : {"neighbours", "keep"}
         Replace C(t, t), which holds the shot noise, by the mean of C(t, t - 1) and C(t, t + 1), or leave it.
     saturation : float, optional
-        Count at which a pixel is full. More than 0.1 % of such readings are refused.
+        Count at which a pixel is full; for unsigned integers the largest number by default, which many detectors also
+        write for a pixel that does not work. More than 0.1 % of such readings are refused.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class TwoTimeStream:
 
     Notes
     -----
-    Memory is `size` x N float32 for N used pixels, whatever the number of frames.
+    Memory is `size` x N doubles for N used pixels, and three numbers per frame and ring of a bin.
     """
 
     def __init__(
@@ -97,6 +97,8 @@ class TwoTimeStream:
         diagonal: Diagonal = "neighbours",
         saturation: float | None = None,
     ) -> None:
+        if size < 1 or (sigma is not None and not sigma >= 0):
+            raise ValueError(f"size must be positive and sigma not negative, got {size} and {sigma}")
         if n_frames < 2:
             raise FrameError(f"a two-time map needs at least 2 frames, got {n_frames}")
         if diagonal not in ("neighbours", "keep"):
@@ -126,12 +128,13 @@ class TwoTimeStream:
         self._bin_size = np.bincount(self._cell_bin, weights=self._cell_size)
 
         self._resize = resize_matrix(n_frames, size, sigma)
-        self._by_frame = self._resize.astype(np.float32).tocsc()
-        self._folded = np.zeros((size, len(self._pixels)), dtype=np.float32)
+        self._by_frame = self._resize.tocsc()
+        # In double precision, because the self-correlation of sparse counts is large and is subtracted in the end.
+        self._folded = np.zeros((size, len(self._pixels)))
         # Sums over the pixels of a cell, per frame: of I, I^2, and I(t) I(t + 1).
         self._sum, self._square, self._product = np.zeros((3, n_frames, len(self._cells)))
         self._total = np.zeros(len(self._cells))
-        self._last: NDArray[np.float32] | None = None
+        self._last: NDArray[np.float64] | None = None
 
     @property
     def n_added(self) -> int:
@@ -140,6 +143,8 @@ class TwoTimeStream:
 
     def add(self, frames: ArrayLike) -> None:
         """Fold in the next frames, shape (t, H, W) or (H, W), of any real type."""
+        if isinstance(frames, np.ma.MaskedArray):
+            raise FrameError("masked arrays would lose their mask: set the labels of masked pixels to 0 instead")
         block = np.asarray(frames)
         if block.ndim == 2:
             block = block[None]
@@ -157,10 +162,12 @@ class TwoTimeStream:
         first, last = self._n_added, self._n_added + len(block)
         counts = block.reshape(len(block), -1)[:, self._pixels]
         _check_counts(counts, first)
+        if self._saturation is None and np.issubdtype(counts.dtype, np.unsignedinteger):
+            self._saturation = float(np.iinfo(counts.dtype).max)
         if self._saturation is not None:
             self._n_saturated += int(np.count_nonzero(counts >= self._saturation))
-        counts = counts.astype(np.float32)
-        self._total += np.add.reduceat(counts, self._cells, axis=1, dtype=np.float64).sum(axis=0)
+        counts = counts.astype(np.float64)
+        self._total += np.add.reduceat(counts, self._cells, axis=1).sum(axis=0)
         if self._image is not None:
             counts /= self._image
 
@@ -170,11 +177,11 @@ class TwoTimeStream:
             touched = slice(rows[0], rows[-1] + 1)
             self._folded[touched] += weights[touched].toarray() @ counts
 
-        self._sum[first:last] = np.add.reduceat(counts, self._cells, axis=1, dtype=np.float64)
-        self._square[first:last] = np.add.reduceat(counts * counts, self._cells, axis=1, dtype=np.float64)
+        self._sum[first:last] = np.add.reduceat(counts, self._cells, axis=1)
+        self._square[first:last] = np.add.reduceat(counts * counts, self._cells, axis=1)
         pairs = counts if self._last is None else np.concatenate([self._last[None], counts])
         start = first if self._last is None else first - 1
-        self._product[start : last - 1] = np.add.reduceat(pairs[:-1] * pairs[1:], self._cells, axis=1, dtype=np.float64)
+        self._product[start : last - 1] = np.add.reduceat(pairs[:-1] * pairs[1:], self._cells, axis=1)
         self._last = counts[-1]
         self._n_added = last
 
@@ -189,10 +196,10 @@ class TwoTimeStream:
         if saturated > MAX_SATURATED:
             raise FrameError(
                 f"{saturated:.1%} of the readings in the bins are at the detector's ceiling of {self._saturation:g} "
-                "counts: attenuate the beam or shorten the exposure"
+                "counts: attenuate the beam, shorten the exposure, or mask the pixels that do not work"
             )
         mean = self._cell_mean()
-        by_pixel = np.repeat(mean, self._cell_size).astype(np.float32)
+        by_pixel = np.repeat(mean, self._cell_size)
         fluctuation = self._folded / by_pixel - 1  # R D
         neighbours = self._correlation(self._product[:-1], self._sum[:-1], self._sum[1:], mean)  # C(t, t + 1)
         correction = None
@@ -204,25 +211,29 @@ class TwoTimeStream:
         c2 = np.empty((self.n_bins, len(self._folded), len(self._folded)), dtype=np.float32)
         for number in range(self.n_bins):
             part = fluctuation[:, edges[number] : edges[number + 1]]
-            c2[number] = part @ part.T / np.float32(part.shape[1])
+            resized = part @ part.T / part.shape[1]
             if correction is not None:
-                c2[number] += ((self._resize * correction[:, number]) @ self._resize.T).toarray()
+                resized += ((self._resize * correction[:, number]) @ self._resize.T).toarray()
+            c2[number] = resized
         counts = np.bincount(self._cell_bin, weights=self._total) / (self.n_frames * self._bin_size)
         return TwoTime(c2, counts, neighbours.mean(axis=0))
 
     def _cell_mean(self) -> FloatArray:
         """<I> of each cell: of its ring, over all frames (1 where counts were divided by an image already)."""
+        in_bin = np.bincount(self._cell_bin, weights=self._total)
+        if (dark := np.flatnonzero(in_bin == 0) + 1).size:
+            raise FrameError(
+                f"no photon was counted in bin {', '.join(map(str, dark))} in {self.n_frames} frames: "
+                "check the shutter, the beam stop and the mask"
+            )
         if self._image is not None:
             return np.ones(len(self._cells))
         total = np.bincount(self._cell_ring, weights=self._sum.sum(axis=0))
         pixels = np.bincount(self._cell_ring, weights=self._cell_size)
-        mean = (total[self._cell_ring] / pixels[self._cell_ring]) / self.n_frames
-        if (dark := np.unique(self._cell_bin[mean == 0]) + 1).size:
-            raise FrameError(
-                f"no photon was counted in (a ring of) bin {', '.join(map(str, dark))} in {self.n_frames} frames: "
-                "check the shutter, the beam stop and the mask"
-            )
-        return np.asarray(mean)
+        mean = total[self._cell_ring] / pixels[self._cell_ring]
+        # A ring without a single count has no mean of its own; its bin's is the best there is.
+        mean = np.where(mean > 0, mean, (in_bin / self._bin_size)[self._cell_bin])
+        return np.asarray(mean / self.n_frames)
 
     def _correlation(self, product: FloatArray, first: FloatArray, second: FloatArray, mean: FloatArray) -> FloatArray:
         """<D D> over the pixels of each bin from sums per cell, shape (frames, n_bins)."""
@@ -232,7 +243,7 @@ class TwoTimeStream:
 
 
 def two_time(
-    frames: ArrayLike | Iterable[ArrayLike],
+    frames: ArrayLike,
     labels: ArrayLike,
     *,
     size: int = 256,

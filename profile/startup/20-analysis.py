@@ -1,6 +1,6 @@
 """Raw runs and live analysis to Tiled.
 
-The server is the one of AINERD_TILED_URI (with its API key), or one of our own in the session folder.
+The server is the one of AINERD_TILED_URI, with AINERD_TILED_API_KEY, or one of our own in the session folder.
 """
 
 import atexit
@@ -24,5 +24,7 @@ raw_backup = session_folder / "unsent" / "raw"  # where raw runs wait while Tile
 raw_backup.mkdir(parents=True, exist_ok=True)
 raw_writer = InBackground(TiledWriter(catalog["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup)))
 analysis = InBackground(live.callback)
+atexit.register(raw_writer.close)  # before the server, whatever the order of the exit: last registered, first called
+atexit.register(analysis.close)
 RE.subscribe(raw_writer)
 RE.subscribe(analysis)

@@ -182,3 +182,18 @@ def test_an_exception_in_the_analysis_never_stops_a_scan(
     assert background.errors
     assert documents.named("stop")[0]["exit_status"] == "success"
     assert len(documents.events()) == 3
+
+
+def test_a_failure_that_cannot_be_noted_still_lets_the_run_end(recorded, make_callback, tmp_path):
+    for path in (tmp_path / "frames").iterdir():
+        path.unlink()
+    writer = Notes()
+
+    def refuse(*_):
+        raise RuntimeError("no")
+
+    writer.record_failure = refuse
+    callback = make_callback(writer, on_outcome=refuse)
+    feed(callback, recorded)
+    assert writer.calls[-1] == ("close", "success")
+    assert isinstance(callback.outcome(recorded[0][1]["uid"], 3, timeout=0), Failure)

@@ -138,3 +138,32 @@ def test_a_reading_that_is_told_again_counts_once(recorded):
     again.sort(key=lambda document: document[0] in ("stream_datum", "stop"))
     for measurement in measurements(assemble(again)):
         assert len(np.unique(measurement.rheometer.time)) == len(measurement.rheometer.time)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_another_detector_in_the_stream_is_not_taken_for_this_one(recorded, after):
+    """Its files are named in the same stream, before or after the detector's."""
+    documents = []
+    for name, doc in recorded:
+        other = None
+        if name == "stream_resource":
+            other = {**doc, "uid": "other", "data_key": "camera", "uri": "file://localhost/nowhere/camera.h5"}
+        elif name == "stream_datum":
+            other = {**doc, "stream_resource": "other", "uid": f"other/{doc['uid']}"}
+        pair = [(name, doc)] if other is None else [(name, doc), (name, other)]
+        documents += pair if after else pair[::-1]
+    expected = [each.frames for each in measurements(assemble(recorded))]
+    assert [each.frames for each in measurements(assemble(documents))] == expected
+
+
+@pytest.mark.parametrize("reading", [None, "n/a", [1.0]])
+def test_a_reading_that_is_no_number_does_not_cost_the_measurement(recorded, reading):
+    documents = [
+        (name, {**doc, "data": {**doc["data"], "rheometer-shear_stress": reading}})
+        if name == "event" and "rheometer-shear_stress" in doc["data"]
+        else (name, doc)
+        for name, doc in recorded
+    ]
+    found = measurements(assemble(documents))
+    assert len(found) == 3
+    assert np.isnan(found[0].rheometer.shear_stress).all()

@@ -1,7 +1,5 @@
 import threading
 
-import pytest
-
 from callbacks import InBackground
 
 
@@ -44,9 +42,35 @@ def test_an_exception_costs_only_its_own_document(caplog):
     assert "this document was not dealt with: event" in caplog.text
 
 
-def test_a_closed_one_refuses_documents():
+def test_not_even_an_exit_ends_it():
+    seen = []
+
+    def callback(name, doc):
+        seen.append(doc["n"])
+        if doc["n"] == 0:
+            raise SystemExit
+
+    background = InBackground(callback)
+    background("event", {"n": 0})
+    background("event", {"n": 1})
+    background.drain()
+    assert seen == [0, 1]
+    background.close()
+
+
+def test_documents_after_the_end_do_not_stop_the_scan(caplog):
     background = InBackground(lambda *_: None)
     background.close()
     background.close()
-    with pytest.raises(RuntimeError, match="closed"):
-        background("event", {})
+    background("event", {})
+    assert "after the callback was closed" in caplog.text
+
+
+def test_closing_gives_up_on_a_callback_that_hangs(caplog):
+    release = threading.Event()
+    background = InBackground(lambda *_: release.wait(20))
+    background("event", {})
+    background.close(timeout=0.05)
+    assert "the callback hangs" in caplog.text
+    release.set()
+    background.close()

@@ -21,8 +21,6 @@ from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.instrument.speckle import SpeckleCamera
 from ainerd_agent.scattering.geometry import Geometry
 
-pytestmark = pytest.mark.integration
-
 POSITIONS = [(0, 0), (0.25, 0.5), (1, 0.75)]
 FRAME_TIME = 0.02
 N_FRAMES = 15

@@ -25,8 +25,6 @@ from ainerd_agent.catalog import (
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Run, ShearStress, Suggestion
 
-pytestmark = pytest.mark.integration
-
 N_BINS, SIZE, N_LATENTS = 3, 16, 4
 MODEL = ModelIdentity(name="toy-1", weights_sha256="ab" * 32, n_clusters=4, parameters={"size": SIZE})
 

@@ -95,7 +95,7 @@ def test_models_that_cannot_be_used_are_refused(tmp_path):
         "missing.safetensors": "there is no model",
         "text.safetensors": "not a readable",
         "other.safetensors": "not a latent model",
-        "empty.safetensors": "does not hold the weights",
+        "empty.safetensors": "does not hold what it should",
     }
     for name, message in cases.items():
         with pytest.raises(ModelError, match=message):

@@ -61,19 +61,21 @@ def test_equals_the_definition_for_every_type_of_counts(dtype):
     n_bins=st.integers(1, 4),
     diagonal=st.sampled_from(["neighbours", "keep"]),
     rings=st.booleans(),
-    counts=st.floats(0.5, 50),
+    counts=st.sampled_from([0.003, 0.05, 1.0, 50.0, 1e5]),
+    flash=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_equals_the_definition_for_any_movie(n_frames, size, n_bins, diagonal, rings, counts, seed):
+def test_equals_the_definition_for_any_movie(n_frames, size, n_bins, diagonal, rings, counts, flash, seed):
     rng = np.random.default_rng(seed)
-    frames = rng.poisson(counts * rng.gamma(3, 1 / 3, size=(1, 9, 11)), size=(n_frames, 9, 11)).astype(np.uint16)
+    frames = rng.poisson(counts * rng.gamma(3, 1 / 3, size=(1, 9, 11)), size=(n_frames, 9, 11)).astype(np.uint32)
     labels = random_labels(rng, (9, 11), n_bins)
     static = rng.integers(1, 4, size=labels.shape) if rings else None
-    # A ring without any count is refused, which another test is for.
-    frames[0] += 1
+    frames[0] += 1  # a bin without any count is refused, which another test is for
+    if flash:
+        frames[n_frames // 2] *= 1000
     expected = reference(frames, labels, size, static=static, diagonal=diagonal)
     found = two_time(frames, labels, size=size, static=static, diagonal=diagonal)
-    np.testing.assert_allclose(found, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-6)
 
 
 @pytest.mark.parametrize("sigma", [None, 0.7, 2.0])
@@ -145,6 +147,7 @@ def test_contrast_and_counts_of_a_frozen_pattern():
         (np.ones((10, 5, 4)), "do not fit the bins"),
         (np.ones((11, 4, 5)), "11 frames came where 10 were announced"),
         (np.zeros((10, 4, 5)), "no photon"),
+        (np.ma.masked_equal(np.ones((10, 4, 5)), 2), "masked arrays"),
         (np.ones((9, 4, 5)), "ends after 9 of 10 frames"),
         (np.ones((10, 4, 5), dtype=complex), "real numbers"),
     ],
@@ -197,3 +200,28 @@ def test_saturation_is_refused():
 def test_labels_that_make_no_bins_are_refused(labels, message):
     with pytest.raises(BinError, match=message):
         TwoTimeStream(labels, 10)
+
+
+def test_the_value_that_detectors_give_gaps_is_refused_without_being_told():
+    frames = np.random.default_rng(8).poisson(3, size=(20, 4, 4)).astype(np.uint16)
+    frames[:, 1, 1] = 65535
+    with pytest.raises(FrameError, match="mask the pixels that do not work"):
+        two_time(frames, np.ones((4, 4), dtype=int), size=8)
+
+
+def test_no_counts_are_no_correlation_with_a_static_image_either():
+    with pytest.raises(FrameError, match="no photon"):
+        two_time(np.zeros((10, 4, 4)), np.ones((4, 4), dtype=int), static=np.ones((4, 4)), size=8)
+
+
+def test_a_dark_ring_does_not_cost_the_bin():
+    frames = np.random.default_rng(9).poisson(3, size=(40, 4, 4))
+    rings = np.repeat([1, 2], 2)[:, None] * np.ones(4, dtype=int)
+    frames[:, 2:] = 0
+    assert np.isfinite(two_time(frames, np.ones((4, 4), dtype=int), static=rings, size=8)).all()
+
+
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"sigma": -1.0}, {"diagonal": "none"}])
+def test_options_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match="must"):
+        TwoTimeStream(np.ones((4, 4), dtype=int), 10, **wrong)
