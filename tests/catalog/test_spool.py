@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ainerd_agent.catalog.spool import read_envelope, write_envelope
+from ainerd_agent.catalog.schema import ModelIdentity
+from ainerd_agent.catalog.spool import SpooledWriter, read_envelope, write_envelope
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Run, ShearStress, Suggestion
 
@@ -73,3 +74,28 @@ def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(CatalogError, match="00000007"):
         read_envelope(path)
+
+
+class Refusing:
+    """A writer whose server is there and refuses everything: a full disk, a changed key."""
+
+    model = ModelIdentity(name="m", weights_sha256="0", n_clusters=2)
+
+    def open_run(self, run: Run) -> None:
+        pass
+
+    def append(self, raw_uid: str, fingerprints: object, analyses: object) -> None:
+        raise CatalogError("answered 500")
+
+
+def test_what_the_server_refuses_is_kept(tmp_path: Path) -> None:
+    for _ in range(2):  # a second process on the folder does not overwrite what the first one kept
+        spool = SpooledWriter(Refusing(), tmp_path)  # type: ignore[arg-type]
+        spool.open_run(Run(uid="u", time=0.0))
+        with pytest.raises(CatalogError, match="answered 500"):
+            spool.append("u", [FINGERPRINTS], [ANALYSIS])
+        assert spool.flush() == 0
+    kept = sorted((tmp_path / "m").iterdir())
+    assert [path.name for path in kept] == ["00000001.refused", "00000002.refused"]
+    (fingerprints,) = read_envelope(kept[0])["arguments"]["fingerprints"]
+    np.testing.assert_array_equal(fingerprints.c2, FINGERPRINTS.c2)

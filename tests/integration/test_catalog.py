@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import threading
 from collections.abc import Iterator
@@ -242,6 +243,17 @@ def test_second_model_shares_the_maps(root: Any, writer: DerivedWriter) -> None:
     impostor = ModelIdentity(name="toy-1", weights_sha256="ef" * 32, n_clusters=4)
     with pytest.raises(CatalogError, match="give this model another name"):
         write_run(DerivedWriter(root, model=impostor), a_run("shared"), range(1, 4))
+
+
+def test_other_parameters_do_not_overwrite_what_is_there(root: Any, writer: DerivedWriter) -> None:
+    run = a_run("parameters")
+    write_run(writer, run, range(1, 3))
+    before = root["ainerd"][writer.model.name]["parameters"].metadata_copy()[0]
+    other = DerivedWriter(root, model=dataclasses.replace(writer.model, parameters={"q_min": 0.5}))
+    other.open_run(run)
+    with pytest.raises(CatalogError, match="other parameters"):
+        other.close_run("parameters", "success")
+    assert root["ainerd"][writer.model.name]["parameters"].metadata_copy()[0] == before
 
 
 def test_records_that_do_not_fit_are_refused(root: Any, writer: DerivedWriter) -> None:
