@@ -141,7 +141,8 @@ class SpeckleCamera:
         mean = self.mean_counts().ravel()
         counts = np.empty((len(times), mean.size), dtype=np.uint16)
         background = np.flatnonzero(np.abs(self._peak_offset()) >= SPECKLE_WIDTHS)
-        counts[:, background] = rng.poisson(mean[background], size=(len(times), len(background)))
+        for frame in counts:  # one by one: numpy draws counts of eight bytes
+            frame[background] = rng.poisson(mean[background])
         for azimuth, pixels in self._sectors(dynamics):
             root = covariance_root(dynamics.g1(times, azimuth))
             intensity = speckle_intensity(root, len(pixels), self.contrast, rng)
