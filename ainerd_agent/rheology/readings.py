@@ -167,6 +167,8 @@ def stress_minima(samples: RheometerSamples, *, after: float) -> FloatArray:
     readings themselves: how far each lies from the line between its two neighbours (the median, so that slopes and
     steps do not count). Smoothed white noise spans about four such standard deviations over thousands of readings.
 
+    A minimum's time is that of its lowest reading, which smoothing may have moved.
+
     Smoothing runs over readings, not over seconds: it never makes a minimum out of a falling curve, however
     unevenly it was sampled, and it invents nothing in a gap.
 
@@ -194,7 +196,10 @@ def stress_minima(samples: RheometerSamples, *, after: float) -> FloatArray:
     floor = np.spacing(np.abs(stress).max())
     depth = SIGNIFICANT * max(_noise(time, stress), floor)
     places, _ = find_peaks(-smooth, prominence=depth)
-    return np.asarray(time[places], dtype=np.float64)
+    # Smoothing moves the lowest point away from a steep flank: the minimum is the lowest reading around it.
+    around = np.clip(places[:, None] + np.arange(-2, 3), 0, len(stress) - 1)
+    lowest = around[np.arange(len(places)), stress[around].argmin(axis=1)]
+    return np.asarray(np.unique(time[lowest]), dtype=np.float64)
 
 
 def _noise(time: FloatArray, stress: FloatArray) -> float:
