@@ -126,16 +126,38 @@ class ShearStress:
     n_samples: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotonEvents:
+    """Consecutive frames of which only the pixels with counts are told; the sparse form of a block of frames.
+
+    Attributes
+    ----------
+    frame : ndarray of int, shape (n,)
+        Frame of each event, counted from the first frame of the movie; never decreasing.
+    pixel : ndarray of int, shape (n,)
+        Row * W + column. The same pixel may come several times in a frame: its counts add up.
+    count : ndarray of int, shape (n,)
+        Photons.
+    stop : int
+        The block is complete up to this frame, which is not part of it. Frames without events are dark frames.
+    """
+
+    frame: NDArray[Any]
+    pixel: NDArray[Any]
+    count: NDArray[Any]
+    stop: int
+
+
 class FrameSource(Protocol):
     """Frames that are read when they are needed, block by block."""
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(T, H, W)."""
+    def shape(self) -> tuple[int | None, int, int]:
+        """(T, H, W); T is None where nobody knows how long the movie will be before it ends."""
         ...
 
-    def blocks(self) -> Iterator[NDArray[Any]]:
-        """Consecutive blocks of frames, each of shape (t, H, W)."""
+    def blocks(self) -> Iterator[NDArray[Any] | PhotonEvents]:
+        """Consecutive blocks of frames, each of shape (t, H, W) or as photon events."""
         ...
 
 
