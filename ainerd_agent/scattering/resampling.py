@@ -6,6 +6,9 @@ R C R^T. R is built here directly, row by row: nothing of size T x T is ever mad
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -51,6 +54,54 @@ def resize_matrix(n_frames: int, size: int, sigma: float | None = None) -> spars
     rows = np.repeat(np.arange(size), frames.shape[1])
     matrix = sparse.coo_array((weights.ravel(), (rows, _mirror(frames.ravel(), n_frames))), shape=(size, n_frames))
     return matrix.tocsr()  # sums the frames that mirroring made coincide
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    """The resize matrix frame by frame: each frame has weight in a few consecutive rows.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (n_frames, width)
+        Weight of a frame in the rows `first_row`, `first_row` + 1, ...
+    first_row : ndarray of int, shape (n_frames,)
+        Never falling; `first_row` + width stays within the rows.
+    """
+
+    weights: NDArray[np.float64]
+    first_row: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array) -> Band:
+        """Take the columns of a resize matrix, shape (size, n_frames), apart."""
+        size, n_frames = matrix.shape
+        columns = matrix.tocsc()
+        columns.sort_indices()
+        starts, stops = columns.indptr[:-1], columns.indptr[1:]
+        used = np.flatnonzero(stops > starts)
+        # A frame without weight (the gaussian is narrower than a step) takes the place of the one before it.
+        at = used[np.maximum(np.searchsorted(used, np.arange(n_frames), side="right") - 1, 0)]
+        lowest, highest = columns.indices[starts[at]], columns.indices[stops[at] - 1]
+        width = int((highest - lowest).max()) + 1
+        first_row = np.minimum(np.maximum.accumulate(lowest), size - width).astype(np.int64)
+        frame = np.repeat(np.arange(n_frames), stops - starts)
+        weights = np.zeros((n_frames, width))
+        weights[frame, columns.indices - first_row[frame]] = columns.data
+        return cls(weights, first_row)
+
+    def __getitem__(self, frames: slice | NDArray[np.int64]) -> Band:
+        return Band(self.weights[frames], self.first_row[frames])
+
+    def row_sums(self, size: int) -> NDArray[np.float64]:
+        """Total weight of these frames in each row, shape (size,)."""
+        rows = self.first_row[:, None] + np.arange(self.weights.shape[1])
+        return np.asarray(np.bincount(rows.ravel(), weights=self.weights.ravel(), minlength=size), dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def resize_band(n_frames: int, size: int, sigma: float | None = None) -> Band:
+    """The resize matrix by frames (see `resize_matrix`); movies of a session share it."""
+    return Band.of(resize_matrix(n_frames, size, sigma))
 
 
 def _mirror(frames: NDArray[np.int64], n_frames: int) -> NDArray[np.int64]:

@@ -1,32 +1,49 @@
-"""Two-time correlation without the T x T matrix.
+"""Two-time correlation maps, resized on the fly.
 
-The paper (Horwath et al., Nat. Commun. 15, 5945, 2024, Methods) computes C2(t1, t2) = <D(t1) D(t2)> over the pixels
-of a bin with D = I/<I> - 1, and resizes it to 256 x 256 with scikit-image. That resize is C' = R C R^T with a banded
-matrix R whose rows add up to one (see `resampling`), so that
+With D = I / <I> - 1, the two-time correlation over the N pixels of a bin is C = D D^T / N, a T x T matrix. Resizing it
+(scikit-image, order 1, gaussian anti-aliasing) is R C R^T with R of shape (size, T), banded, rows adding up to one. So
 
-    C' = (R D)(R D)^T / N,        R D = (R I)/<I> - 1.
+    R C R^T = (R D)(R D)^T / N,        R D = (R I) / <I> - 1
 
-Frames are therefore folded into R I as they come, and only `size` x N numbers are kept. The shot noise on the diagonal
-of C is replaced exactly: the correction is diagonal, needs sums of I(t), I(t)^2 and I(t) I(t+1) alone, and passes
-through the same R.
+and frames can be folded into R I one by one; size x N numbers are kept. The shot noise on the diagonal of C is replaced
+exactly: the correction is diagonal, needs sums of I(t), I(t)^2 and I(t) I(t + 1) alone, and passes through the same R.
+
+A frame that is left out has no weight, and the weights of the others in a row are divided by their sum: R stays a
+weighted mean, over good frames only.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ainerd_agent.errors import BinError, FrameError
-from ainerd_agent.records import FloatArray, MapStack
-from ainerd_agent.scattering.resampling import resize_matrix
+from ainerd_agent.errors import FrameError
+from ainerd_agent.records import FloatArray, MapStack, PhotonEvents
+from ainerd_agent.scattering._numba_fold import Corrections, NumbaFold, n_threads
+from ainerd_agent.scattering.accumulation import Accumulation, Fold
+from ainerd_agent.scattering.bad_frames import LOSS, BeamWatch
+from ainerd_agent.scattering.intake import Intake
+from ainerd_agent.scattering.layout import Addresses, PixelLayout, check_labels, masked, pixel_factors, static_rings
+from ainerd_agent.scattering.segment_store import SegmentStore
 
 Diagonal = Literal["neighbours", "keep"]
+Normalise = Literal["static", "frame", "both"]
+Precision = Literal["single", "double"]
+BadFrames = Literal["detect"] | Sequence[int] | NDArray[Any] | None
 
 BLOCK = 64
-"""Frames that are folded in at a time: enough for a matrix product, few enough to stay in the cache."""
+"""Frames that are taken at a time where somebody may choose."""
+
+CHUNK = 1024
+"""Frames of a movie in memory that are folded at a time."""
+
+EXACT = 30_000_000
+"""Readings (frames x pixels) up to which sums are taken in double precision, because it costs next to nothing."""
 
 MAX_SATURATED = 1e-3
 """Share of saturated pixel readings above which a movie is refused."""
@@ -41,14 +58,26 @@ class TwoTime:
     c2 : ndarray of float32, shape (n_bins, size, size)
         Neither rescaled nor offset.
     mean_counts : ndarray, shape (n_bins,)
-        Counts per pixel and frame.
+        Raw counts per pixel and frame.
     contrast : ndarray, shape (n_bins,)
         Mean of C2(t, t + 1) over the frames.
+    n_frames : int
+        T, bad frames included.
+    bad_frames : ndarray of int
+        Frames that were left out: given, detected, or missing.
+    filled : ndarray of bool, shape (size,)
+        Times of the map whose frames are all bad; their rows and columns are interpolated (NaN in a partial map).
+    intensity : ndarray, shape (T,)
+        Raw counts per pixel of each frame over all bins, NaN where it is not known (see `TwoTimeStream`).
     """
 
     c2: MapStack
     mean_counts: FloatArray
     contrast: FloatArray
+    n_frames: int
+    bad_frames: NDArray[np.int64]
+    filled: NDArray[np.bool_]
+    intensity: FloatArray
 
 
 class TwoTimeStream:
@@ -58,207 +87,272 @@ class TwoTimeStream:
     ----------
     labels : ndarray of int, shape (H, W)
         Bin of each pixel from 1 to n; 0 is ignored.
-    n_frames : int
-        T, at least 2.
+    n_frames : int, optional
+        T, at least 2. Where it is not known, the used pixels of all frames are kept until the end (in memory, then in a
+        temporary file), because the resize matrix depends on it.
     size : int
-        Side of the maps.
+        Side of the maps. Movies shorter than that are interpolated.
     sigma : float, optional
         Anti-aliasing in frames; scikit-image's default, with which all frames contribute. The paper's is 2.
     static : ndarray, shape (H, W), optional
         What <I> is: integer labels of finer rings, over whose pixels and all frames counts are averaged; or a float
         image of mean counts. By default each bin is its own ring.
+    normalise : {"static", "frame", "both"}
+        Divide counts by the static image, each frame by its own mean in the bin, or first the latter, then the former.
+        Frames without any counts in a bin cannot be divided and are left out.
     diagonal : {"neighbours", "keep"}
         Replace C(t, t), which holds the shot noise, by the mean of C(t, t - 1) and C(t, t + 1), or leave it.
+    mask : ndarray of bool, shape (H, W), optional
+        True where a pixel must not be used.
+    bad_frames : sequence of int or "detect", optional
+        Frames that are left out; or frames without beam are told by their counts (see `bad_frames`).
+    loss : float
+        Share of the usual counts below which "detect" takes a frame as lost.
+    flat_field : ndarray, shape (H, W), optional
+        Relative sensitivity of each pixel, which counts are divided by.
+    dead_time : float
+        Of a pixel, in units of the frame time (not paralysable): n counts become n / (1 - n * dead_time).
     saturation : float, optional
         Count at which a pixel is full; for unsigned integers the largest number by default, which many detectors also
         write for a pixel that does not work. More than 0.1 % of such readings are refused.
+    precision : {"single", "double"}, optional
+        Of sums over frames. By default double for small movies, where it costs nothing. Differences are below 1e-5 of
+        the map's range, but for single flashes far brighter than the rest.
+    device : str, optional
+        "cuda" to fold on a GPU with torch; any torch device. By default the processor, with numba.
+    threads : int, optional
+        As many as there are processors by default.
 
     Raises
     ------
     BinError
-        Labels that are negative, not integer, or skip a bin.
+        Labels that are negative, not integer, or skip a bin; a mask, flat field or static image that does not fit them.
     FrameError
-        From `add`: frames of another shape, NaN, infinite or negative counts. From `result`: frames missing, a bin
-        without counts, saturation.
+        From `add`: frames of another shape or number, NaN, infinite or negative counts; events out of order. From
+        `result`: frames missing, a bin without counts, saturation.
 
     Notes
     -----
-    Memory is `size` x N doubles for N used pixels, and three numbers per frame and ring of a bin.
+    Memory is `size` x N numbers of `precision` for N used pixels, and a few for each frame. The intensity of each frame
+    is known where frames are judged or divided by their mean.
     """
 
     def __init__(
         self,
         labels: ArrayLike,
-        n_frames: int,
+        n_frames: int | None = None,
         *,
         size: int = 256,
         sigma: float | None = None,
         static: ArrayLike | None = None,
+        normalise: Normalise = "static",
         diagonal: Diagonal = "neighbours",
+        mask: ArrayLike | None = None,
+        bad_frames: BadFrames = None,
+        loss: float = LOSS,
+        flat_field: ArrayLike | None = None,
+        dead_time: float = 0.0,
         saturation: float | None = None,
+        precision: Precision | None = None,
+        device: str | None = None,
+        threads: int | None = None,
     ) -> None:
         if size < 1 or (sigma is not None and not sigma >= 0):
             raise ValueError(f"size must be positive and sigma not negative, got {size} and {sigma}")
-        if n_frames < 2:
+        if n_frames is not None and n_frames < 2:
             raise FrameError(f"a two-time map needs at least 2 frames, got {n_frames}")
         if diagonal not in ("neighbours", "keep"):
             raise ValueError(f'diagonal must be "neighbours" or "keep", not {diagonal!r}')
-        label_map = _checked_labels(labels)
+        if normalise not in ("static", "frame", "both"):
+            raise ValueError(f'normalise must be "static", "frame" or "both", not {normalise!r}')
+        if not 0 <= dead_time < 1:
+            raise ValueError(f"dead_time is in units of the frame time and must lie in [0, 1), got {dead_time}")
+        label_map = check_labels(masked(labels, mask))
         self.shape = label_map.shape
         self.n_frames = n_frames
-        self.n_bins = int(label_map.max())
-        self._diagonal = diagonal
-        self._saturation = saturation
-        self._n_saturated = 0
-        self._n_added = 0
-
-        ring, self._image = _static_rings(static, label_map)
-        # Pixels are sorted by bin and, within a bin, by ring: each (bin, ring) is one slice, a cell, with one <I>.
-        used = np.flatnonzero(label_map)
-        order = np.lexsort((ring.ravel()[used], label_map.ravel()[used]))
-        self._pixels = used[order]
-        if self._image is not None:
-            self._image = self._image.ravel()[self._pixels]
-        bin_of_pixel, ring_of_pixel = label_map.ravel()[self._pixels], ring.ravel()[self._pixels]
-        changes = (np.diff(bin_of_pixel) != 0) | (np.diff(ring_of_pixel) != 0)
-        self._cells = np.concatenate([[0], np.flatnonzero(changes) + 1])
-        self._cell_bin = bin_of_pixel[self._cells] - 1
-        self._cell_ring = ring_of_pixel[self._cells]
-        self._cell_size = np.diff(np.append(self._cells, len(self._pixels)))
-        self._bin_size = np.bincount(self._cell_bin, weights=self._cell_size)
-
-        self._resize = resize_matrix(n_frames, size, sigma)
-        self._by_frame = self._resize.tocsc()
-        # In double precision, because the self-correlation of sparse counts is large and is subtracted in the end.
-        self._folded = np.zeros((size, len(self._pixels)))
-        # Sums over the pixels of a cell, per frame: of I, I^2, and I(t) I(t + 1).
-        self._sum, self._square, self._product = np.zeros((3, n_frames, len(self._cells)))
-        self._total = np.zeros(len(self._cells))
-        self._last: NDArray[np.float64] | None = None
+        rings, image = static_rings(None if normalise == "frame" else static, label_map)
+        self._layout = PixelLayout.of(label_map, rings)
+        self.n_bins = self._layout.n_bins
+        self._unit_mean = image is not None
+        self._size, self._sigma = size, sigma
+        self._replace = diagonal == "neighbours"
+        self._loss = loss if isinstance(bad_frames, str) else None
+        self._excluded = _excluded(bad_frames)
+        self._precision, self._device, self._threads = precision, device, n_threads(threads)
+        self._corrections = Corrections(
+            factor=pixel_factors(self._layout, image, flat_field), dead_time=dead_time, saturation=saturation
+        )
+        per_frame = normalise != "static"
+        corrected = self._corrections.factor.size > 0 or dead_time > 0
+        # Where frames need neither to be judged, nor corrected, nor kept, they are folded as they are.
+        self._compact = n_frames is None or per_frame or corrected or self._loss is not None
+        self._intake = Intake(
+            self._layout,
+            n_frames,
+            self._corrections,
+            compact=self._compact,
+            per_frame=per_frame,
+            threads=self._threads,
+        )
+        self._state: Accumulation | None = None
+        self._store = SegmentStore()
+        self._broken = False
 
     @property
     def n_added(self) -> int:
-        """Frames taken so far."""
-        return self._n_added
+        """Frames taken so far, dropped ones included."""
+        return self._intake.n_seen
 
-    def add(self, frames: ArrayLike) -> None:
-        """Fold in the next frames, shape (t, H, W) or (H, W), of any real type."""
-        if isinstance(frames, np.ma.MaskedArray):
-            raise FrameError("masked arrays would lose their mask: set the labels of masked pixels to 0 instead")
-        block = np.asarray(frames)
-        if block.ndim == 2:
-            block = block[None]
-        if block.ndim != 3 or block.shape[1:] != self.shape:
-            raise FrameError(
-                f"frames of shape {block.shape} do not fit the bins, which are for {self.shape[0]} x {self.shape[1]} "
-                "pixels: the geometry or the labels belong to another detector"
-            )
-        if self._n_added + len(block) > self.n_frames:
-            raise FrameError(f"{self._n_added + len(block)} frames came where {self.n_frames} were announced")
-        for start in range(0, len(block), BLOCK):
-            self._fold(block[start : start + BLOCK])
+    def add(self, block: ArrayLike | PhotonEvents, numbers: Iterable[int] | None = None) -> None:
+        """Fold in the next frames.
 
-    def _fold(self, block: NDArray[Any]) -> None:
-        first, last = self._n_added, self._n_added + len(block)
-        counts = block.reshape(len(block), -1)[:, self._pixels]
-        _check_counts(counts, first)
-        if self._saturation is None and np.issubdtype(counts.dtype, np.unsignedinteger):
-            self._saturation = float(np.iinfo(counts.dtype).max)
-        if self._saturation is not None:
-            self._n_saturated += int(np.count_nonzero(counts >= self._saturation))
-        counts = counts.astype(np.float64)
-        self._total += np.add.reduceat(counts, self._cells, axis=1).sum(axis=0)
-        if self._image is not None:
-            counts /= self._image
-
-        weights = self._by_frame[:, first:last].tocsr()
-        rows = np.flatnonzero(np.diff(weights.indptr))
-        if rows.size:  # with a narrow gaussian some frames weigh nothing
-            touched = slice(rows[0], rows[-1] + 1)
-            self._folded[touched] += weights[touched].toarray() @ counts
-
-        self._sum[first:last] = np.add.reduceat(counts, self._cells, axis=1)
-        self._square[first:last] = np.add.reduceat(counts * counts, self._cells, axis=1)
-        pairs = counts if self._last is None else np.concatenate([self._last[None], counts])
-        start = first if self._last is None else first - 1
-        self._product[start : last - 1] = np.add.reduceat(pairs[:-1] * pairs[1:], self._cells, axis=1)
-        self._last = counts[-1]
-        self._n_added = last
+        Parameters
+        ----------
+        block : array_like, shape (t, H, W) or (H, W), of any real type; or PhotonEvents
+            Either kind, but always the same one.
+        numbers : sequence of int, shape (t,), optional
+            Positions of dense frames in the movie, rising from 0; the frames between are taken as dropped. By default
+            the frames follow on each other.
+        """
+        if self._broken:
+            raise FrameError("a block before this one was refused, and left the correlation incomplete: begin anew")
+        try:
+            if isinstance(block, PhotonEvents) and self._corrections.dead_time > 0:
+                raise FrameError("the dead time of photon events is not corrected here: set it to 0")
+            for segment in self._intake.segments(block, numbers):
+                if self.n_frames is None:
+                    self._store.add(segment)
+                    continue
+                if self._state is None:
+                    self._state = self._new_state(self.n_frames, self._layout, self._threads)
+                self._state.add(segment)
+        except FrameError:
+            self._broken = True
+            raise
 
     def result(self) -> TwoTime:
         """The maps, once all frames are in."""
-        if self._n_added < self.n_frames:
+        if self.n_frames is not None and self.n_added < self.n_frames:
             raise FrameError(
-                f"the movie ends after {self._n_added} of {self.n_frames} frames: the file is truncated, or the "
+                f"the movie ends after {self.n_added} of {self.n_frames} frames: the file is truncated, or the "
                 "exposure was cut short"
             )
-        saturated = self._n_saturated / (self.n_frames * len(self._pixels))
-        if saturated > MAX_SATURATED:
+        state = self._replayed() if self._state is None else self._state
+        state.finish()
+        self._check_saturation(state.n_saturated, state.n_readings)
+        return self._told(state, partial=False)
+
+    def whole(self, frames: NDArray[Any]) -> MapStack:
+        """The maps of a movie that is in memory, (T, H, W); nothing may have been added.
+
+        Bin by bin where that is possible: then the sums over frames of one bin at a time are all that is kept.
+        """
+        if self._compact or not self._layout.separable or self.n_frames is None or self._device is not None:
+            self.add(frames)
+            return self.result().c2
+        (segment,) = self._intake.segments(frames, None)
+        movie = np.asarray(segment.data)
+
+        def of_bin(index: int) -> tuple[NDArray[np.float32], int, int]:
+            layout = self._layout.only(index)
+            addresses = Addresses.of(layout.pixels, layout.slabs, movie.shape[1], movie.itemsize)
+            state = self._new_state(len(movie), layout, threads=1)
+            for start in range(0, len(movie), CHUNK):
+                part = slice(start, start + CHUNK)
+                state.add(replace(segment, numbers=segment.numbers[part], data=movie[part], addresses=addresses))
+            return state.maps().c2[0], state.n_saturated, state.n_readings
+
+        with ThreadPoolExecutor(self._threads) as pool:
+            maps, saturated, readings = zip(*pool.map(of_bin, range(self.n_bins)), strict=True)
+        self._check_saturation(sum(saturated), sum(readings))
+        return np.stack(maps)
+
+    def _check_saturation(self, n_saturated: int, n_readings: int) -> None:
+        share = n_saturated / max(1, n_readings)
+        if share > MAX_SATURATED:
+            ceiling = "" if self._corrections.saturation is None else f" of {self._corrections.saturation:g} counts"
             raise FrameError(
-                f"{saturated:.1%} of the readings in the bins are at the detector's ceiling of {self._saturation:g} "
-                "counts: attenuate the beam, shorten the exposure, or mask the pixels that do not work"
+                f"{share:.1%} of the readings in the bins are at the detector's ceiling{ceiling}: attenuate the beam, "
+                "shorten the exposure, or mask the pixels that do not work"
             )
-        mean = self._cell_mean()
-        by_pixel = np.repeat(mean, self._cell_size)
-        fluctuation = self._folded / by_pixel - 1  # R D
-        neighbours = self._correlation(self._product[:-1], self._sum[:-1], self._sum[1:], mean)  # C(t, t + 1)
-        correction = None
-        if self._diagonal == "neighbours":
-            own = self._correlation(self._square, self._sum, self._sum, mean)
-            correction = _mean_of_neighbours(neighbours) - own
 
-        edges = np.concatenate([[0], np.cumsum(self._bin_size).astype(np.int64)])
-        c2 = np.empty((self.n_bins, len(self._folded), len(self._folded)), dtype=np.float32)
-        for number in range(self.n_bins):
-            part = fluctuation[:, edges[number] : edges[number + 1]]
-            resized = part @ part.T / part.shape[1]
-            if correction is not None:
-                resized += ((self._resize * correction[:, number]) @ self._resize.T).toarray()
-            c2[number] = resized
-        counts = np.bincount(self._cell_bin, weights=self._total) / (self.n_frames * self._bin_size)
-        return TwoTime(c2, counts, neighbours.mean(axis=0))
+    def partial(self) -> TwoTime:
+        """The maps of the frames so far, to be looked at while the movie goes on.
 
-    def _cell_mean(self) -> FloatArray:
-        """<I> of each cell: of its ring, over all frames (1 where counts were divided by an image already)."""
-        in_bin = np.bincount(self._cell_bin, weights=self._total)
-        if (dark := np.flatnonzero(in_bin == 0) + 1).size:
-            raise FrameError(
-                f"no photon was counted in bin {', '.join(map(str, dark))} in {self.n_frames} frames: "
-                "check the shutter, the beam stop and the mask"
-            )
-        if self._image is not None:
-            return np.ones(len(self._cells))
-        total = np.bincount(self._cell_ring, weights=self._sum.sum(axis=0))
-        pixels = np.bincount(self._cell_ring, weights=self._cell_size)
-        mean = total[self._cell_ring] / pixels[self._cell_ring]
-        # A ring without a single count has no mean of its own; its bin's is the best there is.
-        mean = np.where(mean > 0, mean, (in_bin / self._bin_size)[self._cell_bin])
-        return np.asarray(mean / self.n_frames)
+        Times that have not come yet are NaN. Where bad frames are detected, the last few frames may not be in it yet.
+        Where the number of frames is not known, the map ends with the last frame.
+        """
+        if self._state is not None:
+            return self._told(self._state, partial=True)
+        state = self._replayed()
+        state.finish()
+        return self._told(state, partial=True)
 
-    def _correlation(self, product: FloatArray, first: FloatArray, second: FloatArray, mean: FloatArray) -> FloatArray:
-        """<D D> over the pixels of each bin from sums per cell, shape (frames, n_bins)."""
-        per_cell = product / mean**2 - (first + second) / mean + self._cell_size
-        starts = np.searchsorted(self._cell_bin, np.arange(self.n_bins))
-        return np.asarray(np.add.reduceat(per_cell, starts, axis=1) / self._bin_size)
+    def _told(self, state: Accumulation, *, partial: bool) -> TwoTime:
+        maps = state.maps(partial=partial)
+        return TwoTime(
+            c2=maps.c2,
+            mean_counts=maps.mean_counts,
+            contrast=maps.contrast,
+            n_frames=state.n_frames,
+            bad_frames=maps.bad_frames,
+            filled=maps.filled,
+            intensity=self._intake.intensity(state.n_frames),
+        )
+
+    def _replayed(self) -> Accumulation:
+        """Fold what was kept of a movie whose length was not known."""
+        if self.n_added < 2:
+            raise FrameError(f"a two-time map needs at least 2 frames, got {self.n_added}")
+        state = self._new_state(self.n_added, self._layout, self._threads)
+        for segment in self._store:
+            state.add(segment)
+        return state
+
+    def _new_state(self, n_frames: int, layout: PixelLayout, threads: int) -> Accumulation:
+        double = n_frames * len(self._layout) <= EXACT if self._precision is None else self._precision == "double"
+        dtype = np.dtype(np.float64 if double else np.float32)
+        corrections = self._corrections
+
+        def make_fold(width: int) -> Fold:
+            if self._device is None:
+                return NumbaFold(layout, self._size, width, corrections, dtype=dtype, threads=threads)
+            from ainerd_agent.scattering._torch_fold import TorchFold
+
+            return TorchFold(layout, self._size, corrections, dtype=dtype, device=self._device)
+
+        return Accumulation(
+            layout,
+            n_frames,
+            size=self._size,
+            sigma=self._sigma,
+            make_fold=make_fold,
+            watch=None if self._loss is None else BeamWatch(self._loss),
+            excluded=self._excluded,
+            replace_diagonal=self._replace,
+            unit_mean=self._unit_mean,
+        )
 
 
 def two_time(
-    frames: ArrayLike,
+    frames: Any,
     labels: ArrayLike,
     *,
     size: int = 256,
     sigma: float | None = None,
     static: ArrayLike | None = None,
     diagonal: Diagonal = "neighbours",
+    threads: int | None = None,
+    **options: Any,
 ) -> MapStack:
     """C2 maps of a movie, one per bin, resized to `size` x `size`.
 
     Parameters
     ----------
-    frames : array_like, shape (T, H, W)
+    frames : array_like, shape (T, H, W); or FrameSource
         Counts of any real type. An object with `shape` that is sliced along its first axis (an HDF5 dataset) is read
-        block by block.
-    labels, size, sigma, static, diagonal
+        block by block, and so is a source of frames or photon events.
+    labels, size, sigma, static, diagonal, threads, **options
         As for `TwoTimeStream`.
 
     Returns
@@ -273,61 +367,29 @@ def two_time(
     >>> two_time(frames, np.ones((8, 8), dtype=int), size=64).shape
     (1, 64, 64)
     """
-    movie: Any = frames if hasattr(frames, "shape") else np.asarray(frames)
-    if len(movie.shape) != 3:
-        raise FrameError(f"frames must have the shape (T, H, W), got {tuple(movie.shape)}")
-    stream = TwoTimeStream(labels, movie.shape[0], size=size, sigma=sigma, static=static, diagonal=diagonal)
-    for start in range(0, movie.shape[0], BLOCK):
-        stream.add(movie[start : start + BLOCK])
+    source: Any = frames if hasattr(frames, "shape") else np.asarray(frames)
+    if len(source.shape) != 3:
+        raise FrameError(f"frames must have the shape (T, H, W), got {tuple(source.shape)}")
+    options = {"size": size, "sigma": sigma, "static": static, "diagonal": diagonal, **options}
+    stream = TwoTimeStream(labels, source.shape[0], threads=threads, **options)
+    if isinstance(source, np.ndarray):
+        return stream.whole(source)
+    blocks = (
+        source.blocks()
+        if hasattr(source, "blocks")
+        else (source[start : start + BLOCK] for start in range(0, source.shape[0], BLOCK))
+    )
+    for block in blocks:
+        stream.add(block)
     return stream.result().c2
 
 
-def _checked_labels(labels: ArrayLike) -> NDArray[np.int64]:
-    label_map = np.asarray(labels)
-    if label_map.ndim != 2 or not np.issubdtype(label_map.dtype, np.integer):
-        raise BinError(f"labels must be integers of shape (H, W), got {label_map.dtype} of shape {label_map.shape}")
-    if label_map.size == 0 or label_map.min() < 0 or label_map.max() < 1:
-        raise BinError("labels must hold 0 for ignored pixels and 1 to n for the bins; none is above 0 or one is below")
-    n_pixels = np.bincount(label_map.ravel())[1:]
-    if (empty := np.flatnonzero(n_pixels == 0) + 1).size:
-        raise BinError(f"bin {', '.join(map(str, empty))} of {len(n_pixels)} is empty: number the bins without gaps")
-    return label_map.astype(np.int64)
-
-
-def _static_rings(
-    static: ArrayLike | None, labels: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
-    """Ring of each pixel and, where a mean image is given, that image."""
-    if static is None:
-        return labels, None
-    given = np.asarray(static)
-    if given.shape != labels.shape:
-        raise BinError(f"static has the shape {given.shape}, the labels have {labels.shape}")
-    if np.issubdtype(given.dtype, np.integer):
-        if given[labels > 0].min() < 0:
-            raise BinError("static ring labels must not be negative")
-        return given.astype(np.int64), None
-    if not np.all(given[labels > 0] > 0):
-        raise BinError("the static image must be positive in every pixel of a bin: mask the others")
-    return labels, given.astype(np.float32)
-
-
-def _check_counts(counts: NDArray[Any], first_frame: int) -> None:
-    if np.issubdtype(counts.dtype, np.unsignedinteger):
-        return
-    if np.issubdtype(counts.dtype, np.complexfloating) or not np.issubdtype(counts.dtype, np.number):
-        raise FrameError(f"counts must be real numbers, got {counts.dtype}")
-    bad = ~np.isfinite(counts) | (counts < 0)
-    if bad.any():
-        frame = first_frame + int(np.flatnonzero(bad.any(axis=1))[0])
-        value = counts[bad][0]
-        raise FrameError(
-            f"frame {frame} holds {np.count_nonzero(bad[frame - first_frame])} readings like {value}: counts must be "
-            "finite and not negative; mask the pixels or drop the frame"
-        )
-
-
-def _mean_of_neighbours(next_frame: FloatArray) -> FloatArray:
-    """Mean of C(t, t - 1) and C(t, t + 1), the one there is at the ends; (T - 1, n) becomes (T, n)."""
-    inner = (next_frame[:-1] + next_frame[1:]) / 2
-    return np.concatenate([next_frame[:1], inner, next_frame[-1:]])
+def _excluded(bad_frames: BadFrames) -> frozenset[int]:
+    """The numbers of frames that are left out beforehand."""
+    if bad_frames is None:
+        return frozenset()
+    if isinstance(bad_frames, str):
+        if bad_frames != "detect":
+            raise ValueError(f'bad_frames must be frame numbers or "detect", not {bad_frames!r}')
+        return frozenset()
+    return frozenset(int(number) for number in bad_frames)

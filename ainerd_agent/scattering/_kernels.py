@@ -1,0 +1,447 @@
+"""The inner loops of the two-time fold, compiled by numba.
+
+They run without the GIL on threads of our own: numba's parallel loops must not be entered from two Python threads at
+once, and a live session has several.
+
+Every loop over pixels is a plain loop over contiguous memory, so that LLVM vectorises it. Sums may be reordered
+(`reassoc`), but NaN and infinity keep their meaning: that is how bad readings are found.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+STEP = 16
+"""Frames that are gathered before they are folded: few enough that a slab of pixels stays in the cache."""
+
+RUN = 16
+"""Pixels that are copied at once where the pixels of a bin lie side by side."""
+
+LANES = 4
+"""The window of events is a multiple of so many rows wide."""
+
+SUM, SQUARE, PRODUCT = 0, 1, 2
+"""What is added up over the pixels of a cell: I(t), I(t)^2, and I(t) times the frame before it."""
+
+U = np.uint64
+"""Addresses are used without sign: a signed one would be checked for counting from the end, at every pixel."""
+
+INVALID, SATURATED = 0, 1
+"""What raw readings are counted for: not finite, negative, or more than the dead time allows; at the detector's
+ceiling."""
+
+_compiled = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+
+
+@_compiled
+def gather(frame: Array, pixels: Array, runs: Array, lines: Array, out: Array) -> Any:
+    """Copy the pixels of a slab out of a flat frame.
+
+    `lines` holds pixels of every line of the cache: reading them first, with nothing to compute in between, lets the
+    processor fetch many lines at once. `runs` (source, destination) copies `RUN` pixels at a time, each run overwriting
+    what the one before it copied too much; without runs it goes pixel by pixel.
+    """
+    touched = frame.dtype.type(0)
+    for k in range(len(lines)):
+        touched += frame[U(lines[k])]
+    for k in range(len(runs)):
+        s, d = U(runs[k, 0]), U(runs[k, 1])
+        # Written out, with every reading before the first writing: only then do they become two wide instructions.
+        a0, a1, a2, a3 = frame[s], frame[s + U(1)], frame[s + U(2)], frame[s + U(3)]
+        a4, a5, a6, a7 = frame[s + U(4)], frame[s + U(5)], frame[s + U(6)], frame[s + U(7)]
+        b0, b1, b2, b3 = frame[s + U(8)], frame[s + U(9)], frame[s + U(10)], frame[s + U(11)]
+        b4, b5, b6, b7 = frame[s + U(12)], frame[s + U(13)], frame[s + U(14)], frame[s + U(15)]
+        out[d], out[d + U(1)], out[d + U(2)], out[d + U(3)] = a0, a1, a2, a3
+        out[d + U(4)], out[d + U(5)], out[d + U(6)], out[d + U(7)] = a4, a5, a6, a7
+        out[d + U(8)], out[d + U(9)], out[d + U(10)], out[d + U(11)] = b0, b1, b2, b3
+        out[d + U(12)], out[d + U(13)], out[d + U(14)], out[d + U(15)] = b4, b5, b6, b7
+    if len(runs) == 0:
+        for j in range(len(pixels)):
+            out[j] = frame[U(pixels[j])]
+    return touched
+
+
+@_compiled
+def add_rows(folded: Array, first_row: int, start: int, stop: int, weights: Array, counts: Array, n_rows: int) -> None:
+    """Add `weights` (n_rows, STEP) @ `counts` (STEP, n) to `folded[first_row:, start:stop]`, four frames at a time.
+
+    A two-dimensional view would hide from the compiler that rows are contiguous.
+    """
+    for row in range(n_rows):
+        f = folded[first_row + row, start:stop]
+        for k in range(0, STEP, 4):
+            a, b, c, d = weights[row, k], weights[row, k + 1], weights[row, k + 2], weights[row, k + 3]
+            if a != 0 or b != 0 or c != 0 or d != 0:
+                w, x, y, z = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
+                for j in range(len(f)):
+                    f[j] += a * w[j] + b * x[j] + c * y[j] + d * z[j]
+
+
+@_compiled
+def correct(counts: Array, raw: Array, ceiling: float, check: bool, dead: float, flat: Array, scale: float) -> Any:
+    """Turn raw counts into corrected ones; give how many readings are invalid and how many saturated.
+
+    `dead` is the dead time in units of the frame time, `flat` the factor of each pixel (or empty).
+    """
+    invalid = 0
+    saturated = 0
+    if check:
+        for j in range(len(counts)):
+            invalid += not (raw[j] >= 0 and raw[j] < np.inf)
+    highest = raw[0]
+    for j in range(len(counts)):
+        if raw[j] > highest:
+            highest = raw[j]
+    if highest >= ceiling:
+        for j in range(len(counts)):
+            saturated += raw[j] >= ceiling
+    for j in range(len(counts)):
+        counts[j] = raw[j]
+    if dead > 0:
+        for j in range(len(counts)):
+            invalid += dead * raw[j] >= 1
+            counts[j] = counts[j] / (1 - dead * counts[j])
+    if len(flat) > 0:
+        for j in range(len(counts)):
+            counts[j] *= flat[j]
+    if scale != 1:
+        for j in range(len(counts)):
+            counts[j] *= scale
+    return invalid, saturated
+
+
+@_compiled
+def add_sums(counts: Array, before: Array, edges: Array, sums: Array) -> None:
+    """Add up a frame over each cell: `sums` (3, n_cells)."""
+    for cell in range(len(edges) - 1):
+        start, stop = edges[cell] - edges[0], edges[cell + 1] - edges[0]
+        x, y = counts[start:stop], before[start:stop]
+        total = counts.dtype.type(0)
+        square = total
+        product = total
+        for j in range(len(x)):
+            total += x[j]
+            square += x[j] * x[j]
+            product += x[j] * y[j]
+        sums[SUM, cell], sums[SQUARE, cell], sums[PRODUCT, cell] = total, square, product
+
+
+@_compiled
+def fold_frames(
+    frames: Array,
+    first_slab: int,
+    last_slab: int,
+    slabs: Array,
+    cells: Array,
+    slab_cells: Array,
+    pixels: Array,
+    runs: Array,
+    slab_runs: Array,
+    lines: Array,
+    slab_lines: Array,
+    band: Array,
+    first_row: Array,
+    ceiling: float,
+    check: bool,
+    dead: float,
+    flat: Array,
+    scale: Array,
+    slab_bin: Array,
+    folded: Array,
+    last: Array,
+    sums: Array,
+    counted: Array,
+) -> Any:
+    """Fold consecutive frames into some of the slabs.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (t, H * W)
+    band : ndarray, shape (t, width)
+        Weights of each frame in the rows `first_row`, `first_row` + 1, ...
+    scale : ndarray, shape (t, n_bins) or (0, 0)
+        Factors of each frame in each bin.
+    folded : ndarray, shape (size, N)
+        Added to.
+    last : ndarray, shape (N,)
+        The frame before the first one; replaced by the last one.
+    sums : ndarray, shape (t, 3, n_cells)
+        Filled.
+    counted : ndarray of int, shape (t, 2, n_slabs)
+        Filled with `INVALID` and `SATURATED`.
+    """
+    n_frames = frames.shape[0]
+    width = band.shape[1]
+    touched = frames.dtype.type(0)
+    no_flat = flat[:0]
+    for slab in range(first_slab, last_slab):
+        start, stop = slabs[slab], slabs[slab + 1]
+        n = stop - start
+        edges = cells[slab_cells[slab] : slab_cells[slab + 1] + 1]
+        raw = np.empty(n + RUN, frames.dtype)
+        counts = np.zeros((STEP + 1, n), folded.dtype)
+        counts[0] = last[start:stop]
+        for begin in range(0, n_frames, STEP):
+            n_step = min(STEP, n_frames - begin)
+            for k in range(n_step):
+                frame = begin + k
+                touched += gather(
+                    frames[frame],
+                    pixels[start:stop],
+                    runs[slab_runs[slab] : slab_runs[slab + 1]],
+                    lines[slab_lines[slab] : slab_lines[slab + 1]],
+                    raw,
+                )
+                factor = scale[frame, slab_bin[slab]] if len(scale) > 0 else 1.0
+                told = correct(
+                    counts[k + 1],
+                    raw,
+                    ceiling,
+                    check,
+                    dead,
+                    flat[start:stop] if len(flat) > 0 else no_flat,
+                    factor,
+                )
+                counted[frame, INVALID, slab] = told[0]
+                counted[frame, SATURATED, slab] = told[1]
+                add_sums(counts[k + 1], counts[k], edges, sums[frame, :, slab_cells[slab] : slab_cells[slab + 1]])
+            row = first_row[begin]
+            n_rows = first_row[begin + n_step - 1] + width - row
+            weights = np.zeros((n_rows, STEP), folded.dtype)
+            for k in range(n_step):
+                offset = first_row[begin + k] - row
+                for r in range(width):
+                    weights[offset + r, k] = band[begin + k, r]
+            add_rows(folded, row, start, stop, weights, counts[1:], n_rows)
+            counts[0] = counts[n_step]
+        last[start:stop] = counts[0]
+    return touched
+
+
+@_compiled
+def settle(
+    numbers: Array,
+    sums: Array,
+    before: Array,
+    n_before: int,
+    band: Array,
+    first_row: Array,
+    squares: Array,
+    lines: Array,
+) -> None:
+    """Add what replaces the diagonal of the T x T matrix, of all frames but the last one.
+
+    With P the product of a frame with its neighbour, Q its own and S its sum, C(t, t') - C(t, t) is the sum over cells
+    of (P - Q) / <I>^2 - (S(t') - S(t)) / <I>; <I> is known only in the end, so both are kept apart.
+
+    Parameters
+    ----------
+    numbers : ndarray of int, shape (n,)
+        Frame numbers, rising.
+    sums : ndarray, shape (n, 3, n_cells)
+        PRODUCT is that with the frame before, which has the number `n_before` (-1: there is none) and the sums `before`
+        of shape (n_cells,).
+    band, first_row : ndarray
+        Of the frames `numbers`.
+    squares, lines : ndarray, shape (size, width, n_cells)
+        Added to at (row, distance of the other row): the terms in 1 / <I>^2 and in 1 / <I>.
+    """
+    n_cells = sums.shape[2]
+    width = band.shape[1]
+    square, line = np.empty(n_cells), np.empty(n_cells)
+    for k in range(len(numbers) - 1):
+        previous = n_before if k == 0 else numbers[k - 1]
+        # The neighbours next to the frame count alike; one that is further away, because frames between them were
+        # left out, counts only where none is next to it.
+        back = 0.0 if previous < 0 else 0.5
+        if back > 0:
+            near, next_near = numbers[k] - previous == 1, numbers[k + 1] - numbers[k] == 1
+            if near != next_near:
+                back = 1.0 if near else 0.0
+        for c in range(n_cells):
+            product = sums[k + 1, PRODUCT, c]
+            total = sums[k + 1, SUM, c]
+            if back > 0:
+                other = before[c] if k == 0 else sums[k - 1, SUM, c]
+                product = (1 - back) * product + back * sums[k, PRODUCT, c]
+                total = (1 - back) * total + back * other
+            square[c] = product - sums[k, SQUARE, c]
+            line[c] = total - sums[k, SUM, c]
+        for i in range(width):
+            for j in range(i, width):
+                weight = band[k, i] * band[k, j]
+                if weight != 0:
+                    for c in range(n_cells):
+                        squares[first_row[k] + i, j - i, c] += weight * square[c]
+                        lines[first_row[k] + i, j - i, c] += weight * line[c]
+
+
+@_compiled
+def fold_events(
+    frame: Array,
+    pixel: Array,
+    count: Array,
+    place: Array,
+    cell_of: Array,
+    bin_of_cell: Array,
+    flat: Array,
+    begin: int,
+    keep: Array,
+    band: Array,
+    first_row: Array,
+    scale: Array,
+    window: Array,
+    row: int,
+    folded: Array,
+    state: Array,
+    sums: Array,
+) -> Any:
+    """Fold photon events of consecutive frames.
+
+    A `window` of rows (N, width), pixel by pixel, takes the events: it stays in the cache, and one event touches one
+    line of it. Row r stands in column r % width. A row moves to `folded` once no frame can reach it any more.
+
+    Parameters
+    ----------
+    place : ndarray of int32, shape (H * W,)
+        Position of each pixel in the layout; -1 where it is not used.
+    begin : int
+        The first frame of the block.
+    keep : ndarray of int64, shape (n,)
+        For each frame of the block the number of the kept frame before it, or -2 where the frame is left out itself.
+    row : int
+        The lowest row in the window.
+    state : ndarray of float64, shape (N, 4)
+        Of each pixel: frame and counts of its last event, and of the last one in an earlier frame.
+    sums : ndarray, shape (n, 3, n_cells)
+        Added to.
+
+    Returns
+    -------
+    int
+        The lowest row in the window afterwards; below zero where event -1 - result is out of order or out of range.
+    """
+    width = window.shape[1]
+    n_frames = len(keep)
+    current = -1
+    weights = np.zeros(width, window.dtype)
+    for e in range(len(frame)):
+        t = frame[e] - begin
+        if t < 0 or t >= n_frames or t < current or pixel[e] < 0 or pixel[e] >= len(place) or count[e] < 0:
+            return -1 - e
+        if t > current:
+            current = t
+            while row < first_row[t]:
+                column = row % width
+                for j in range(len(window)):
+                    folded[row, j] += window[j, column]
+                    window[j, column] = 0
+                row += 1
+            weights[:] = 0
+            for r in range(band.shape[1]):
+                weights[(first_row[t] + r) % width] = band[t, r]
+        if keep[t] == -2:
+            continue
+        position = place[U(pixel[e])]
+        if position < 0:
+            continue
+        p = U(position)
+        cell = U(cell_of[p])
+        value = float(count[e])
+        if len(flat) > 0:
+            value *= flat[p]
+        if len(scale) > 0:
+            value *= scale[t, bin_of_cell[cell]]
+        w = window[p]
+        single = window.dtype.type(value)
+        for j in range(width):
+            w[j] += weights[j] * single
+        s = state[p]
+        absolute = float(frame[e])
+        if s[0] == absolute:  # another photon in the same pixel and frame
+            sums[t, SQUARE, cell] += 2 * value * s[1] + value * value
+            s[1] += value
+        else:
+            s[2], s[3] = s[0], s[1]
+            s[0], s[1] = absolute, value
+            sums[t, SQUARE, cell] += value * value
+        sums[t, SUM, cell] += value
+        if s[2] == keep[t]:
+            sums[t, PRODUCT, cell] += value * s[3]
+    return row
+
+
+@_compiled
+def total_frames(
+    frames: Array,
+    bin_edges: Array,
+    pixels: Array,
+    lines: Array,
+    dead: float,
+    flat: Array,
+    compact: Array,
+    raw: Array,
+    corrected: Array,
+) -> Any:
+    """Copy the used pixels of each frame to `compact` (n, N), and add up each bin: `raw`, `corrected` (n, n_bins).
+
+    The sums of corrected counts (see `correct`) are taken where `corrected` is not empty.
+    """
+    touched = frames.dtype.type(0)
+    for t in range(len(frames)):
+        frame, row = frames[t], compact[t]
+        for k in range(len(lines)):
+            touched += frame[U(lines[k])]
+        for j in range(len(pixels)):
+            row[j] = frame[U(pixels[j])]
+        for b in range(len(bin_edges) - 1):
+            start, stop = bin_edges[b], bin_edges[b + 1]
+            part = row[start:stop]
+            total = 0.0
+            for j in range(len(part)):
+                total += part[j]
+            raw[t, b] = total
+            if len(corrected) == 0:
+                continue
+            if len(flat) > 0:
+                total = 0.0
+                factor = flat[start:stop]
+                for j in range(len(part)):
+                    total += part[j] / (1 - dead * part[j]) * factor[j]
+            elif dead > 0:
+                total = 0.0
+                for j in range(len(part)):
+                    total += part[j] / (1 - dead * part[j])
+            corrected[t, b] = total
+    return touched
+
+
+@_compiled
+def total_events(
+    frame: Array,
+    pixel: Array,
+    count: Array,
+    place: Array,
+    cell_of: Array,
+    bin_of_cell: Array,
+    flat: Array,
+    begin: int,
+    raw: Array,
+    corrected: Array,
+) -> None:
+    """Add up the events of each frame in each bin, as `total_frames` does. What is out of range is passed over."""
+    for e in range(len(frame)):
+        t = frame[e] - begin
+        if 0 <= t < len(raw) and 0 <= pixel[e] < len(place):
+            p = place[U(pixel[e])]
+            if p >= 0:
+                b = bin_of_cell[cell_of[p]]
+                raw[t, b] += count[e]
+                if len(corrected) > 0:
+                    corrected[t, b] += count[e] * (flat[p] if len(flat) > 0 else 1.0)

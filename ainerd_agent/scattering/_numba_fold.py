@@ -1,0 +1,280 @@
+"""The two-time fold on the processor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.errors import FrameError
+from ainerd_agent.records import FloatArray, PhotonEvents
+from ainerd_agent.scattering import _kernels as kernels
+from ainerd_agent.scattering.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.resampling import Band
+
+SMALL = 500_000
+"""Readings up to which one thread is faster than handing out the work."""
+
+NOISY = 10.0
+"""Variance of the fluctuations above which a product is taken in double precision: shot noise of sparse counts, which
+is subtracted from the product in the end."""
+
+NO_FRAME = -3
+"""Number of the frame before the first one."""
+
+NATIVE = (np.uint8, np.uint16, np.uint32, np.float32, np.float64)
+"""Types of counts that are compiled for; others are converted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameSums:
+    """What is known of each frame of a block beside what it was folded into.
+
+    Attributes
+    ----------
+    sums : ndarray, shape (n, 3, n_cells)
+        Sum, sum of squares, and product with the frame before, over the pixels of each cell.
+    invalid, saturated : ndarray of int, shape (n,)
+        Readings that are not finite or negative, and readings at the ceiling.
+    """
+
+    sums: FloatArray
+    invalid: NDArray[np.int64]
+    saturated: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Corrections:
+    """What is done to raw counts before they are folded.
+
+    Attributes
+    ----------
+    factor : ndarray, shape (N,) or (0,)
+        Of each pixel: flat field, and the inverse of a static image.
+    dead_time : float
+        In units of the frame time.
+    saturation : float or None
+        Counts at which a pixel is full; None is the largest number of unsigned integers, and no limit for other types.
+    """
+
+    factor: FloatArray
+    dead_time: float
+    saturation: float | None
+
+    def ceiling(self, dtype: np.dtype[Any]) -> float:
+        """Counts at which a pixel of this type is full."""
+        if self.saturation is not None:
+            return self.saturation
+        return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.unsignedinteger) else np.inf
+
+
+def n_threads(given: int | None = None) -> int:
+    """Threads to use: as many as this process may run on, unless it is given."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available if given is None else max(1, given)
+
+
+class NumbaFold:
+    """Sums of frames, weighted by the resize matrix, of shape (size, N).
+
+    Parameters
+    ----------
+    layout : PixelLayout
+    size : int
+        Rows of the map.
+    width : int
+        Rows that one frame has weight in.
+    corrections : Corrections
+    dtype : type
+        Of the sums: float32, or float64 where sums must be exact in more digits.
+    threads : int
+    """
+
+    def __init__(
+        self,
+        layout: PixelLayout,
+        size: int,
+        width: int,
+        corrections: Corrections,
+        *,
+        dtype: Any = np.float32,
+        threads: int = 1,
+    ) -> None:
+        self.layout = layout
+        self.dtype = np.dtype(dtype)
+        self.folded: NDArray[Any] = np.zeros((size, len(layout)), dtype=self.dtype)
+        self._corrections = corrections
+        self._factor = corrections.factor.astype(self.dtype)
+        self._threads = threads
+        self._slab_bin = layout.cell_bin[layout.slab_cells[:-1]]
+        self._last = np.zeros(len(layout), dtype=self.dtype)
+        self._events: _EventState | None = None
+        self._width = width
+
+    def add_frames(self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray) -> FrameSums:
+        """Fold frames (n, n_frame) in; `scale` (n, n_bins) or (0, 0) multiplies each bin of each frame."""
+        layout = self.layout
+        n = len(frames)
+        sums = np.empty((n, 3, len(layout.cell_bin)))
+        counted = np.empty((n, 2, len(self._slab_bin)), dtype=np.int64)
+        check = not np.issubdtype(frames.dtype, np.unsignedinteger)
+
+        def work(first: int, last: int) -> None:
+            kernels.fold_frames(
+                frames,
+                first,
+                last,
+                layout.slabs,
+                layout.cells,
+                layout.slab_cells,
+                addresses.pixels,
+                addresses.runs,
+                addresses.slab_runs,
+                addresses.lines,
+                addresses.slab_lines,
+                band.weights,
+                band.first_row,
+                self._corrections.ceiling(frames.dtype),
+                check,
+                self._corrections.dead_time,
+                self._factor,
+                scale,
+                self._slab_bin,
+                self.folded,
+                self._last,
+                sums,
+                counted,
+            )
+
+        in_parts(work, layout.slabs, self._threads if n * len(layout) > SMALL else 1)
+        return FrameSums(sums, counted[:, kernels.INVALID].sum(axis=1), counted[:, kernels.SATURATED].sum(axis=1))
+
+    def add_events(
+        self, events: PhotonEvents, begin: int, keep: NDArray[np.int64], band: Band, scale: FloatArray
+    ) -> FrameSums:
+        """Fold the events of the frames from `begin` on in; see `kernels.fold_events` for `keep`."""
+        layout = self.layout
+        if self._events is None:
+            self._events = _EventState.of(layout, self._width, self.dtype)
+        state = self._events
+        sums = np.zeros((len(keep), 3, len(layout.cell_bin)))
+        row = kernels.fold_events(
+            events.frame,
+            events.pixel,
+            events.count,
+            state.place,
+            state.cell_of,
+            layout.cell_bin,
+            self._factor,
+            begin,
+            keep,
+            band.weights,
+            band.first_row,
+            scale,
+            state.window,
+            state.row,
+            self.folded,
+            state.last,
+            sums,
+        )
+        if row < 0:
+            raise bad_event(events, -1 - row, begin, layout)
+        state.row = row
+        none = np.zeros(len(keep), dtype=np.int64)
+        return FrameSums(sums, none, none)
+
+    def gram(self, pixels: slice, rows: NDArray[np.int64], weight: FloatArray, mean: FloatArray) -> FloatArray:
+        """<D D> over the pixels of a bin with D = folded / (weight * mean) - 1, shape (n_rows, n_rows).
+
+        Parameters
+        ----------
+        pixels : slice
+            The bin.
+        rows : ndarray, shape (n_rows,)
+        weight : ndarray, shape (n_rows,)
+            Total weight of the frames in each row.
+        mean : ndarray, shape (n_pixels,)
+            <I> of each pixel.
+        """
+        part = self.folded[rows, pixels]
+        if (state := self._events) is not None:  # rows that events may still be added to
+            width = state.window.shape[1]
+            inside = np.flatnonzero((rows >= state.row) & (rows < state.row + width))
+            part[inside] += state.window[pixels][:, rows[inside] % width].T
+        product = _gram(part, weight.astype(self.dtype), mean.astype(self.dtype))
+        if self.dtype == np.float32 and product.diagonal().max() > NOISY:
+            product = _gram(part.astype(np.float64), weight, mean)
+        return product.astype(np.float64)
+
+
+def _gram(part: NDArray[Any], weight: NDArray[Any], mean: NDArray[Any]) -> NDArray[Any]:
+    fluctuation = part / weight[:, None]
+    fluctuation /= mean
+    fluctuation -= 1
+    product: NDArray[Any] = fluctuation @ fluctuation.T
+    product /= part.shape[1]
+    return product
+
+
+def in_parts(work: Callable[[int, int], None], edges: NDArray[np.int64], threads: int) -> None:
+    """Run `work(first, last)` on threads, which share the slabs between `edges` evenly by pixels."""
+    n_slabs = len(edges) - 1
+    if threads == 1 or n_slabs == 1:
+        work(0, n_slabs)
+        return
+    shares = np.linspace(0, edges[-1], min(threads, n_slabs) + 1)
+    cuts = np.unique(np.searchsorted(edges, shares[1:-1]))
+    bounds = [0, *cuts.tolist(), n_slabs]
+    with ThreadPoolExecutor(len(bounds) - 1) as pool:
+        list(pool.map(work, bounds[:-1], bounds[1:]))
+
+
+@dataclass(slots=True, eq=False)
+class _EventState:
+    """The window of rows that events are added to (see `kernels.fold_events`)."""
+
+    place: NDArray[np.int32]
+    cell_of: NDArray[np.int64]
+    window: NDArray[Any]
+    last: FloatArray
+    row: int = 0
+
+    @classmethod
+    def of(cls, layout: PixelLayout, width: int, dtype: np.dtype[Any]) -> _EventState:
+        lanes = kernels.LANES * -(-width // kernels.LANES)
+        last = np.zeros((len(layout), 4))
+        last[:, ::2] = NO_FRAME
+        return cls(place_of(layout), cell_of(layout), np.zeros((len(layout), lanes), dtype=dtype), last)
+
+
+def place_of(layout: PixelLayout) -> NDArray[np.int32]:
+    """Position in the layout of each pixel of the detector, -1 where it is not used; shape (H * W,)."""
+    place = np.full(layout.shape[0] * layout.shape[1], -1, dtype=np.int32)
+    place[layout.pixels] = np.arange(len(layout), dtype=np.int32)
+    return place
+
+
+def cell_of(layout: PixelLayout) -> NDArray[np.int64]:
+    """Cell of each pixel of the layout, shape (N,)."""
+    return np.repeat(np.arange(len(layout.cell_bin)), layout.cell_size)
+
+
+def bad_event(events: PhotonEvents, at: int, begin: int, layout: PixelLayout) -> FrameError:
+    frame, pixel, count = int(events.frame[at]), int(events.pixel[at]), events.count[at]
+    n_pixels = layout.shape[0] * layout.shape[1]
+    if not 0 <= pixel < n_pixels:
+        return FrameError(
+            f"event {at} of frame {frame} is in pixel {pixel} of a detector of {layout.shape[0]} x {layout.shape[1]}: "
+            "the events belong to another detector"
+        )
+    if count < 0:
+        return FrameError(f"event {at} of frame {frame} has {count} counts: counts must not be negative")
+    return FrameError(
+        f"event {at} of a block that covers the frames {begin} to {events.stop - 1} is of frame {frame}, after later "
+        "ones or outside of the block: sort the events by frame"
+    )

@@ -1,0 +1,310 @@
+"""The state of a two-time correlation whose number of frames is known: frames go in, maps come out."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.errors import FrameError
+from ainerd_agent.records import FloatArray, MapStack, PhotonEvents
+from ainerd_agent.scattering._numba_fold import FrameSums
+from ainerd_agent.scattering.bad_frames import BeamWatch
+from ainerd_agent.scattering.diagonal import DiagonalSums
+from ainerd_agent.scattering.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.resampling import Band, resize_band
+
+NO_SCALE = np.empty((0, 0))
+
+
+class Fold(Protocol):
+    """Weighted sums of frames, on some device."""
+
+    dtype: np.dtype[Any]
+
+    def add_frames(self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray) -> FrameSums:
+        """Fold frames in."""
+        ...
+
+    def add_events(
+        self, events: PhotonEvents, begin: int, keep: NDArray[np.int64], band: Band, scale: FloatArray
+    ) -> FrameSums:
+        """Fold photon events in."""
+        ...
+
+    def gram(self, pixels: slice, rows: NDArray[np.int64], weight: FloatArray, mean: FloatArray) -> FloatArray:
+        """<D D> of a bin."""
+        ...
+
+
+class MakesFold(Protocol):
+    """Makes an empty `Fold` for so many rows a frame."""
+
+    def __call__(self, width: int) -> Fold:
+        """Make it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Consecutive frames on their way.
+
+    Attributes
+    ----------
+    numbers : ndarray, shape (n,)
+        Frame numbers, rising.
+    data : ndarray or PhotonEvents
+        Frames (n, n_frame), or the events of all frames from the first to the last number.
+    addresses : Addresses or None
+        Where the used pixels stand in the frames.
+    totals : ndarray, shape (n, n_bins), or None
+        Raw counts by bin, where somebody needs them.
+    scale : ndarray, shape (n, n_bins), or (0, 0)
+        What the counts are multiplied by; infinite where a bin has none that could be divided by their mean.
+    """
+
+    numbers: NDArray[np.int64]
+    data: NDArray[Any] | PhotonEvents
+    addresses: Addresses | None
+    totals: FloatArray | None
+    scale: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """What `Accumulation.maps` gives; see `TwoTime` for the meaning."""
+
+    c2: MapStack
+    mean_counts: FloatArray
+    contrast: FloatArray
+    bad_frames: NDArray[np.int64]
+    filled: NDArray[np.bool_]
+
+
+class Accumulation:
+    """Folds segments, leaves bad frames out, and makes maps.
+
+    Parameters
+    ----------
+    layout : PixelLayout
+    n_frames : int
+    size, sigma
+        Of the resize matrix.
+    make_fold : callable
+    watch : BeamWatch or None
+        Judges frames; without it all are good.
+    excluded : set of int
+        Frames that are left out.
+    replace_diagonal : bool
+    unit_mean : bool
+        <I> is one: counts are divided by a static image.
+
+    Attributes
+    ----------
+    n_saturated, n_readings : int
+        Readings at the ceiling, of how many.
+    """
+
+    def __init__(
+        self,
+        layout: PixelLayout,
+        n_frames: int,
+        *,
+        size: int,
+        sigma: float | None,
+        make_fold: MakesFold,
+        watch: BeamWatch | None,
+        excluded: frozenset[int],
+        replace_diagonal: bool,
+        unit_mean: bool,
+    ) -> None:
+        self.layout = layout
+        self.n_frames = n_frames
+        self.size = size
+        self._make_fold = make_fold
+        self._watch = watch
+        self._excluded = excluded
+        self._replace_diagonal = replace_diagonal
+        self._unit_mean = unit_mean
+        self._band = resize_band(n_frames, size, sigma)
+        self._width = self._band.weights.shape[1]
+        self._waiting: deque[Segment] = deque()
+        self._n_decided = 0
+        self._numbers: list[NDArray[np.int64]] = []  # of all frames that came, for the verdicts go by order
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start with nothing folded."""
+        self._fold = self._make_fold(self._width)
+        if self._fold.dtype == np.float32:
+            # The fold and the diagonal use the same weights to the last digit, so that the shot noise cancels.
+            self._band = Band(self._band.weights.astype(np.float32).astype(np.float64), self._band.first_row)
+        self._diagonal = DiagonalSums(self.size, self._width, len(self.layout.cell_bin))
+        self._weight = np.zeros(self.size)
+        self._kept: list[NDArray[np.int64]] = []
+        self._raw = np.zeros(self.layout.n_bins)
+        self._restart = 0
+        self.n_saturated = 0
+        self.n_readings = 0
+
+    def add(self, segment: Segment) -> None:
+        """Take the next frames."""
+        self._numbers.append(segment.numbers)
+        self._waiting.append(segment)
+        if self._watch is not None and segment.totals is not None:
+            self._watch.add(segment.totals.sum(axis=1))
+        self._advance()
+
+    def finish(self) -> None:
+        """No more frames will come."""
+        if self._watch is not None:
+            self._watch.finish()
+        self._advance()
+
+    def _advance(self) -> None:
+        """Fold the segments whose frames are all judged."""
+        watch = self._watch
+        if watch is not None and watch.restart > self._restart:
+            self._begin()
+            self._restart = watch.restart
+        while self._waiting:
+            segment = self._waiting[0]
+            first, stop = self._n_decided, self._n_decided + len(segment.numbers)
+            if watch is not None and len(watch.good) < stop:
+                return
+            self._waiting.popleft()
+            self._n_decided = stop
+            good = np.ones(len(segment.numbers), dtype=bool)
+            if watch is not None:
+                good &= np.array(watch.good[first:stop]) & (np.arange(first, stop) >= watch.restart)
+            if self._excluded:
+                good &= np.array([int(number) not in self._excluded for number in segment.numbers])
+            if segment.scale.size:
+                good &= np.isfinite(segment.scale).all(axis=1)
+            self._fold_segment(segment, good)
+
+    def _fold_segment(self, segment: Segment, good: NDArray[np.bool_]) -> None:
+        numbers = segment.numbers[good]
+        if len(numbers) == 0:
+            return
+        scale = segment.scale
+        band = self._band[numbers]
+        if isinstance(segment.data, PhotonEvents):
+            told = self._fold_events(segment, good, scale)
+        elif segment.addresses is not None:
+            frames = segment.data if good.all() else segment.data[good]
+            told = self._fold.add_frames(frames, segment.addresses, band, scale[good] if scale.size else scale)
+        else:
+            raise TypeError("frames need addresses")
+        if (invalid := np.flatnonzero(told.invalid)).size:
+            raise FrameError(
+                f"frame {numbers[invalid[0]]} holds {told.invalid[invalid[0]]} readings that are negative, not a "
+                "number, infinite, or more than the dead time allows: counts must be finite and not negative; mask "
+                "the pixels or drop the frame"
+            )
+        self.n_saturated += int(told.saturated.sum())
+        self.n_readings += len(numbers) * len(self.layout)
+        self._diagonal.add(numbers, told.sums, band)
+        self._weight += band.row_sums(self.size)
+        self._kept.append(numbers)
+        self._raw += (
+            self.layout.sum_cells(told.sums[:, 0]).sum(axis=0)
+            if segment.totals is None
+            else segment.totals[good].sum(axis=0)
+        )
+
+    def _fold_events(self, segment: Segment, good: NDArray[np.bool_], scale: FloatArray) -> FrameSums:
+        if not isinstance(segment.data, PhotonEvents):
+            raise TypeError("not events")
+        numbers = segment.numbers
+        kept = np.where(good, numbers, -1)
+        before = np.maximum.accumulate(np.concatenate([[self._diagonal.last], kept]))[:-1]
+        keep = np.where(good, before, -2)
+        told = self._fold.add_events(segment.data, int(numbers[0]), keep, self._band[numbers], scale)
+        return FrameSums(told.sums[good], told.invalid[good], told.saturated[good])
+
+    def bad_frames(self) -> NDArray[np.int64]:
+        """Frames that are left out among those up to the last one that is folded or judged."""
+        numbers = np.concatenate([np.empty(0, np.int64), *self._numbers])[: self._n_decided]
+        if len(numbers) == 0:
+            return numbers
+        kept = np.concatenate([np.empty(0, np.int64), *self._kept])
+        return np.setdiff1d(np.arange(numbers[-1] + 1), kept)
+
+    def maps(self, *, partial: bool = False) -> Maps:
+        """Make the maps of the frames folded so far.
+
+        Where frames were left out, the weights of the others make up for it. A row none of whose frames is left is
+        interpolated between the rows beside it; with `partial` it is NaN instead.
+        """
+        layout, diagonal = self.layout, self._diagonal
+        if diagonal.n_frames < 2 and not partial:
+            raise FrameError(
+                f"{diagonal.n_frames} of {self.n_frames} frames are left once bad ones are out: check the shutter and "
+                "the beam"
+            )
+        cell_size = layout.cell_size
+        c2 = np.full((layout.n_bins, self.size, self.size), np.nan, dtype=np.float32)
+        rows = np.flatnonzero(self._weight > 0)
+        if diagonal.n_frames == 0:
+            nothing = np.full(layout.n_bins, np.nan)
+            return Maps(c2, nothing, nothing, self.bad_frames(), np.zeros(self.size, dtype=bool))
+        mean = self._mean()
+        mean_of_pixel = np.repeat(mean, cell_size)
+        weight = self._weight[rows]
+        correction = layout.sum_cells(diagonal.correction(mean)) if self._replace_diagonal else None
+        filled = np.ones(self.size, dtype=bool)
+        filled[rows] = False
+        fill = _interpolation(rows, self.size) if filled.any() and not partial else None
+        edges = layout.bin_edges
+        for number in range(layout.n_bins):
+            pixels = slice(int(edges[number]), int(edges[number + 1]))
+            product = self._fold.gram(pixels, rows, weight, mean_of_pixel[pixels])
+            if correction is not None:
+                whole = _banded(correction[:, :, number] / (edges[number + 1] - edges[number]))
+                product += whole[np.ix_(rows, rows)] / (weight[:, None] * weight)
+            if fill is not None:
+                product = fill @ product @ fill.T
+                c2[number] = product
+            else:
+                c2[number][np.ix_(rows, rows)] = product
+        contrast = layout.sum_cells(diagonal.contrast(mean, cell_size)) / layout.bin_size
+        counts = self._raw / (diagonal.n_frames * layout.bin_size)
+        return Maps(c2, counts, contrast, self.bad_frames(), filled)
+
+    def _mean(self) -> FloatArray:
+        """<I> of each cell: of its ring, over all kept frames."""
+        layout, total = self.layout, self._diagonal.total
+        in_bin = layout.sum_cells(total)
+        if (dark := layout.bin_numbers[self._raw == 0]).size:
+            raise FrameError(
+                f"no photon was counted in bin {', '.join(map(str, dark))} in {self._diagonal.n_frames} frames: check "
+                "the shutter, the beam stop and the mask"
+            )
+        if self._unit_mean:
+            return np.ones(len(total))
+        ring_total = np.bincount(layout.cell_ring, weights=total)
+        ring_size = np.bincount(layout.cell_ring, weights=layout.cell_size)
+        mean = ring_total[layout.cell_ring] / ring_size[layout.cell_ring]
+        # A ring without a single count has no mean of its own; its bin's is the best there is.
+        mean = np.where(mean > 0, mean, (in_bin / layout.bin_size)[layout.cell_bin])
+        return np.asarray(mean / self._diagonal.n_frames)
+
+
+def _banded(upper: FloatArray) -> FloatArray:
+    """The symmetric matrix whose entry (i, i + d) is `upper[i, d]`, shape (size, width) to (size, size)."""
+    size, width = upper.shape
+    matrix = np.zeros((size, size))
+    for distance in range(width):
+        rows = np.arange(size - distance)
+        matrix[rows, rows + distance] = matrix[rows + distance, rows] = upper[: size - distance, distance]
+    return matrix
+
+
+def _interpolation(rows: NDArray[np.int64], size: int) -> FloatArray:
+    """Weights that give `size` rows from those at `rows`: linear between them, constant beyond."""
+    identity = np.eye(len(rows))
+    return np.stack([np.interp(np.arange(size), rows, column) for column in identity], axis=1)
