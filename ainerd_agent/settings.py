@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -13,7 +14,17 @@ from pydantic_settings import (
 )
 
 
-class DataKeys(BaseModel):
+class Table(BaseModel):
+    """A table of the file; names that are not settings are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def given(self, *names: str) -> list[str]:
+        """Those of the settings that were not left at their defaults."""
+        return [name for name in names if name in self.model_fields_set]
+
+
+class DataKeys(Table):
     """Names under which the event documents carry what the analysis needs.
 
     The defaults are those of the simulated beamline. Keys that a run does not have are taken as not measured.
@@ -30,22 +41,49 @@ class DataKeys(BaseModel):
     viscosity: str = "rheometer-viscosity"
 
 
-class GeometrySettings(BaseModel):
-    """Where the detector stands; the simulated beamline brings its own."""
+class GeometrySettings(Table):
+    """Where the detector stands: a PONI file, or the centre and the distance of a flat detector normal to the beam."""
 
-    centre_row: float = Field(description="direct beam, pixels; 0 is the middle of the first row")
-    centre_column: float = Field(description="direct beam, pixels; 0 is the middle of the first column")
-    distance: float = Field(gt=0, description="m")
+    poni: Path | None = Field(default=None, description="PONI file of pyFAI")
+    centre_row: float | None = Field(default=None, description="direct beam, pixels; 0 is the middle of the first row")
+    centre_column: float | None = Field(
+        default=None, description="direct beam, pixels; 0 is the middle of the first column"
+    )
+    distance: float | None = Field(default=None, gt=0, description="m")
     pixel_size: float = Field(default=55e-6, gt=0, description="m")
     wavelength: float = Field(default=0.11271, gt=0, description="nm")
 
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        parameters = ("centre_row", "centre_column", "distance")
+        if self.poni is not None and (both := self.given(*parameters, "pixel_size", "wavelength")):
+            raise ValueError(f"poni already tells {', '.join(both)}: give one or the other")
+        if self.poni is None and (missing := [name for name in parameters if getattr(self, name) is None]):
+            raise ValueError(f"without poni, {', '.join(missing)} must be given")
+        return self
 
-class BinSettings(BaseModel):
+
+class BinSettings(Table):
     """The part of the detector that is analysed: the paper's by default."""
 
     q_min: float = Field(default=0.019, gt=0, description="1/nm")
     q_max: float = Field(default=0.029, gt=0, description="1/nm")
-    n_bins: int = Field(default=18, ge=1)
+    n_q: int = Field(default=1, ge=1, description="rings between q_min and q_max")
+    n_bins: int = Field(default=18, ge=1, description="sectors of each ring")
+    first_azimuth: float = Field(default=0.0, description="where the first sector begins, degrees")
+    partition: str | None = Field(default=None, description="partition map of APS, or labels, instead of rings")
+    mask: str | None = Field(default=None, description="file of a mask")
+    mask_marks: Literal["bad", "good"] = Field(default="bad", description="pixels whose mask is not 0")
+    empty: Literal["raise", "drop"] = Field(default="raise", description="what becomes of a bin without pixels")
+
+    @model_validator(mode="after")
+    def _rings_or_partition(self) -> Self:
+        if self.q_min >= self.q_max:
+            raise ValueError(f"q_min {self.q_min:g} must be below q_max {self.q_max:g}")
+        rings = self.given("q_min", "q_max", "n_q", "n_bins", "first_azimuth")
+        if self.partition is not None and rings:
+            raise ValueError(f"partition already says which bins there are: leave out {', '.join(rings)}")
+        return self
 
 
 class Settings(BaseSettings):

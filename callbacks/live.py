@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, check_model
 from ainerd_agent.errors import BinError
 from ainerd_agent.latent import Analyst, Encoder
-from ainerd_agent.scattering import Geometry, azimuthal_bins
-from ainerd_agent.settings import Settings
+from ainerd_agent.scattering.aps_maps import read_partition_map
+from ainerd_agent.scattering.geometry import DetectorGeometry, Geometry, PoniGeometry
+from ainerd_agent.scattering.labels import label_bins
+from ainerd_agent.scattering.masks import HDF5_ENDINGS, load_image, load_mask
+from ainerd_agent.scattering.partition import Partition
+from ainerd_agent.scattering.sectors import azimuthal_bins
+from ainerd_agent.settings import GeometrySettings, Settings
 from callbacks.analysis import AnalysisCallback, Outcome
 from callbacks.assemble import Assembler
 
@@ -43,7 +48,7 @@ def live_analysis(
     settings: Settings,
     spool: Path,
     *,
-    geometry: Geometry | None = None,
+    geometry: DetectorGeometry | None = None,
     mask: NDArray[np.bool_] | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> LiveAnalysis:
@@ -56,51 +61,102 @@ def live_analysis(
     settings : Settings
     spool : Path
         Folder in which results wait while Tiled is away.
-    geometry : Geometry, optional
-        Instead of the one in the settings.
-    mask : ndarray of bool, shape (H, W), optional
-        True where a pixel must not be used: gaps, the beam stop, hot pixels.
+    geometry, mask
+        See `detector_bins`.
     on_outcome : callable, optional
         Told of each result.
 
     Raises
     ------
     BinError
-        Where neither the settings nor the argument give a geometry.
+        See `detector_bins`.
     ModelError
         Where the latent model cannot be loaded.
     CatalogError
         Where the catalog holds results of another model of that name, or its server does not answer.
     """
-    if geometry is None:
-        if settings.geometry is None:
-            raise BinError(
-                "the geometry of the detector is not known: set centre_row, centre_column and distance under "
-                "[geometry] in ainerd.toml"
-            )
-        given = settings.geometry
-        geometry = Geometry(
-            centre=(given.centre_row, given.centre_column),
-            distance=given.distance,
-            pixel_size=given.pixel_size,
-            wavelength=given.wavelength,
-        )
-    bins = settings.bins
+    partition = detector_bins(settings, geometry=geometry, mask=mask)
     encoder = Encoder.load(settings.model)
     identity = ModelIdentity(
         name=encoder.name,
         weights_sha256=encoder.weights_sha256,
         n_clusters=len(encoder.clusters),
-        parameters=bins.model_dump(),
+        parameters=settings.bins.model_dump(mode="json", exclude_none=True),
     )
     # Now, and not measurement by measurement in the background: is the name free for these weights?
     check_model(root, identity)
     writer = SpooledWriter(DerivedWriter(root, model=identity), spool)
     callback = AnalysisCallback(
         Assembler(settings.keys),
-        partial(azimuthal_bins, geometry, q_range=(bins.q_min, bins.q_max), n_bins=bins.n_bins, mask=mask),
+        partition,
         Analyst(encoder),
         writer,
         on_outcome=on_outcome,
     )
     return LiveAnalysis(callback, writer, encoder)
+
+
+def detector_bins(
+    settings: Settings,
+    *,
+    geometry: DetectorGeometry | None = None,
+    mask: NDArray[np.bool_] | None = None,
+) -> Callable[[tuple[int, int]], Partition]:
+    """Give what makes the bins for a detector shape (H, W). Files are read now, not with the first frames.
+
+    Parameters
+    ----------
+    settings : Settings
+    geometry : DetectorGeometry, optional
+        Instead of the one in the settings.
+    mask : ndarray of bool, shape (H, W), optional
+        True where a pixel must not be used: gaps, the beam stop, hot pixels. In addition to that in the settings.
+
+    Raises
+    ------
+    BinError
+        Where there is neither a geometry nor a partition map; a PONI file, mask or map that cannot be read; a map whose
+        bins hold no pixel.
+    """
+    bins = settings.bins
+    if geometry is None and settings.geometry is not None:
+        geometry = _geometry(settings.geometry)
+    if bins.mask is not None:
+        from_file = load_mask(bins.mask, marks=bins.mask_marks)
+        if mask is not None and mask.shape != from_file.shape:
+            raise BinError(f"the mask {bins.mask} has the shape {from_file.shape}, the other mask {mask.shape}")
+        mask = from_file if mask is None else from_file | mask
+    if bins.partition is not None:
+        if Path(bins.partition).suffix.lower() in HDF5_ENDINGS:
+            partition = read_partition_map(bins.partition, geometry=geometry, mask=mask, empty=bins.empty)
+        else:
+            partition = label_bins(load_image(bins.partition), geometry=geometry, mask=mask, empty=bins.empty)
+        return partition.fitting
+    if geometry is None:
+        raise BinError(
+            "the geometry of the detector is not known: set poni, or centre_row, centre_column and distance, under "
+            "[geometry] in ainerd.toml"
+        )
+    return partial(
+        azimuthal_bins,
+        geometry,
+        q_range=(bins.q_min, bins.q_max),
+        n_q=bins.n_q,
+        n_bins=bins.n_bins,
+        first_azimuth=bins.first_azimuth,
+        mask=mask,
+        empty=bins.empty,
+    )
+
+
+def _geometry(given: GeometrySettings) -> DetectorGeometry:
+    if given.poni is not None:
+        return PoniGeometry.load(given.poni)
+    if given.centre_row is None or given.centre_column is None or given.distance is None:
+        raise BinError("without poni, centre_row, centre_column and distance must be given under [geometry]")
+    return Geometry(
+        centre=(given.centre_row, given.centre_column),
+        distance=given.distance,
+        pixel_size=given.pixel_size,
+        wavelength=given.wavelength,
+    )

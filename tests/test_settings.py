@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from ainerd_agent.settings import Settings
+from ainerd_agent.settings import BinSettings, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -23,10 +25,38 @@ def test_the_defaults_are_the_papers():
     assert (bins.n_bins, bins.q_min, bins.q_max) == (18, 0.019, 0.029)
 
 
-def test_unknown_settings_are_refused(tmp_path):
-    (tmp_path / "ainerd.toml").write_text("n_bin = 3\n")
-    with pytest.raises(ValidationError, match="n_bin"):
+@pytest.mark.parametrize("text", ["n_bin = 3\n", "[bins]\nn_bin = 3\n", "[keys]\nframe = 'x'\n"])
+def test_unknown_settings_are_refused(tmp_path, text):
+    (tmp_path / "ainerd.toml").write_text(text)
+    with pytest.raises(ValidationError, match=r"n_bin|frame"):
         Settings()
+
+
+def test_a_geometry_is_a_poni_file_or_parameters(tmp_path, monkeypatch):
+    monkeypatch.setenv("AINERD_GEOMETRY__PONI", "here.poni")
+    assert Settings().geometry.poni == Path("here.poni")
+    (tmp_path / "ainerd.toml").write_text("[geometry]\ncentre_row = 3.0\nwavelength = 0.1\n")
+    with pytest.raises(ValidationError, match="poni already tells centre_row, wavelength"):
+        Settings()
+    monkeypatch.delenv("AINERD_GEOMETRY__PONI")
+    with pytest.raises(ValidationError, match="without poni, centre_column, distance must be given"):
+        Settings()
+    monkeypatch.setenv("AINERD_GEOMETRY__CENTRE_COLUMN", "4")
+    monkeypatch.setenv("AINERD_GEOMETRY__DISTANCE", "8")
+    geometry = Settings().geometry
+    assert (geometry.centre_row, geometry.centre_column, geometry.distance, geometry.wavelength) == (3, 4, 8, 0.1)
+
+
+def test_bins_are_rings_or_a_partition():
+    rings = BinSettings(n_q=3, first_azimuth=-10, mask="mask.npy", mask_marks="good")
+    assert (rings.n_q, rings.first_azimuth, rings.empty) == (3, -10, "raise")
+    assert BinSettings(partition="qmap.h5", mask="mask.npy", empty="drop").partition == "qmap.h5"
+    with pytest.raises(ValidationError, match="leave out q_min, n_bins"):
+        BinSettings(partition="qmap.h5", n_bins=18, q_min=0.01)
+    with pytest.raises(ValidationError, match=r"q_min 0.03 must be below q_max 0.029"):
+        BinSettings(q_min=0.03)
+    with pytest.raises(ValidationError, match="n_q"):
+        BinSettings(n_q=0)
 
 
 def test_the_key_stays_out_of_what_is_printed():

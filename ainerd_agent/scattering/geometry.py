@@ -1,14 +1,35 @@
-"""Where a detector pixel sits in reciprocal space, and the azimuthal bins on it."""
+"""Where a detector pixel sits in reciprocal space."""
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import BinError
-from ainerd_agent.records import Bins
+from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.partition import Partition
+from ainerd_agent.scattering.sectors import azimuthal_bins
+
+__all__ = ["DetectorGeometry", "Geometry", "Partition", "PoniGeometry", "azimuthal_bins"]
+
+Shape = tuple[int, int]
+
+
+class DetectorGeometry(Protocol):
+    """What bins need to know of a detector."""
+
+    def coordinates(self, shape: Shape) -> tuple[FloatArray, FloatArray]:
+        """Momentum transfer (1/nm) and azimuth (degrees in [0, 360)) of each pixel, both of shape (H, W)."""
+        ...
+
+    def gaps(self, shape: Shape) -> NDArray[np.bool_] | None:
+        """True where the detector has no sensitive pixel, shape (H, W); None where that is not known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,83 +53,165 @@ class Geometry:
     pixel_size: float = 55e-6
     wavelength: float = 0.11271
 
-    def _offsets(self, shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        rows, columns = np.indices(shape, dtype=np.float64)
-        return rows - self.centre[0], columns - self.centre[1]
+    def _offsets(self, shape: Shape) -> tuple[FloatArray, FloatArray]:
+        """Rows and columns from the centre, of shapes (H, 1) and (1, W)."""
+        rows, columns = np.arange(shape[0], dtype=np.float64), np.arange(shape[1], dtype=np.float64)
+        return rows[:, None] - self.centre[0], columns[None, :] - self.centre[1]
 
-    def q(self, shape: tuple[int, int]) -> NDArray[np.float64]:
+    def q(self, shape: Shape) -> FloatArray:
         """Momentum transfer 4 pi / wavelength * sin(theta) of each pixel, 1/nm, shape (H, W)."""
         rows, columns = self._offsets(shape)
         two_theta = np.arctan(np.hypot(rows, columns) * self.pixel_size / self.distance)
         return np.asarray(4 * np.pi / self.wavelength * np.sin(two_theta / 2))
 
-    def azimuth(self, shape: tuple[int, int]) -> NDArray[np.float64]:
+    def azimuth(self, shape: Shape) -> FloatArray:
         """Azimuth of each pixel, degrees in [0, 360), shape (H, W)."""
         rows, columns = self._offsets(shape)
         return np.asarray(np.degrees(np.arctan2(rows, columns)) % 360)
 
+    def coordinates(self, shape: Shape) -> tuple[FloatArray, FloatArray]:
+        """`q` and `azimuth`."""
+        return self.q(shape), self.azimuth(shape)
+
+    def gaps(self, shape: Shape) -> None:
+        """Not known."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Partition:
-    """Azimuthal bins laid over a detector.
+class PoniGeometry:
+    """A detector as pyFAI describes it: tilted, with gaps between its modules, or distorted.
+
+    The azimuth turns around the beam. It is counted, as with `Geometry`, from the direction in which the detector's
+    columns rise towards the one in which its rows rise, both seen along the beam. pyFAI's chi, in contrast, is counted
+    from the horizontal axis of the laboratory: a detector that is turned around the beam (rot3), or read out from
+    another corner (orientation 1, 2, 4), has another zero or sense there.
 
     Attributes
     ----------
-    labels : ndarray of int32, shape (H, W)
-        Bin of each pixel from 1; 0 is ignored.
-    rings : ndarray of int32, shape (H, W)
-        Fine q rings, for the static image that the counts are divided by.
-    bins : Bins
-    """
-
-    labels: NDArray[np.int32]
-    rings: NDArray[np.int32]
-    bins: Bins
-
-
-def azimuthal_bins(
-    geometry: Geometry,
-    shape: tuple[int, int],
-    *,
-    q_range: tuple[float, float] = (0.019, 0.029),
-    n_bins: int = 18,
-    mask: NDArray[np.bool_] | None = None,
-) -> Partition:
-    """Divide the ring q_range[0] <= q < q_range[1] into `n_bins` equal sectors (paper: 18 of 20 degrees).
-
-    Bin k (from 1) spans the azimuths from (k - 1) * 360 / n_bins to k * 360 / n_bins.
-
-    Parameters
-    ----------
-    q_range : tuple of float
-        1/nm; the default is the paper's, around the first peak of the structure factor.
-    mask : ndarray of bool, shape (H, W), optional
-        True where a pixel must not be used.
+    integrator : pyFAI.geometry.Geometry
+        Or one of its kinds, as `pyFAI.integrator.azimuthal.AzimuthalIntegrator`; with wavelength. It is not changed.
 
     Raises
     ------
     BinError
-        Where a bin holds no pixel.
-    """
-    q, azimuth = geometry.q(shape), geometry.azimuth(shape)
-    used = (q >= q_range[0]) & (q < q_range[1])
-    if mask is not None:
-        used &= ~mask
-    sector = np.minimum((azimuth * n_bins / 360).astype(np.int32), n_bins - 1) + 1
-    labels = np.where(used, sector, 0).astype(np.int32)
-    # A ring as wide as a pixel: the mean intensity is constant along it, and it averages over every azimuth.
-    pixel_q = float(np.max(np.abs(np.diff(q[int(np.clip(geometry.centre[0], 0, shape[0] - 1))]))))
-    n_rings = max(1, int((q_range[1] - q_range[0]) / pixel_q))
-    # The last ring takes what is left over: a sliver of its own would have a poor mean.
-    rings = np.where(used, np.clip((q - q_range[0]) / pixel_q, 0, n_rings - 1).astype(np.int32) + 1, 0).astype(np.int32)
+        Where the wavelength is missing, or the frames have another shape than the detector.
 
-    n_pixels = np.bincount(labels.ravel(), minlength=n_bins + 1)[1:]
-    if (empty := np.flatnonzero(n_pixels == 0) + 1).size:
-        raise BinError(
-            f"azimuthal bin {', '.join(map(str, empty))} of {n_bins} holds no pixel of the {shape[0]} x {shape[1]} "
-            f"detector between q = {q_range[0]:g} and {q_range[1]:g} 1/nm: check the beam centre, the mask and the q "
-            "range, or use fewer bins"
+    References
+    ----------
+    J. Kieffer, V. Valls, N. Blanc, C. Hennig, J. Synchrotron Rad. 27, 558 (2020): the geometry of pyFAI.
+    """
+
+    integrator: Any
+
+    def __post_init__(self) -> None:
+        if not self.integrator.wavelength:
+            raise BinError("the pyFAI geometry has no wavelength, without which there is no q")
+
+    @classmethod
+    def load(cls, path: str | Path) -> PoniGeometry:
+        """Read a PONI file, as `pyFAI-calib2` writes it.
+
+        Raises
+        ------
+        BinError
+            No such file, not a PONI file, or one that lacks a parameter.
+        """
+        from pyFAI.geometry import Geometry as PyFAIGeometry
+        from pyFAI.io.ponifile import PoniFile
+
+        if not Path(path).is_file():
+            raise BinError(f"there is no PONI file {path}")
+        try:
+            poni = PoniFile(data=str(path))
+        except Exception as error:  # pyFAI raises whatever the broken line causes
+            first_line = (str(error).splitlines() or [type(error).__name__])[0]
+            raise BinError(f"{path} is not a readable PONI file: {first_line}") from error
+        # pyFAI takes 0 (or 1 m) for what is missing, and q would be wrong without a word.
+        needed = ("dist", "poni1", "poni2", "rot1", "rot2", "rot3", "wavelength")
+        missing = [name for name in needed if getattr(poni, name) is None]
+        if missing:
+            raise BinError(f"the PONI file {path} lacks {', '.join(missing)}: it is truncated, or of another kind")
+        geometry = PyFAIGeometry()
+        geometry.load(poni)
+        if not (geometry.detector.pixel1 and geometry.detector.pixel2):
+            raise BinError(f"the PONI file {path} names no detector, and no pixel size either")
+        return cls(geometry)
+
+    def _sized(self, shape: Shape) -> Any:
+        """A copy of the pyFAI geometry whose detector has a shape."""
+        sized = copy(self.integrator)
+        detector = copy(sized.detector)
+        known = detector.shape or detector.max_shape
+        if known is not None and tuple(known) != tuple(shape):
+            raise BinError(
+                f"the PONI file is for a detector of {known[0]} x {known[1]} pixels, the frames have "
+                f"{shape[0]} x {shape[1]}: take the file of this detector (and binning or region of interest)"
+            )
+        detector.shape = shape
+        sized.detector = detector
+        return sized
+
+    def coordinates(self, shape: Shape) -> tuple[FloatArray, FloatArray]:
+        """Momentum transfer (1/nm) and azimuth (degrees in [0, 360)) of each pixel, both of shape (H, W)."""
+        from pyFAI.units import to_unit
+
+        sized, unit = self._sized(shape), to_unit("q_nm^-1")
+        z, y, x = _positions(sized, *np.indices(shape, dtype=np.float64))
+        q = unit.equation(x, y, z, sized.wavelength) * unit.scale
+
+        along_columns, along_rows = self._directions(sized, shape)
+        unit_x = along_columns / np.linalg.norm(along_columns)
+        sense = np.sign(unit_x[0] * along_rows[1] - unit_x[1] * along_rows[0])
+        azimuth = np.arctan2(sense * (unit_x[0] * y - unit_x[1] * x), unit_x[0] * x + unit_x[1] * y)
+        return np.asarray(q), np.asarray(np.degrees(azimuth) % 360)
+
+    def q(self, shape: Shape) -> FloatArray:
+        """Momentum transfer of each pixel, 1/nm, shape (H, W)."""
+        return self.coordinates(shape)[0]
+
+    def azimuth(self, shape: Shape) -> FloatArray:
+        """Azimuth of each pixel, degrees in [0, 360), shape (H, W)."""
+        return self.coordinates(shape)[1]
+
+    def gaps(self, shape: Shape) -> NDArray[np.bool_] | None:
+        """Pixels that pyFAI masks for this kind of detector: the gaps between modules, shape (H, W)."""
+        mask = self._sized(shape).detector.mask
+        return None if mask is None else np.asarray(mask) != 0
+
+    def untilted(self, shape: Shape) -> Geometry:
+        """The flat geometry with the same direct beam, for tools that know no tilt.
+
+        Raises
+        ------
+        BinError
+            Where the pixels are not square.
+        """
+        sized = self._sized(shape)
+        detector = sized.detector
+        if not np.isclose(detector.pixel1, detector.pixel2, rtol=1e-6):
+            raise BinError(f"pixels of {detector.pixel1} x {detector.pixel2} m are not square")
+        along_columns, along_rows = self._directions(sized, shape)
+        z, y, x = (float(value[0]) for value in _positions(sized, np.zeros(1), np.zeros(1)))
+        # The pixel whose x and y vanish: where the direct beam hits a flat detector.
+        row, column = np.linalg.solve(np.array([along_rows[:2], along_columns[:2]]).T, [-x, -y])
+        return Geometry(
+            centre=(float(row), float(column)),
+            distance=float(z + row * along_rows[2] + column * along_columns[2]),
+            pixel_size=float(detector.pixel1),
+            wavelength=float(sized.wavelength) * 1e9,
         )
-    mean_q = np.bincount(labels.ravel(), weights=q.ravel(), minlength=n_bins + 1)[1:] / n_pixels
-    centres = (np.arange(n_bins) + 0.5) * 360 / n_bins
-    return Partition(labels, rings, Bins(q=mean_q, azimuth=centres, n_pixels=n_pixels.astype(np.int64)))
+
+    @staticmethod
+    def _directions(sized: Any, shape: Shape) -> tuple[FloatArray, FloatArray]:
+        """Steps (x, y, z) of one column and of one row in the laboratory, m, averaged along the edges."""
+        last_row, last_column = max(shape[0] - 1, 1), max(shape[1] - 1, 1)
+        corners = _positions(sized, np.array([0.0, 0.0, last_row]), np.array([0.0, last_column, 0.0]))
+        z, y, x = corners
+        places = np.stack([x, y, z], axis=1)
+        return (places[1] - places[0]) / last_column, (places[2] - places[0]) / last_row
+
+
+def _positions(sized: Any, rows: FloatArray, columns: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Place (z along the beam, y, x) of pixels in the laboratory, m, with the sample at the origin."""
+    z, y, x = sized.calc_pos_zyx(d1=rows, d2=columns, do_parallax=True)
+    return z, y, x

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from pyFAI.detectors import Detector
+from pyFAI.geometry import Geometry as PyFAIGeometry
+
+from ainerd_agent.errors import BinError
+from ainerd_agent.scattering.aps_map_writer import save_partition_map
+from ainerd_agent.scattering.geometry import Geometry
+from ainerd_agent.scattering.sectors import azimuthal_bins
+from ainerd_agent.settings import Settings
+from callbacks.live import detector_bins
+
+SHAPE = (160, 160)
+GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)
+FLAT = {"centre_row": 79.5, "centre_column": 79.5, "distance": 8.0}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def labels(settings, **options):
+    return detector_bins(settings, **options)(SHAPE).labels
+
+
+def test_bins_by_the_parameters_of_the_geometry():
+    partition = detector_bins(Settings(geometry=FLAT))(SHAPE)
+    np.testing.assert_array_equal(partition.labels, azimuthal_bins(GEOMETRY, SHAPE).labels)
+    bins = {"n_q": 2, "n_bins": 12, "first_azimuth": -15.0, "q_min": 0.02}
+    np.testing.assert_array_equal(
+        labels(Settings(geometry=FLAT, bins=bins)),
+        azimuthal_bins(GEOMETRY, SHAPE, q_range=(0.02, 0.029), n_q=2, n_bins=12, first_azimuth=-15).labels,
+    )
+
+
+def test_bins_by_a_poni_file():
+    poni = PyFAIGeometry(8.0, 80 * 55e-6, 80 * 55e-6, wavelength=0.11271e-9, detector=Detector(55e-6, 55e-6))
+    poni.save("here.poni")
+    np.testing.assert_array_equal(
+        labels(Settings(geometry={"poni": "here.poni"})), azimuthal_bins(GEOMETRY, SHAPE).labels
+    )
+
+
+def test_a_geometry_that_is_given_comes_first():
+    other = Geometry(centre=(75.0, 80.0), distance=8.0)
+    np.testing.assert_array_equal(labels(Settings(geometry=FLAT), geometry=other), azimuthal_bins(other, SHAPE).labels)
+
+
+def test_the_mask_of_the_settings_and_one_that_is_given():
+    mask, other = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, dtype=bool)
+    mask[:, 135:], other[:20] = True, True
+    np.save("good.npy", ~mask)
+    settings = Settings(geometry=FLAT, bins={"mask": "good.npy", "mask_marks": "good"})
+    found = labels(settings, mask=other)
+    assert not found[mask | other].any()
+    np.testing.assert_array_equal(found > 0, (azimuthal_bins(GEOMETRY, SHAPE).labels > 0) & ~(mask | other))
+    with pytest.raises(BinError, match=r"good.npy has the shape \(160, 160\), the other mask \(3, 4\)"):
+        detector_bins(settings, mask=np.zeros((3, 4), dtype=bool))
+
+
+def test_bins_by_a_partition_map():
+    made = azimuthal_bins(GEOMETRY, SHAPE, n_q=2, n_bins=6)
+    save_partition_map("qmap.h5", made)
+    partition = detector_bins(Settings(bins={"partition": "qmap.h5"}))(SHAPE)
+    np.testing.assert_array_equal(partition.labels, made.labels)
+    np.testing.assert_array_equal(partition.bins.azimuth, made.bins.azimuth)
+    with pytest.raises(BinError, match="for 160 x 160 pixels, the frames have 80 x 80"):
+        detector_bins(Settings(bins={"partition": "qmap.h5"}))((80, 80))
+
+
+@pytest.mark.parametrize("name", ["labels.npy", "maps.h5::/entry/labels"])
+def test_bins_by_labels(name):
+    made = azimuthal_bins(GEOMETRY, SHAPE, n_bins=4)
+    if name.endswith(".npy"):
+        np.save(name, made.labels)
+    else:
+        import h5py
+
+        with h5py.File("maps.h5", "w") as file:
+            file["entry/labels"] = made.labels
+    partition = detector_bins(Settings(geometry=FLAT, bins={"partition": name}))(SHAPE)
+    np.testing.assert_array_equal(partition.labels, made.labels)
+    np.testing.assert_allclose(partition.bins.q, made.bins.q)
+
+
+def test_what_is_missing_is_told_before_the_scan():
+    with pytest.raises(BinError, match="geometry of the detector is not known: set poni"):
+        detector_bins(Settings())
+    with pytest.raises(BinError, match=r"no PONI file .*lost.poni"):
+        detector_bins(Settings(geometry={"poni": "lost.poni"}))
+    with pytest.raises(BinError, match=r"no file lost.npy"):
+        detector_bins(Settings(geometry=FLAT, bins={"mask": "lost.npy"}))
+    with pytest.raises(BinError, match=r"no file lost.h5"):
+        detector_bins(Settings(bins={"partition": "lost.h5"}))
