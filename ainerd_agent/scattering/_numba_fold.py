@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.scattering import _kernels as kernels
 from ainerd_agent.scattering.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.resampling import Band
+
+T = TypeVar("T")
 
 SMALL = 500_000
 """Readings up to which one thread is faster than handing out the work."""
@@ -161,30 +163,36 @@ class NumbaFold:
         layout = self.layout
         if self._events is None:
             self._events = _EventState.of(layout, self._width, self.dtype)
-        state = self._events
-        sums = np.zeros((len(keep), 3, len(layout.cell_bin)))
-        row = kernels.fold_events(
-            events.frame,
-            events.pixel,
-            events.count,
-            state.place,
-            state.cell_of,
-            layout.cell_bin,
-            self._factor,
-            begin,
-            keep,
-            band.weights,
-            band.first_row,
-            scale,
-            state.window,
-            state.row,
-            self.folded,
-            state.last,
-            sums,
-        )
-        if row < 0:
-            raise bad_event(events, -1 - row, begin, layout)
-        state.row = row
+        state, n = self._events, len(keep)
+        wrong = kernels.first_wrong(events.frame, events.pixel, events.count, begin, n, len(state.place))
+        if wrong >= 0:
+            raise bad_event(events, wrong, begin, layout)
+        sums = np.zeros((n, 3, len(layout.cell_bin)))
+
+        def work(first: int, last: int) -> int:
+            row, _ = kernels.fold_events(
+                events.frame,
+                events.pixel,
+                events.count,
+                state.place,
+                int(layout.slabs[first]),
+                int(layout.slabs[last]),
+                state.cell_of,
+                layout.cell_bin,
+                self._factor,
+                begin,
+                keep,
+                band.weights,
+                band.first_row,
+                scale,
+                state.window,
+                state.row,
+                self.folded,
+                sums,
+            )
+            return int(row)
+
+        state.row = max(in_parts(work, layout.slabs, self._threads if len(events.frame) > SMALL else 1))
         none = np.zeros(len(keep), dtype=np.int64)
         return FrameSums(sums, none, none)
 
@@ -203,7 +211,7 @@ class NumbaFold:
         """
         part = self.folded[rows, pixels]
         if (state := self._events) is not None:  # rows that events may still be added to
-            width = state.window.shape[1]
+            width = state.width
             inside = np.flatnonzero((rows >= state.row) & (rows < state.row + width))
             part[inside] += state.window[pixels][:, rows[inside] % width].T
         product = _gram(part, weight.astype(self.dtype), mean.astype(self.dtype))
@@ -221,17 +229,16 @@ def _gram(part: NDArray[Any], weight: NDArray[Any], mean: NDArray[Any]) -> NDArr
     return product
 
 
-def in_parts(work: Callable[[int, int], None], edges: NDArray[np.int64], threads: int) -> None:
+def in_parts(work: Callable[[int, int], T], edges: NDArray[np.int64], threads: int) -> list[T]:
     """Run `work(first, last)` on threads, which share the slabs between `edges` evenly by pixels."""
     n_slabs = len(edges) - 1
     if threads == 1 or n_slabs == 1:
-        work(0, n_slabs)
-        return
+        return [work(0, n_slabs)]
     shares = np.linspace(0, edges[-1], min(threads, n_slabs) + 1)
     cuts = np.unique(np.searchsorted(edges, shares[1:-1]))
     bounds = [0, *cuts.tolist(), n_slabs]
     with ThreadPoolExecutor(len(bounds) - 1) as pool:
-        list(pool.map(work, bounds[:-1], bounds[1:]))
+        return list(pool.map(work, bounds[:-1], bounds[1:]))
 
 
 @dataclass(slots=True, eq=False)
@@ -239,17 +246,22 @@ class _EventState:
     """The window of rows that events are added to (see `kernels.fold_events`)."""
 
     place: NDArray[np.int32]
-    cell_of: NDArray[np.int64]
+    cell_of: NDArray[np.int32]
     window: NDArray[Any]
-    last: FloatArray
     row: int = 0
+
+    @property
+    def width(self) -> int:
+        """Rows of the window."""
+        return self.window.shape[1] - 4
 
     @classmethod
     def of(cls, layout: PixelLayout, width: int, dtype: np.dtype[Any]) -> _EventState:
         lanes = kernels.LANES * -(-width // kernels.LANES)
-        last = np.zeros((len(layout), 4))
-        last[:, ::2] = NO_FRAME
-        return cls(place_of(layout), cell_of(layout), np.zeros((len(layout), lanes), dtype=dtype), last)
+        window = np.zeros((len(layout), lanes + 4), dtype=dtype)
+        window[:, lanes::2] = NO_FRAME
+        window[:, lanes + 1 :: 2] = 0
+        return cls(place_of(layout), cell_of(layout), window)
 
 
 def place_of(layout: PixelLayout) -> NDArray[np.int32]:
@@ -259,9 +271,9 @@ def place_of(layout: PixelLayout) -> NDArray[np.int32]:
     return place
 
 
-def cell_of(layout: PixelLayout) -> NDArray[np.int64]:
+def cell_of(layout: PixelLayout) -> NDArray[np.int32]:
     """Cell of each pixel of the layout, shape (N,)."""
-    return np.repeat(np.arange(len(layout.cell_bin)), layout.cell_size)
+    return np.repeat(np.arange(len(layout.cell_bin), dtype=np.int32), layout.cell_size)
 
 
 def bad_event(events: PhotonEvents, at: int, begin: int, layout: PixelLayout) -> FrameError:
