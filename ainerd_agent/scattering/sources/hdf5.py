@@ -1,0 +1,233 @@
+"""A movie in an HDF5 file, finished or growing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.errors import FrameError
+from ainerd_agent.records import FloatArray, NumberedFrames
+from ainerd_agent.scattering.sources.chunks import prepare
+from ainerd_agent.scattering.sources.files import OpenFiles
+from ainerd_agent.scattering.sources.following import Following, FrameTimeoutError, Watch
+from ainerd_agent.scattering.sources.read_ahead import Buffers, ReadAhead, n_threads
+from ainerd_agent.scattering.sources.stack import Stack
+from ainerd_agent.scattering.sources.stamps import Stamps
+
+BLOCK_BYTES = 6 << 20
+"""Of a block: several of them, decompressed ahead, should still be in the cache when they are used."""
+
+MOST_FRAMES = 256
+"""Of a block, where frames are small."""
+
+
+@dataclass(frozen=True, slots=True)
+class HDF5Frames:
+    """Frames `start` to `stop` of a stack (frames, H, W) in an HDF5 file that may still be written (SWMR).
+
+    Chunks are decompressed in several threads while the frames before them are used. Live analysis reads the file
+    itself and not through Tiled, because a growing stack of three dimensions is not always readable there.
+
+    Parameters
+    ----------
+    path : Path or str
+    dataset : str
+        A dataset, also a virtual one, or a group of links data_000001, data_000002... as in Eiger's master files.
+    start : int
+        First frame.
+    stop : int, optional
+        The frame after the last one; by default the movie goes on to the end.
+    event : int, optional
+        Which movie of a stack of four dimensions (events, frames, H, W).
+    frame_numbers, timestamps : str, optional
+        Datasets with a number and a time for each frame of the stack. Blocks are then `NumberedFrames`: gaps in the
+        numbers are dropped frames, the first frame is number 0, and `stop` - `start` counts dropped frames too.
+    following : Following, optional
+        Wait for a file that is being written. By default all frames have to be there.
+
+    Raises
+    ------
+    FrameError
+        When it is read: the file or a file that it links to is missing, truncated, damaged, or locked; there is no such
+        dataset; there are fewer frames than announced; numbers or times do not rise.
+    FrameTimeoutError
+        When it is followed, and frames stop coming. A movie of unknown length ends without an error when its writer
+        closes the file, when `following.ended` says so, or when nothing came for `following.timeout`.
+
+    Notes
+    -----
+    Frames of a dataset that has room for them but were not written yet are waited for, or an error; the HDF5 library
+    would give zeros. That holds for datasets in chunks, which all that grow are.
+    """
+
+    path: Path | str
+    dataset: str
+    start: int = 0
+    stop: int | None = None
+    event: int | None = None
+    frame_numbers: str | None = None
+    timestamps: str | None = None
+    following: Following | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or (self.stop is not None and self.stop < self.start):
+            raise ValueError(f"frames {self.start} to {self.stop} are no range")
+
+    @property
+    def shape(self) -> tuple[int | None, int, int]:
+        """(T, H, W); T is None where a file is followed to an end that nobody knows. Waits for a followed file."""
+        with closing(self._open()) as movie:
+            stop = movie.length if self.stop is None and self.following is None else self.stop
+            return None if stop is None else stop - self.start, *movie.stack.frame
+
+    def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any] | NumberedFrames]:
+        """Consecutive blocks of frames, `NumberedFrames` where numbers or times were named.
+
+        Parameters
+        ----------
+        needed : ndarray of bool, shape (H, W), optional
+            Pixels that will be looked at. The others may be zero: they need not be decompressed.
+        """
+        with closing(self._open(needed)) as movie:
+            step = movie.stack.step
+            frames = max(1, BLOCK_BYTES // (math.prod(movie.stack.frame) * movie.stack.dtype.itemsize))
+            size = math.ceil(min(frames, MOST_FRAMES) / step) * step  # a chunk of many frames is decompressed once
+            buffers = Buffers((size, *movie.stack.frame), movie.stack.dtype)
+
+            def read(first: int, last: int) -> _Block:
+                numbers, times = movie.stamps.read(first, last)
+                out = buffers.take()[: last - first]
+                return out[: movie.stack.read(first, last, out)], numbers, times
+
+            with ReadAhead(read, n_threads()) as ahead:
+                yield from self._in_order(movie, ahead, size)
+
+    def _in_order(self, movie: _Movie, ahead: ReadAhead[_Block], size: int) -> Iterator[NDArray[Any] | NumberedFrames]:
+        watch = None if self.following is None else Watch(self.following)
+        announced = None if self.stop is None else self.stop - self.start
+        stop = math.inf if self.stop is None else self.stop
+        if self.stop is None and watch is None:
+            stop = movie.length
+        asked = done = self.start
+        received = 0
+        while done < stop:
+            available = int(min(movie.length, stop))
+            while asked < available and not ahead.full:
+                last = min(available, (asked // size + 1) * size)
+                ahead.ask(asked, last)
+                asked = last
+            unwritten = False
+            if ahead:
+                first, last, (frames, numbers, times) = ahead.take()
+                done = first + len(frames)
+                unwritten = done < last
+                if announced is not None and len(frames) and numbers[len(frames) - 1] >= announced - 1:
+                    stop = done  # dropped frames count as well
+                    frames = frames[: np.searchsorted(numbers, announced)]
+                if len(frames):
+                    received = int(numbers[len(frames) - 1]) + 1
+                    yield self._given(frames, numbers, times)
+                    if watch is not None:
+                        watch.progress()
+                del frames  # so that its memory can be used again
+                if not unwritten or done >= stop:
+                    continue
+                ahead.forget()
+                asked = done
+            if watch is None or not watch.more(movie, done, unwritten=unwritten):
+                self._check_end(watch, done, received)
+                return
+
+    def _given(
+        self, frames: NDArray[Any], numbers: NDArray[np.int64], times: FloatArray | None
+    ) -> NDArray[Any] | NumberedFrames:
+        if self.frame_numbers is None and self.timestamps is None:
+            return frames
+        n = len(frames)
+        return NumberedFrames(frames, numbers[:n], None if times is None else times[:n])
+
+    def _check_end(self, watch: Watch | None, done: int, received: int) -> None:
+        """Raise an error if the movie must not end before frame `done`."""
+        if watch is None:
+            raise FrameError(
+                f"frame {done} was never written to {self.path}: it is truncated, or the exposure was cut short"
+            )
+        if self.stop is None and received:
+            return
+        announced = None if self.stop is None else self.stop - self.start
+        of = "" if announced is None else f" of {announced}"
+        raise FrameTimeoutError(
+            f"{self.path} gave {received}{of} frames: {watch.reason()}. The exposure was cut short, or the detector "
+            "stopped writing",
+            received,
+            announced,
+        )
+
+    def _open(self, needed: NDArray[np.bool_] | None = None) -> _Movie:
+        if self.following is None:
+            movie = _Movie(self, needed)
+            try:
+                self._check_length(movie)
+            except FrameError:
+                movie.close()
+                raise
+            return movie
+        prepare("<u2", "<u4")
+        announced = None if self.stop is None else self.stop - self.start
+        return self.following.until_there(lambda: _Movie(self, needed), announced)
+
+    def _check_length(self, movie: _Movie) -> None:
+        length = movie.length
+        expected = self.start if self.stop is None else self.stop
+        if movie.stack.missing is not None and (self.stop is None or length < expected):
+            raise movie.stack.missing
+        # With numbers, dropped frames may be why there are fewer.
+        if length < (expected if self.frame_numbers is None else self.start):
+            raise FrameError(
+                f"{self.path} holds {length} frames where {expected} were announced: it is truncated, or the exposure "
+                "was cut short"
+            )
+
+
+_Block = tuple[NDArray[Any], NDArray[np.int64], FloatArray | None]
+"""Frames, and the number and time of each; frames at the end may be missing."""
+
+
+class _Movie:
+    """The open files of a movie."""
+
+    def __init__(self, source: HDF5Frames, needed: NDArray[np.bool_] | None) -> None:
+        self._files = OpenFiles()
+        try:
+            path = Path(source.path)
+            self.stack = Stack(self._files, path, source.dataset, source.event, needed)
+            self.stamps = Stamps(self._files, path, source.frame_numbers, source.timestamps, source.start)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def length(self) -> int:
+        """Frames that can be read."""
+        return int(min(self.stack.length, self.stamps.length))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the writer has closed the file of the last frames."""
+        return self.stack.closed
+
+    def refresh(self) -> None:
+        """Look again what is there."""
+        self.stamps.refresh()
+        self.stack.refresh()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._files.close()

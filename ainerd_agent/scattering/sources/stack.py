@@ -1,0 +1,232 @@
+"""The frames of one movie as one stack, wherever they lie: in one dataset, or spread over several files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.errors import FrameError
+from ainerd_agent.scattering.sources.chunks import FrameReader, frame_reader
+from ainerd_agent.scattering.sources.files import NotThereError, OpenFiles, beside
+from ainerd_agent.scattering.sources.superblock import superblock
+
+_NUMBERED = re.compile(r"data_\d+$")
+"""How Eiger names its links to data files, and areaDetector's and Dectris' tools after it."""
+
+
+@dataclass(eq=False)
+class _Part:
+    """Frames `offset` to `offset` + `count` of a dataset; all there are where `count` is None."""
+
+    dataset: h5py.Dataset
+    reader: FrameReader
+    offset: int = 0
+    count: int | None = None
+    event: int | None = None
+
+    def length(self) -> int:
+        shape = self.dataset.shape
+        there = shape[0] if self.event is None else shape[1] if self.event < shape[0] else 0
+        there = max(0, there - self.offset)
+        return there if self.count is None else min(there, self.count)
+
+    def complete(self) -> bool:
+        return self.count is None or self.length() == self.count
+
+
+class Stack:
+    """The frames behind a name in an HDF5 file, opened.
+
+    Parameters
+    ----------
+    files : OpenFiles
+    path : Path
+    name : str
+        A dataset, also a virtual one, or a group with data_000001, data_000002... as Eiger's master files have it.
+    event : int, optional
+        First index where the datasets have four dimensions (events, frames, H, W).
+    needed : ndarray of bool, shape (H, W), optional
+        Pixels that will be looked at. The others may be zero.
+
+    Attributes
+    ----------
+    length : int
+        Frames that are there, by the last look.
+    missing : NotThereError or None
+        Why there are no more, where a linked file is missing.
+    frame : tuple of int
+        (H, W).
+    dtype : dtype
+        In the byte order of this machine.
+    """
+
+    def __init__(
+        self, files: OpenFiles, path: Path, name: str, event: int | None, needed: NDArray[np.bool_] | None = None
+    ) -> None:
+        self._files, self._path, self._name, self._event = files, path, name, event
+        self._needed = needed
+        self._parts: list[_Part] = []
+        self._to_come: list[tuple[Path, str]] = []
+        self.missing: NotThereError | None = None
+        self.frame: tuple[int, int] = (0, 0)
+        self.dtype = np.dtype(np.uint16)
+        found = files.find(path, name)
+        if isinstance(found, h5py.Group):
+            names = sorted(key for key in found if _NUMBERED.fullmatch(key))
+            if not names:
+                raise FrameError(f"{name} of {path} is a group without datasets data_000001, data_000002...")
+            self._to_come = [(path, f"{name}/{key}") for key in names]
+            self._open_more()
+            if not self._parts and self.missing is not None:
+                raise self.missing
+        elif found.is_virtual:
+            self._add_virtual(found)
+        else:
+            self._add(found)
+        self.length = self._count()
+
+    @property
+    def closed(self) -> bool:
+        """Whether all files are there, and the writer of the last one has closed it (as far as it can be told)."""
+        state = superblock(Path(self._parts[-1].dataset.file.filename))
+        return not self._to_come and state is not None and not state.writing
+
+    @property
+    def step(self) -> int:
+        """Frames that are best read together."""
+        return self._parts[0].reader.step
+
+    def refresh(self) -> None:
+        """Look again how many frames there are."""
+        for part in self._parts[self._finished() :]:
+            part.dataset.refresh()
+        self._open_more()
+        self.length = self._count()
+
+    def read(self, first: int, last: int, out: NDArray[Any]) -> int:
+        """Read frames `first` to `last` - 1 into `out`, shape (n, H, W), and give how many were there.
+
+        Raises
+        ------
+        FrameError
+            The file is truncated or damaged.
+        """
+        start = there = 0
+        for part in self._parts:
+            end = start + part.length()
+            a, b = max(first, start), min(last, end)
+            if a < b:
+                there += self._read_part(part, a - start, b - start, out[a - first : b - first])
+                if there < b - first:
+                    break
+            start = end
+        return there
+
+    def _read_part(self, part: _Part, first: int, last: int, out: NDArray[Any]) -> int:
+        try:
+            return part.reader.read(part.offset + first, part.offset + last, out)
+        except OSError as error:
+            raise FrameError(
+                f"frames {first} to {last - 1} in {part.dataset.file.filename} cannot be read: {error}"
+            ) from error
+
+    def _count(self) -> int:
+        total = 0
+        for part in self._parts:
+            total += part.length()
+            if not part.complete():
+                break
+        return total
+
+    def _finished(self) -> int:
+        """Parts at the beginning that do not grow any more."""
+        number = 0
+        while number < len(self._parts) - 1 and self._parts[number].complete():
+            number += 1
+        return number
+
+    def _open_more(self) -> None:
+        """Open the datasets of a group that have appeared."""
+        self.missing = None
+        while self._to_come and self.missing is None:
+            path, name = self._to_come[0]
+            try:
+                found = self._files.find(path, name)
+            except NotThereError as error:
+                self.missing = error
+            else:
+                if isinstance(found, h5py.Group):
+                    raise FrameError(f"{name} of {path} is a group, not a dataset")
+                self._add(found)
+                del self._to_come[0]
+
+    def _add(self, dataset: h5py.Dataset, offset: int = 0, count: int | None = None) -> None:
+        """Append a dataset, or some of its frames."""
+        where = f"{dataset.name} of {dataset.file.filename}"
+        dimensions = "(frames, H, W)" if self._event is None else "(events, frames, H, W)"
+        if dataset.ndim != (3 if self._event is None else 4):
+            raise FrameError(f"{where} has the shape {dataset.shape}; {dimensions} is needed")
+        if dataset.dtype.kind not in "uifb":
+            raise FrameError(f"{where} holds {dataset.dtype}, which is no counts")
+        frame = dataset.shape[-2:]
+        if 0 in frame:
+            raise NotThereError(f"{where} is still empty: its shape is {dataset.shape}")
+        if not self._parts:
+            self.frame, self.dtype = frame, dataset.dtype.newbyteorder("=")
+            if self._needed is not None and self._needed.shape != frame:
+                raise FrameError(
+                    f"frames of {frame[0]} x {frame[1]} pixels do not fit the bins, which are for "
+                    f"{self._needed.shape[0]} x {self._needed.shape[1]}: the geometry or the labels belong to another "
+                    "detector"
+                )
+        elif (frame, dataset.dtype.newbyteorder("=")) != (self.frame, self.dtype):
+            raise FrameError(
+                f"{where} holds {dataset.dtype} frames of {frame}, the files before it {self.dtype} of {self.frame}"
+            )
+        reader = frame_reader(dataset, self._event, self._needed)
+        self._parts.append(_Part(dataset, reader, offset, count, self._event))
+
+    def _add_virtual(self, dataset: h5py.Dataset) -> None:
+        """Append the sources of a virtual dataset one by one where each holds whole frames, in order.
+
+        The library reads a missing source as zeros. So each is looked for, also where the library then reads, because
+        the frames are put together from several sources.
+        """
+        sources = sorted(dataset.virtual_sources(), key=lambda each: each.vspace.get_select_bounds()[0])
+        owner = Path(dataset.file.filename)
+        found = [self._files.find(beside(owner, each.file_name), each.dset_name) for each in sources]
+        ranges = [_frames_of(each, part) for each, part in zip(sources, found, strict=True)]
+        whole = [each for each in ranges if each is not None]
+        if self._event is not None or len(whole) < len(ranges):
+            self._add(dataset)
+            return
+        at = 0
+        for part, (target, offset, count) in zip(found, whole, strict=True):
+            if target != at:
+                raise FrameError(f"frames {at} to {target - 1} of {self._name} in {owner} are in none of its sources")
+            self._add(part, offset, count)
+            at += count
+        if at < len(dataset):
+            raise FrameError(f"frames {at} to {len(dataset) - 1} of {self._name} in {owner} are in none of its sources")
+
+
+def _frames_of(source: Any, dataset: h5py.Dataset) -> tuple[int, int, int] | None:
+    """First frame in the virtual dataset, first frame in the source, number; None where it is not whole frames."""
+    low, high = (np.array(corner) for corner in source.vspace.get_select_bounds())
+    extent = high - low + 1
+    whole = source.vspace.shape[1:]
+    if len(extent) != 3 or tuple(extent[1:]) != whole or source.vspace.get_select_npoints() != extent.prod():
+        return None
+    offset = 0
+    if source.src_space.get_select_type() != h5py.h5s.SEL_ALL:
+        start, end = (np.array(corner) for corner in source.src_space.get_select_bounds())
+        if tuple(end - start + 1) != tuple(extent) or source.src_space.get_select_npoints() != extent.prod():
+            return None
+        offset = int(start[0])
+    return (int(low[0]), offset, int(extent[0])) if dataset.shape[1:] == whole else None
