@@ -148,6 +148,24 @@ class PhotonEvents:
     stop: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberedFrames:
+    """A block of frames with their places in the movie; what lies between was dropped by the detector.
+
+    Attributes
+    ----------
+    frames : ndarray, shape (t, H, W)
+    numbers : ndarray of int64, shape (t,)
+        Place of each frame in the movie, from 0, rising.
+    times : ndarray, shape (t,), or None
+        Of each frame, as the detector wrote it (areaDetector: seconds), rising.
+    """
+
+    frames: NDArray[Any]
+    numbers: NDArray[np.int64]
+    times: FloatArray | None
+
+
 class FrameSource(Protocol):
     """Frames that are read when they are needed, block by block."""
 
@@ -156,8 +174,8 @@ class FrameSource(Protocol):
         """(T, H, W); T is None where nobody knows how long the movie will be before it ends."""
         ...
 
-    def blocks(self) -> Iterator[NDArray[Any] | PhotonEvents]:
-        """Consecutive blocks of frames, each of shape (t, H, W) or as photon events."""
+    def blocks(self) -> Iterator[NDArray[Any] | NumberedFrames | PhotonEvents]:
+        """Consecutive blocks of frames, each of shape (t, H, W), with numbers, or as photon events."""
         ...
 
 
@@ -191,9 +209,10 @@ class Bins:
     Attributes
     ----------
     q : ndarray
-        Mean momentum transfer, 1/nm.
+        Mean momentum transfer, 1/nm; NaN where it is not known.
     azimuth : ndarray
-        Centre, degrees in [0, 360), from the detector's +x (columns rising) towards +y (rows rising).
+        Centre, degrees in [0, 360), from the detector's +x (columns rising) towards +y (rows rising); NaN where the
+        pixels have no direction in common.
     n_pixels : ndarray of int
         Pixels that were used.
     """
@@ -204,6 +223,28 @@ class Bins:
 
     def __len__(self) -> int:
         return len(self.q)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How far the C2 maps of a measurement can be trusted.
+
+    Attributes
+    ----------
+    snr : ndarray, shape (n_bins,)
+        Contrast in standard deviations of the noise of a single point of the map.
+    bad_share : float
+        Share of the frames that were left out; NaN where it is not known.
+    drift : float
+        Relative change of the intensity over the movie; NaN where it is not known.
+    problems : tuple of str, shape (n_bins,)
+        What makes a map too poor to trust, in words; empty for a good one.
+    """
+
+    snr: FloatArray
+    bad_share: float
+    drift: float
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,8 +264,7 @@ class Fingerprints:
         C2 at the shortest lag.
     tau : ndarray, shape (n_bins,)
         Seconds until C2, averaged over age, has fallen to 1/e of the contrast; NaN where it does not.
-    bad_frames : int
-        Frames left out.
+    quality : Quality
     g2 : ndarray of float32, shape (n_bins, n_lags)
         The intensity correlation at `lags`.
     lags : ndarray, shape (n_lags,)
@@ -238,9 +278,9 @@ class Fingerprints:
     mean_counts: FloatArray
     contrast: FloatArray
     tau: FloatArray
+    quality: Quality
     g2: NDArray[np.float32]
     lags: FloatArray
-    bad_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

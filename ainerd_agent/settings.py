@@ -86,6 +86,35 @@ class BinSettings(Table):
         return self
 
 
+class FileSettings(Table):
+    """The detector's files: what stands beside the frames, and how long frames are waited for."""
+
+    timestamps: str | None = Field(
+        default=None, description="dataset with the time of each frame; areaDetector's NDArrayTimeStamp"
+    )
+    frame_numbers: str | None = Field(
+        default=None, description="dataset with the number of each frame; gaps are dropped frames; NDArrayUniqueId"
+    )
+    timeout: float = Field(default=10.0, gt=0, description="s without a new frame after which a movie is cut short")
+    follow: bool = Field(default=True, description="correlate an exposure while it goes on")
+
+
+class CorrelationSettings(Table):
+    """How C2 is computed."""
+
+    sigma: float | None = Field(
+        default=None,
+        ge=0,
+        description="anti-aliasing, frames; by default so that all frames count, in the paper 2",
+    )
+    normalise: Literal["static", "frame", "both"] = Field(
+        default="static", description="divide by the static image, each frame by its mean, or both"
+    )
+    detect_bad_frames: bool = Field(default=True, description="leave out frames without beam")
+    dead_time: float = Field(default=0.0, ge=0, lt=1, description="of a pixel, in units of the frame time")
+    device: str | None = Field(default=None, description='"cuda" to compute on a GPU')
+
+
 class Settings(BaseSettings):
     """Everything that differs from one beamline to the next.
 
@@ -103,6 +132,8 @@ class Settings(BaseSettings):
     keys: DataKeys = DataKeys()
     geometry: GeometrySettings | None = None
     bins: BinSettings = BinSettings()
+    files: FileSettings = FileSettings()
+    correlation: CorrelationSettings = CorrelationSettings()
 
     @property
     def tiled_address(self) -> str:

@@ -3,7 +3,7 @@
 from callbacks.analysis import AnalysisCallback, Outcome
 from callbacks.assemble import Assembler, Failure, RunEnd
 from callbacks.background import InBackground
-from callbacks.live import LiveAnalysis, live_analysis
+from callbacks.live import LiveAnalysis, detector_bins, live_analysis
 
 __all__ = [
     "AnalysisCallback",
@@ -13,5 +13,6 @@ __all__ = [
     "LiveAnalysis",
     "Outcome",
     "RunEnd",
+    "detector_bins",
     "live_analysis",
 ]

@@ -11,8 +11,9 @@ from ainerd_agent.errors import AinerdError
 from ainerd_agent.latent.analyst import Analyst
 from ainerd_agent.records import Analysis, Fingerprints, Measurement, Run
 from ainerd_agent.rheology import stress_during
-from ainerd_agent.scattering.fingerprint import fingerprint
-from ainerd_agent.scattering.geometry import Partition
+from ainerd_agent.scattering.fingerprint import LIVE, TwoTimeOptions, fingerprint
+from ainerd_agent.scattering.partition import Partition
+from callbacks.ahead import Ahead
 from callbacks.assemble import Assembler, Failure, RunEnd
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ class AnalysisCallback:
         Gives the bins for a detector shape (H, W).
     analyst : Analyst
     writer : ResultWriter
+    options : TwoTimeOptions
+        How C2 is computed.
+    follow : bool
+        Correlate the next exposure while it goes on (see `callbacks.ahead`).
     on_outcome : callable, optional
         Told each `Analysis` or `Failure` once it is written.
     """
@@ -64,6 +69,8 @@ class AnalysisCallback:
         analyst: Analyst,
         writer: ResultWriter,
         *,
+        options: TwoTimeOptions = LIVE,
+        follow: bool = True,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
         self._assembler = assembler
@@ -71,8 +78,12 @@ class AnalysisCallback:
         self._analyst = analyst
         self._writer = writer
         self._on_outcome = on_outcome
+        self._options = options
+        self._follow = follow
+        self._ahead = Ahead(self._correlate)
         self._partitions: dict[tuple[int, int], Partition] = {}
         self._outcomes: dict[tuple[str, int], Outcome] = {}
+        self._partitioning = threading.Lock()
         self._news = threading.Condition()
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
@@ -86,6 +97,7 @@ class AnalysisCallback:
                 case Failure():
                     self._settle(record.raw_uid, record.seq_num, record)
                 case RunEnd():
+                    self._ahead.forget()
                     self._writer.close_run(record.raw_uid, record.status)
 
     def outcome(self, raw_uid: str, seq_num: int, *, timeout: float) -> Outcome:
@@ -99,10 +111,11 @@ class AnalysisCallback:
     def _analyse(self, measurement: Measurement) -> Outcome:
         origin = measurement.origin
         try:
-            shape = measurement.frames.shape[1:]
-            if shape not in self._partitions:
-                self._partitions[shape] = self._partition(shape)
-            fingerprints = fingerprint(measurement, self._partitions[shape])
+            try:
+                fingerprints = self._ahead.take(measurement)
+            finally:
+                if self._follow:
+                    self._ahead.expect(measurement)
             stress = stress_during(measurement.rheometer, origin.start, origin.stop)
             (analysis,) = self._analyst.analyse([fingerprints], [stress])
             self._writer.append(origin.raw_uid, [fingerprints], [analysis])
@@ -114,6 +127,13 @@ class AnalysisCallback:
             logger.exception("measurement %d of run %s", origin.seq_num, origin.raw_uid)
             return Failure(origin.raw_uid, origin.seq_num, f"{type(error).__name__}: {error}")
         return analysis
+
+    def _correlate(self, measurement: Measurement) -> Fingerprints:
+        shape = measurement.frames.shape[1:]
+        with self._partitioning:
+            if shape not in self._partitions:
+                self._partitions[shape] = self._partition(shape)
+        return fingerprint(measurement, self._partitions[shape], self._options)
 
     def _settle(self, raw_uid: str, seq_num: int, outcome: Outcome) -> None:
         if isinstance(outcome, Failure):

@@ -13,8 +13,8 @@ import numpy as np
 from event_model import EventPage, unpack_event_page
 
 from ainerd_agent.records import Measurement, Origin, RheometerSamples, Run
-from ainerd_agent.scattering.sources import HDF5Frames
-from ainerd_agent.settings import DataKeys
+from ainerd_agent.scattering.sources import Following, HDF5Frames
+from ainerd_agent.settings import DataKeys, FileSettings
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +67,13 @@ class Assembler:
     ----------
     keys : DataKeys
         Names of the data in the documents.
+    files : FileSettings
+        What the detector writes beside its frames, and how long they are waited for.
     """
 
-    def __init__(self, keys: DataKeys) -> None:
+    def __init__(self, keys: DataKeys, files: FileSettings | None = None) -> None:
         self._keys = keys
+        self._files = FileSettings() if files is None else files
         self._runs: dict[str, _OpenRun] = {}
 
     def feed(self, name: str, doc: Mapping[str, Any]) -> Iterator[Assembled]:
@@ -187,6 +190,10 @@ class Assembler:
                 dataset=resource["parameters"]["dataset"],
                 start=offset * n_frames,
                 stop=(offset + 1) * n_frames,
+                timestamps=self._files.timestamps,
+                frame_numbers=self._files.frame_numbers,
+                # An event may come before its last frames can be seen on this side of the detector's disk.
+                following=Following(timeout=self._files.timeout),
             ),
             frame_time=float(frame_time),
             saturation=None if saturation is None else float(saturation),

@@ -15,12 +15,14 @@ from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, ch
 from ainerd_agent.errors import BinError
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.scattering.aps_maps import read_partition_map
+from ainerd_agent.scattering.fingerprint import TwoTimeOptions
 from ainerd_agent.scattering.geometry import DetectorGeometry, Geometry, PoniGeometry
 from ainerd_agent.scattering.labels import label_bins
 from ainerd_agent.scattering.masks import HDF5_ENDINGS, load_image, load_mask
 from ainerd_agent.scattering.partition import Partition
 from ainerd_agent.scattering.sectors import azimuthal_bins
-from ainerd_agent.settings import GeometrySettings, Settings
+from ainerd_agent.scattering.two_time import warm_up
+from ainerd_agent.settings import CorrelationSettings, GeometrySettings, Settings
 from callbacks.analysis import AnalysisCallback, Outcome
 from callbacks.assemble import Assembler
 
@@ -81,18 +83,24 @@ def live_analysis(
         name=encoder.name,
         weights_sha256=encoder.weights_sha256,
         n_clusters=len(encoder.clusters),
-        parameters=settings.bins.model_dump(mode="json", exclude_none=True),
+        parameters={
+            **settings.bins.model_dump(mode="json", exclude_none=True),
+            **settings.correlation.model_dump(mode="json", exclude_none=True, exclude={"device"}),
+        },
     )
     # Now, and not measurement by measurement in the background: is the name free for these weights?
     check_model(root, identity)
     writer = SpooledWriter(DerivedWriter(root, model=identity), spool)
     callback = AnalysisCallback(
-        Assembler(settings.keys),
+        Assembler(settings.keys, settings.files),
         partition,
         Analyst(encoder),
         writer,
+        options=_two_time_options(settings.correlation),
+        follow=settings.files.follow,
         on_outcome=on_outcome,
     )
+    warm_up()
     return LiveAnalysis(callback, writer, encoder)
 
 
@@ -146,6 +154,16 @@ def detector_bins(
         first_azimuth=bins.first_azimuth,
         mask=mask,
         empty=bins.empty,
+    )
+
+
+def _two_time_options(given: CorrelationSettings) -> TwoTimeOptions:
+    return TwoTimeOptions(
+        sigma=given.sigma,
+        normalise=given.normalise,
+        bad_frames="detect" if given.detect_bad_frames else None,
+        dead_time=given.dead_time,
+        device=given.device,
     )
 
 

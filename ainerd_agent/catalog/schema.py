@@ -35,7 +35,7 @@ SUGGESTIONS = "suggestions"
 RAW_SPEC = ("CatalogOfBlueskyRuns", "3.0")
 MAPS_SPEC = ("XPCSFingerprints", "1.0")
 MODEL_SPEC = ("XPCSModel", "1.0")
-ANALYSIS_SPEC = ("XPCSAnalysis", "1.0")
+ANALYSIS_SPEC = ("XPCSAnalysis", "1.1")
 SUGGESTIONS_SPEC = ("XPCSSuggestions", "1.0")
 
 C2_DIMS = ("measurement", "bin", "t1", "t2")
@@ -96,6 +96,11 @@ _POINT_COLUMNS = (
     _column("viscosity", pa.float64(), "Pa s", "mean over the exposure"),
     _column("tau", pa.float64(), "s", "until C2, averaged over age, has fallen to 1/e of the contrast"),
     _column("contrast", pa.float64(), "", "C2 at the shortest lag"),
+    _column("mean_counts", pa.float64(), "", "photons per pixel and frame"),
+    _column("snr", pa.float64(), "", "contrast in standard deviations of the noise of a point of the map"),
+    _column("bad_share", pa.float64(), "", "share of the frames that were left out"),
+    _column("intensity_drift", pa.float64(), "", "relative change of the intensity over the exposure"),
+    _column("problems", pa.string(), "", "what makes the map too poor to trust; empty for a good one"),
 )
 
 SUGGESTIONS_SCHEMA = pa.schema(
@@ -192,6 +197,11 @@ def points_table(fingerprints: Sequence[Fingerprints], analyses: Sequence[Analys
         "viscosity": per_measurement([analysis.stress.viscosity for analysis in analyses]),
         "tau": per_bin([f.tau for f in fingerprints]),
         "contrast": per_bin([f.contrast for f in fingerprints]),
+        "mean_counts": per_bin([f.mean_counts for f in fingerprints]),
+        "snr": per_bin([f.quality.snr for f in fingerprints]),
+        "bad_share": per_measurement([f.quality.bad_share for f in fingerprints]),
+        "intensity_drift": per_measurement([f.quality.drift for f in fingerprints]),
+        "problems": per_bin([np.array(f.quality.problems, dtype=object) for f in fingerprints]),
         **{f"z{k}": np.ascontiguousarray(latents[:, k]) for k in range(latents.shape[1])},
         **{name: np.repeat(np.array(values, dtype=object), counts) for name, (_, values) in extra.items()},
     }

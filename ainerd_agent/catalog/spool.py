@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from ainerd_agent.catalog.client import ServerUnreachableError
 from ainerd_agent.catalog.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError, SessionError
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Run, ShearStress, Suggestion
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
 
-_RECORDS = {kind.__name__: kind for kind in (Analysis, Bins, Fingerprints, Origin, Run, ShearStress, Suggestion)}
+_KINDS = (Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion)
+_RECORDS = {kind.__name__: kind for kind in _KINDS}
 _log = logging.getLogger(__name__)
 
 

@@ -122,12 +122,15 @@ def run_session(
     from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
     from ainerd_agent.agent.plans import novelty_scan
     from ainerd_agent.catalog import connect
-    from ainerd_agent.scattering import azimuthal_bins
-    from callbacks import Failure, InBackground, live_analysis
+    from ainerd_agent.instrument.detector import TIMESTAMPS
+    from callbacks import Failure, InBackground, detector_bins, live_analysis
 
     # Bins that do not fit the detector are refused here, before anything moves.
-    geometry, bins = experiment.camera.geometry, settings.bins
-    azimuthal_bins(geometry, experiment.shape, q_range=(bins.q_min, bins.q_max), n_bins=bins.n_bins)
+    geometry = experiment.camera.geometry
+    settings = settings.model_copy(
+        update={"files": settings.files.model_copy(update={"timestamps": TIMESTAMPS, "frame_numbers": None})}
+    )
+    detector_bins(settings, geometry=geometry)(experiment.shape)
     root = connect(server_uri, create=True)
     raw_backup = plan.folder / "unsent" / "raw"
     raw_backup.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
 """The area detector: a burst of frames per event, streamed to HDF5 as areaDetector does.
 
-One file is written per staging. It is open for readers (SWMR) from the start, and it holds the bursts that events name
-and no others: a burst is written when it is collected, so an exposure that a pause or an abort leaves behind leaves no
-frames.
+One file is written per staging. It is open for readers (SWMR) from the start, and frames are written while they are
+exposed, a chunk at a time. It ends up with the bursts that events name and no others: what a pause or an abort leaves
+behind is written over by the next exposure, or cut off in the end. A reader that follows the file tells such frames by
+their time stamps, which are written after the frames.
 """
 
 from __future__ import annotations
@@ -103,17 +104,28 @@ class FrameFile:
             parameters={"dataset": FRAMES, "chunk_shape": (1, *chunk), "multiplier": shape[0]},
         )
 
-    def append(self, burst: Burst) -> None:
-        """Write a burst and make it visible to readers."""
+    @property
+    def frames_per_chunk(self) -> int:
+        """Frames that are written at a time."""
+        return int(self._frames.chunks[0])
+
+    def write(self, burst: Burst, first: int, last: int) -> None:
+        """Write the frames `first` to `last` of the burst that is exposed, and make them visible to readers."""
         with self._lock:
-            written = len(self._frames)
-            self._frames.resize(written + len(burst.frames), axis=0)
-            self._frames[written:] = burst.frames
-            self._timestamps.resize(written + len(burst.frames), axis=0)
-            self._timestamps[written:] = burst.start + self._times
-            self._timestamps.flush()
-            self._frames.flush()
-            self.n_bursts += 1
+            if not self._file:
+                return  # closed meanwhile: the exposure was dropped
+            begin = self.n_bursts * len(self._times)
+            for dataset, values in (
+                (self._frames, burst.frames[first:last]),
+                (self._timestamps, burst.start + self._times[first:last]),
+            ):
+                dataset.resize(max(len(dataset), begin + last), axis=0)
+                dataset[begin + first : begin + last] = values
+                dataset.flush()
+
+    def complete(self) -> None:
+        """Count the burst that was written: it is that of an event."""
+        self.n_bursts += 1
 
     def documents(self) -> Iterator[StreamAsset]:
         """Name the burst that was appended last; the first of a file brings the file's own document."""
@@ -123,9 +135,15 @@ class FrameFile:
         yield "stream_datum", self._stream.compose_stream_datum(last)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        """Close the file; it stays readable."""
+        """Close the file, without frames of a burst that was not completed; it stays readable."""
         with self._lock:
+            path, complete = self._file.filename, self.n_bursts * len(self._times)
+            left_over = len(self._frames) > complete
             self._file.close()
+            if left_over:
+                with h5py.File(path, "r+", libver="latest", locking=False) as file:
+                    file[FRAMES].resize(complete, axis=0)
+                    file[TIMESTAMPS].resize(complete, axis=0)
 
 
 class SpeckleDetector(StandardReadable):
@@ -224,11 +242,11 @@ class SpeckleDetector(StandardReadable):
             self._burst = exposing.result()
 
     async def collect_asset_docs(self, index: int | None = None) -> AsyncIterator[StreamAsset]:
-        """Write the burst of this event and say where it is."""
+        """Say where the burst of this event is."""
         burst, self._burst = self._burst, None
         if burst is None or self._file is None:
             return
-        await asyncio.to_thread(self._file.append, burst)
+        self._file.complete()
         for document in self._file.documents():
             yield document
 
@@ -237,7 +255,7 @@ class SpeckleDetector(StandardReadable):
         return 0 if self._file is None else self._file.n_bursts
 
     async def _expose(self) -> Burst:
-        """One burst, in no less than the time it lasts."""
+        """One burst, in no less than the time it lasts; its frames appear in the file as they are exposed."""
         x, y = await self._position()
         shape, frame_time = await asyncio.gather(self._burst_shape(), self.frame_time.get_value())
         self._n_exposures += 1
@@ -248,8 +266,14 @@ class SpeckleDetector(StandardReadable):
         )
         if frames.shape != shape:
             raise FrameError(f"{self.name} expected frames of shape {shape}, the experiment gave {frames.shape}.")
-        await asyncio.sleep(start + shape[0] * frame_time - time.time())
-        return Burst(frames, start)
+        burst, file = Burst(frames, start), self._file
+        step = shape[0] if file is None else file.frames_per_chunk
+        for first in range(0, shape[0], step):
+            last = min(first + step, shape[0])
+            await asyncio.sleep(start + last * frame_time - time.time())
+            if file is not None:
+                await asyncio.to_thread(file.write, burst, first, last)
+        return burst
 
     async def _burst_shape(self) -> tuple[int, int, int]:
         """(T, H, W)."""

@@ -69,13 +69,13 @@ def gather(frame: Array, pixels: Array, runs: Array, lines: Array, out: Array) -
 
 @_compiled
 def add_rows(folded: Array, first_row: int, start: int, stop: int, weights: Array, counts: Array, n_rows: int) -> None:
-    """Add `weights` (n_rows, STEP) @ `counts` (STEP, n) to `folded[first_row:, start:stop]`, four frames at a time.
+    """Add `weights` (n_rows, k) @ `counts` (k, n) to `folded[first_row:, start:stop]`; k is a multiple of four.
 
     A two-dimensional view would hide from the compiler that rows are contiguous.
     """
     for row in range(n_rows):
         f = folded[first_row + row, start:stop]
-        for k in range(0, STEP, 4):
+        for k in range(0, weights.shape[1], 4):
             a, b, c, d = weights[row, k], weights[row, k + 1], weights[row, k + 2], weights[row, k + 3]
             if a != 0 or b != 0 or c != 0 or d != 0:
                 w, x, y, z = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
@@ -180,12 +180,13 @@ def fold_frames(
     width = band.shape[1]
     touched = frames.dtype.type(0)
     no_flat = flat[:0]
+    padded = min(STEP, (n_frames + 3) // 4 * 4)
     for slab in range(first_slab, last_slab):
         start, stop = slabs[slab], slabs[slab + 1]
         n = stop - start
         edges = cells[slab_cells[slab] : slab_cells[slab + 1] + 1]
         raw = np.empty(n + RUN, frames.dtype)
-        counts = np.zeros((STEP + 1, n), folded.dtype)
+        counts = np.empty((padded + 1, n), folded.dtype)
         counts[0] = last[start:stop]
         for begin in range(0, n_frames, STEP):
             n_step = min(STEP, n_frames - begin)
@@ -211,9 +212,11 @@ def fold_frames(
                 counted[frame, INVALID, slab] = told[0]
                 counted[frame, SATURATED, slab] = told[1]
                 add_sums(counts[k + 1], counts[k], edges, sums[frame, :, slab_cells[slab] : slab_cells[slab + 1]])
+            for k in range(n_step, padded):  # without weight, but it must not be NaN
+                counts[k + 1] = 0
             row = first_row[begin]
             n_rows = first_row[begin + n_step - 1] + width - row
-            weights = np.zeros((n_rows, STEP), folded.dtype)
+            weights = np.zeros((n_rows, padded), folded.dtype)
             for k in range(n_step):
                 offset = first_row[begin + k] - row
                 for r in range(width):
@@ -337,7 +340,7 @@ def fold_events(
     start = 0
     touched = window.dtype.type(0)
     while start < len(frame):
-        t = np.int64(frame[start]) - begin
+        t = int(frame[start]) - begin
         stop = start
         while stop < len(frame) and frame[stop] == frame[start]:
             stop += 1

@@ -253,7 +253,7 @@ class _EventState:
     @property
     def width(self) -> int:
         """Rows of the window."""
-        return self.window.shape[1] - 4
+        return int(self.window.shape[1]) - 4
 
     @classmethod
     def of(cls, layout: PixelLayout, width: int, dtype: np.dtype[Any]) -> _EventState:

@@ -74,14 +74,34 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Maps:
-    """What `Accumulation.maps` gives; see `TwoTime` for the meaning."""
+class TwoTime:
+    """What `TwoTimeStream` gives: the maps of a movie, and what is known of it.
+
+    Attributes
+    ----------
+    c2 : ndarray of float32, shape (n_bins, size, size)
+        Neither rescaled nor offset.
+    mean_counts : ndarray, shape (n_bins,)
+        Raw counts per pixel and frame.
+    contrast : ndarray, shape (n_bins,)
+        Mean of C2(t, t + 1) over the frames.
+    n_frames : int
+        T, bad frames included.
+    bad_frames : ndarray of int
+        Frames that were left out: given, detected, or missing.
+    filled : ndarray of bool, shape (size,)
+        Times of the map whose frames are all bad; their rows and columns are interpolated (NaN in a partial map).
+    intensity : ndarray, shape (T,)
+        Raw counts per pixel of each frame over all bins, NaN where it is not known (see `TwoTimeStream`).
+    """
 
     c2: MapStack
     mean_counts: FloatArray
     contrast: FloatArray
+    n_frames: int
     bad_frames: NDArray[np.int64]
     filled: NDArray[np.bool_]
+    intensity: FloatArray
 
 
 class Accumulation:
@@ -200,11 +220,7 @@ class Accumulation:
         else:
             raise TypeError("frames need addresses")
         if (invalid := np.flatnonzero(told.invalid)).size:
-            raise FrameError(
-                f"frame {numbers[invalid[0]]} holds {told.invalid[invalid[0]]} readings that are negative, not a "
-                "number, infinite, or more than the dead time allows: counts must be finite and not negative; mask "
-                "the pixels or drop the frame"
-            )
+            raise invalid_readings(int(numbers[invalid[0]]), int(told.invalid[invalid[0]]))
         self.n_saturated += int(told.saturated.sum())
         self.n_readings += len(numbers) * len(self.layout)
         self._diagonal.add(numbers, told.sums, band)
@@ -234,8 +250,8 @@ class Accumulation:
         kept = np.concatenate([np.empty(0, np.int64), *self._kept])
         return np.setdiff1d(np.arange(numbers[-1] + 1), kept)
 
-    def maps(self, *, partial: bool = False) -> Maps:
-        """Make the maps of the frames folded so far.
+    def maps(self, intensity: FloatArray | None = None, *, partial: bool = False) -> TwoTime:
+        """Make the maps of the frames folded so far; `intensity` is handed on.
 
         Where frames were left out, the weights of the others make up for it. A row none of whose frames is left is
         interpolated between the rows beside it; with `partial` it is NaN instead.
@@ -249,9 +265,19 @@ class Accumulation:
         cell_size = layout.cell_size
         c2 = np.full((layout.n_bins, self.size, self.size), np.nan, dtype=np.float32)
         rows = np.flatnonzero(self._weight > 0)
-        if diagonal.n_frames == 0:
+        if intensity is None:
+            intensity = np.full(self.n_frames, np.nan)
+        if partial and (self._raw == 0).any():  # nothing to be seen yet
             nothing = np.full(layout.n_bins, np.nan)
-            return Maps(c2, nothing, nothing, self.bad_frames(), np.zeros(self.size, dtype=bool))
+            return TwoTime(
+                c2=c2,
+                mean_counts=nothing,
+                contrast=nothing,
+                n_frames=self.n_frames,
+                bad_frames=self.bad_frames(),
+                filled=np.zeros(self.size, dtype=bool),
+                intensity=intensity,
+            )
         mean = self._mean()
         mean_of_pixel = np.repeat(mean, cell_size)
         weight = self._weight[rows]
@@ -271,9 +297,15 @@ class Accumulation:
                 c2[number] = product
             else:
                 c2[number][np.ix_(rows, rows)] = product
-        contrast = layout.sum_cells(diagonal.contrast(mean, cell_size)) / layout.bin_size
-        counts = self._raw / (diagonal.n_frames * layout.bin_size)
-        return Maps(c2, counts, contrast, self.bad_frames(), filled)
+        return TwoTime(
+            c2=c2,
+            mean_counts=self._raw / (diagonal.n_frames * layout.bin_size),
+            contrast=layout.sum_cells(diagonal.contrast(mean, cell_size)) / layout.bin_size,
+            n_frames=self.n_frames,
+            bad_frames=self.bad_frames(),
+            filled=filled,
+            intensity=intensity,
+        )
 
     def _mean(self) -> FloatArray:
         """<I> of each cell: of its ring, over all kept frames."""
@@ -292,6 +324,14 @@ class Accumulation:
         # A ring without a single count has no mean of its own; its bin's is the best there is.
         mean = np.where(mean > 0, mean, (in_bin / layout.bin_size)[layout.cell_bin])
         return np.asarray(mean / self._diagonal.n_frames)
+
+
+def invalid_readings(frame: int, count: int) -> FrameError:
+    """What is said of readings that are no counts."""
+    return FrameError(
+        f"frame {frame} holds {count} readings that are negative, not a number, infinite, or more than the dead time "
+        "allows: counts must be finite and not negative; mask the pixels or drop the frame"
+    )
 
 
 def _banded(upper: FloatArray) -> FloatArray:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.geometry import Geometry
 from ainerd_agent.scattering.partition import Grid, Partition, means, paint
-
-if TYPE_CHECKING:
-    from ainerd_agent.scattering.geometry import Geometry
 
 HC = 1.239841984
 """Energy times wavelength, keV nm."""

@@ -18,18 +18,16 @@ import logging
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.geometry import DetectorGeometry
 from ainerd_agent.scattering.labels import label_bins
 from ainerd_agent.scattering.partition import Empty, Grid, Partition, mean_azimuth
-
-if TYPE_CHECKING:
-    from ainerd_agent.scattering.geometry import DetectorGeometry
 
 logger = logging.getLogger(__name__)
 

@@ -2,15 +2,77 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
 import numpy as np
+from numpy.typing import NDArray
 
-from ainerd_agent.records import Fingerprints, FloatArray, MapStack, Measurement
-from ainerd_agent.scattering.geometry import Partition
-from ainerd_agent.scattering.two_time import TwoTimeStream
+from ainerd_agent.records import (
+    Fingerprints,
+    FloatArray,
+    FrameSource,
+    MapStack,
+    Measurement,
+    NumberedFrames,
+    PhotonEvents,
+)
+from ainerd_agent.scattering.partition import Partition
+from ainerd_agent.scattering.quality import assess
+from ainerd_agent.scattering.sources import FrameTimeoutError
+from ainerd_agent.scattering.two_time import BadFrames, TwoTimeStream
+
+logger = logging.getLogger(__name__)
+
+FEWEST = 16
+"""Frames of a movie that broke off from which its maps are still made."""
 
 
-def fingerprint(measurement: Measurement, partition: Partition, *, size: int = 256) -> Fingerprints:
-    """Compute the C2 maps of a measurement, reading its frames once.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoTimeOptions:
+    """How C2 is computed; see `TwoTimeStream` for the meaning of each.
+
+    The defaults are those of a live analysis: frames without beam are left out.
+    """
+
+    size: int = 256
+    sigma: float | None = None
+    normalise: Literal["static", "frame", "both"] = "static"
+    bad_frames: BadFrames = "detect"
+    dead_time: float = 0.0
+    device: str | None = None
+
+    def stream(self, partition: Partition, n_frames: int | None, saturation: float | None) -> TwoTimeStream:
+        """A stream for one movie."""
+        return TwoTimeStream(
+            partition.labels,
+            n_frames,
+            size=self.size,
+            sigma=self.sigma,
+            static=partition.rings,
+            normalise=self.normalise,
+            bad_frames=self.bad_frames,
+            dead_time=self.dead_time,
+            saturation=saturation,
+            device=self.device,
+        )
+
+
+LIVE = TwoTimeOptions()
+"""What a live analysis does by default."""
+
+
+def fingerprint(
+    measurement: Measurement,
+    partition: Partition,
+    options: TwoTimeOptions = LIVE,
+    *,
+    broken_off: Literal["mark", "refuse"] = "mark",
+    watch: Callable[[TwoTimeStream], object] | None = None,
+) -> Fingerprints:
+    """Compute the C2 maps of a measurement, reading its frames once, as they come.
 
     Counts are divided by the static image, smoothed azimuthally over fine q rings as in the paper.
 
@@ -19,23 +81,32 @@ def fingerprint(measurement: Measurement, partition: Partition, *, size: int = 2
     measurement : Measurement
     partition : Partition
         Bins and rings for the detector's shape.
-    size : int
-        Side of the maps.
+    options : TwoTimeOptions
+    broken_off : {"mark", "refuse"}
+        Make the maps of a movie that breaks off from the frames that came, and mark them; or raise.
+    watch : callable, optional
+        Told after each block; it may look at `TwoTimeStream.partial`.
 
     Raises
     ------
     FrameError
         Frames that cannot be read or trusted (see `TwoTimeStream`).
     """
-    n_frames = measurement.frames.shape[0]
-    stream = TwoTimeStream(
-        partition.labels, n_frames, size=size, static=partition.rings, saturation=measurement.saturation
-    )
-    for block in measurement.frames.blocks():
-        stream.add(block)
+    n_frames, n_missing = measurement.frames.shape[0], 0
+    stream = options.stream(partition, n_frames, measurement.saturation)
+    try:
+        stream.follow(measurement.frames, watch)
+    except FrameTimeoutError as error:
+        if broken_off == "refuse" or n_frames is None or error.received < FEWEST:
+            raise
+        # The weights depend on the number of frames, so those that came are read again.
+        n_missing = n_frames - error.received
+        logger.warning("%s; its maps are made of the %d frames that came", error, error.received)
+        stream = options.stream(partition, error.received, measurement.saturation)
+        stream.follow(_First(measurement.frames, error.received))
     result = stream.result()
-    duration = n_frames * measurement.frame_time
-    lags = np.arange(size) * duration / size
+    duration = result.n_frames * measurement.frame_time
+    lags = np.arange(options.size) * duration / options.size
     g2 = 1 + age_average(result.c2)
     return Fingerprints(
         origin=measurement.origin,
@@ -45,9 +116,28 @@ def fingerprint(measurement: Measurement, partition: Partition, *, size: int = 2
         mean_counts=result.mean_counts,
         contrast=result.contrast,
         tau=relaxation_time(g2 - 1, lags),
+        quality=assess(result, n_missing=n_missing),
         g2=g2,
         lags=lags,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The frames of another source that came before it broke off."""
+
+    source: FrameSource
+    n_frames: int
+
+    @property
+    def shape(self) -> tuple[int | None, int, int]:
+        return self.n_frames, *self.source.shape[1:]
+
+    def blocks(self) -> Iterator[NDArray[Any] | NumberedFrames | PhotonEvents]:
+        try:
+            yield from self.source.blocks()
+        except FrameTimeoutError:
+            return
 
 
 def age_average(maps: MapStack) -> MapStack:

@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.partition import Partition
-from ainerd_agent.scattering.sectors import azimuthal_bins
-
-__all__ = ["DetectorGeometry", "Geometry", "Partition", "PoniGeometry", "azimuthal_bins"]
 
 Shape = tuple[int, int]
 

@@ -14,7 +14,7 @@ from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.scattering import _kernels as kernels
 from ainerd_agent.scattering._numba_fold import NATIVE, SMALL, Corrections, cell_of, place_of
-from ainerd_agent.scattering.accumulation import NO_SCALE, Segment
+from ainerd_agent.scattering.accumulation import NO_SCALE, Segment, invalid_readings
 from ainerd_agent.scattering.layout import Addresses, PixelLayout
 
 BLOCK = 64
@@ -102,6 +102,7 @@ class Intake:
         for start in range(0, len(block), BLOCK):
             part, its_numbers = block[start : start + BLOCK], given[start : start + BLOCK]
             frames, totals, scale = self._compacted(part)
+            self._check_counts(its_numbers, frames)
             self._totals.append((its_numbers, totals))
             yield Segment(its_numbers, frames, self._addresses_of(frames), totals, scale)
 
@@ -171,6 +172,15 @@ class Intake:
             pixels = np.arange(len(layout), dtype=np.int32) if compact else layout.pixels
             self._addresses[key] = Addresses.of(pixels, layout.slabs, width, frames.dtype.itemsize)
         return self._addresses[key]
+
+    def _check_counts(self, numbers: NDArray[np.int64], frames: NDArray[Any]) -> None:
+        """Refuse readings that are no counts before a frame is judged by them."""
+        if np.issubdtype(frames.dtype, np.unsignedinteger):
+            return
+        counts = frames[:, : len(self._layout)]
+        wrong = np.count_nonzero(~((counts >= 0) & np.isfinite(counts)), axis=1)
+        if (at := np.flatnonzero(wrong)).size:
+            raise invalid_readings(int(numbers[at[0]]), int(wrong[at[0]]))
 
     def _empty_totals(self, n_frames: int) -> tuple[FloatArray, FloatArray]:
         """Room for raw and for corrected counts by bin, the latter only where they are needed."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import Bins, FloatArray
+from ainerd_agent.scattering.geometry import DetectorGeometry
 from ainerd_agent.scattering.partition import (
     Empty,
     Partition,
@@ -20,9 +19,6 @@ from ainerd_agent.scattering.partition import (
     settle_empty,
     usable_pixels,
 )
-
-if TYPE_CHECKING:
-    from ainerd_agent.scattering.geometry import DetectorGeometry
 
 
 def label_bins(

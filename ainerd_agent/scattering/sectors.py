@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import Bins, FloatArray
+from ainerd_agent.scattering.geometry import DetectorGeometry
 from ainerd_agent.scattering.partition import (
     Empty,
     Grid,
@@ -20,9 +19,6 @@ from ainerd_agent.scattering.partition import (
     settle_empty,
     usable_pixels,
 )
-
-if TYPE_CHECKING:
-    from ainerd_agent.scattering.geometry import DetectorGeometry
 
 ROUNDING = 1e-9
 """Share of a sector within which an azimuth counts as being on its edge, and so as inside."""

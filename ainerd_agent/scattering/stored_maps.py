@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Bins, Fingerprints, Origin
 from ainerd_agent.scattering.fingerprint import age_average, relaxation_time
+from ainerd_agent.scattering.quality import map_quality
 
 ORIGIN_COLUMNS = ("x", "y", "time", "q", "azimuth")
 """Columns that say where a map comes from: mm, mm, s since the epoch, 1/nm, degrees."""
@@ -89,6 +90,7 @@ class StoredMaps:
             c2 = stored.astype(np.float32)[None] - np.float32(baseline)
             correlation = age_average(c2)
             beside = np.diagonal(c2[0], offset=1)
+            contrast = np.array([beside.mean(dtype=np.float64)])
             yield Fingerprints(
                 origin=Origin(
                     raw_uid=raw_uid,
@@ -107,8 +109,9 @@ class StoredMaps:
                 ),
                 duration=duration,
                 mean_counts=np.full(1, np.nan),
-                contrast=np.array([beside.mean(dtype=np.float64)]),
+                contrast=contrast,
                 # Lag 0 of a map from elsewhere may hold shot noise.
+                quality=map_quality(c2, contrast),
                 tau=relaxation_time(correlation[:, 1:], lags[1:]),
                 g2=1 + correlation,
                 lags=lags,

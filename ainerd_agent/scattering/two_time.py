@@ -14,19 +14,20 @@ weighted mean, over good frames only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.records import FloatArray, MapStack, PhotonEvents
+from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
 from ainerd_agent.scattering._numba_fold import Corrections, NumbaFold, n_threads
-from ainerd_agent.scattering.accumulation import Accumulation, Fold
-from ainerd_agent.scattering.bad_frames import LOSS, BeamWatch
+from ainerd_agent.scattering.accumulation import Accumulation, Fold, TwoTime
+from ainerd_agent.scattering.bad_frames import LOSS, SETTLING, BeamWatch
 from ainerd_agent.scattering.intake import Intake
 from ainerd_agent.scattering.layout import Addresses, PixelLayout, check_labels, masked, pixel_factors, static_rings
 from ainerd_agent.scattering.segment_store import SegmentStore
@@ -47,37 +48,6 @@ EXACT = 30_000_000
 
 MAX_SATURATED = 1e-3
 """Share of saturated pixel readings above which a movie is refused."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TwoTime:
-    """What `TwoTimeStream` gives.
-
-    Attributes
-    ----------
-    c2 : ndarray of float32, shape (n_bins, size, size)
-        Neither rescaled nor offset.
-    mean_counts : ndarray, shape (n_bins,)
-        Raw counts per pixel and frame.
-    contrast : ndarray, shape (n_bins,)
-        Mean of C2(t, t + 1) over the frames.
-    n_frames : int
-        T, bad frames included.
-    bad_frames : ndarray of int
-        Frames that were left out: given, detected, or missing.
-    filled : ndarray of bool, shape (size,)
-        Times of the map whose frames are all bad; their rows and columns are interpolated (NaN in a partial map).
-    intensity : ndarray, shape (T,)
-        Raw counts per pixel of each frame over all bins, NaN where it is not known (see `TwoTimeStream`).
-    """
-
-    c2: MapStack
-    mean_counts: FloatArray
-    contrast: FloatArray
-    n_frames: int
-    bad_frames: NDArray[np.int64]
-    filled: NDArray[np.bool_]
-    intensity: FloatArray
 
 
 class TwoTimeStream:
@@ -230,6 +200,16 @@ class TwoTimeStream:
             self._broken = True
             raise
 
+    def follow(self, source: FrameSource, watch: Callable[[TwoTimeStream], object] | None = None) -> None:
+        """Add all blocks of a source as they come; `watch` is told after each."""
+        for block in source.blocks():
+            if isinstance(block, NumberedFrames):
+                self.add(block.frames, block.numbers)
+            else:
+                self.add(block)
+            if watch is not None:
+                watch(self)
+
     def result(self) -> TwoTime:
         """The maps, once all frames are in."""
         if self.n_frames is not None and self.n_added < self.n_frames:
@@ -240,7 +220,7 @@ class TwoTimeStream:
         state = self._replayed() if self._state is None else self._state
         state.finish()
         self._check_saturation(state.n_saturated, state.n_readings)
-        return self._told(state, partial=False)
+        return state.maps(self._intake.intensity(state.n_frames))
 
     def whole(self, frames: NDArray[Any]) -> MapStack:
         """The maps of a movie that is in memory, (T, H, W); nothing may have been added.
@@ -262,7 +242,8 @@ class TwoTimeStream:
                 state.add(replace(segment, numbers=segment.numbers[part], data=movie[part], addresses=addresses))
             return state.maps().c2[0], state.n_saturated, state.n_readings
 
-        with ThreadPoolExecutor(self._threads) as pool:
+        # Each thread has its own bin, so its products must not start threads again.
+        with ThreadPoolExecutor(self._threads) as pool, threadpool_limits(1, user_api="blas"):
             maps, saturated, readings = zip(*pool.map(of_bin, range(self.n_bins)), strict=True)
         self._check_saturation(sum(saturated), sum(readings))
         return np.stack(maps)
@@ -283,22 +264,10 @@ class TwoTimeStream:
         Where the number of frames is not known, the map ends with the last frame.
         """
         if self._state is not None:
-            return self._told(self._state, partial=True)
+            return self._state.maps(self._intake.intensity(self._state.n_frames), partial=True)
         state = self._replayed()
         state.finish()
-        return self._told(state, partial=True)
-
-    def _told(self, state: Accumulation, *, partial: bool) -> TwoTime:
-        maps = state.maps(partial=partial)
-        return TwoTime(
-            c2=maps.c2,
-            mean_counts=maps.mean_counts,
-            contrast=maps.contrast,
-            n_frames=state.n_frames,
-            bad_frames=maps.bad_frames,
-            filled=maps.filled,
-            intensity=self._intake.intensity(state.n_frames),
-        )
+        return state.maps(self._intake.intensity(state.n_frames), partial=True)
 
     def _replayed(self) -> Accumulation:
         """Fold what was kept of a movie whose length was not known."""
@@ -374,14 +343,19 @@ def two_time(
     stream = TwoTimeStream(labels, source.shape[0], threads=threads, **options)
     if isinstance(source, np.ndarray):
         return stream.whole(source)
-    blocks = (
-        source.blocks()
-        if hasattr(source, "blocks")
-        else (source[start : start + BLOCK] for start in range(0, source.shape[0], BLOCK))
-    )
-    for block in blocks:
-        stream.add(block)
+    if hasattr(source, "blocks"):
+        stream.follow(source)
+    else:
+        for start in range(0, source.shape[0], BLOCK):
+            stream.add(source[start : start + BLOCK])
     return stream.result().c2
+
+
+def warm_up(dtype: Any = np.uint16) -> None:
+    """Compile what frames of a type need, or load it from the cache of an earlier process: before a scan, not in it."""
+    frames = np.ones((SETTLING, 1, 1), dtype=dtype)
+    for precision in ("single", "double"):
+        two_time(frames, np.ones((1, 1), dtype=int), size=2, precision=precision, bad_frames="detect")
 
 
 def _excluded(bad_frames: BadFrames) -> frozenset[int]:

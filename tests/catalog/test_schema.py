@@ -16,7 +16,7 @@ from ainerd_agent.catalog.schema import (
     suggestion_table,
 )
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, ShearStress, Suggestion
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, ShearStress, Suggestion
 
 N_BINS = 3
 
@@ -38,6 +38,7 @@ def pair(seq_num: int, *, position: dict[str, float] | None = None, **extra: Any
         mean_counts=np.ones(N_BINS),
         contrast=np.array([0.1, 0.2, 0.3]),
         tau=np.array([1.0, math.nan, 3.0]),
+        quality=Quality(snr=np.full(N_BINS, 5.0), bad_share=0.0, drift=0.0, problems=("",) * N_BINS),
         g2=np.ones((N_BINS, 2), np.float32),
         lags=np.array([0.1, 0.2]),
     )
@@ -81,7 +82,7 @@ def test_every_column_is_a_scalar_with_units() -> None:
         assert all(metadata["descriptions"].values())
     units = column_metadata(points_schema())["units"]
     assert (units["q"], units["viscosity"], units["x"], units["cluster"]) == ("1/nm", "Pa s", "mm", "")
-    assert len(points_schema()) == 19 + 64
+    assert len(points_schema()) == 24 + 64
 
 
 def test_extra_scalars_become_columns_of_their_own_type() -> None:

@@ -11,7 +11,7 @@ import pytest
 from ainerd_agent.catalog.schema import ModelIdentity
 from ainerd_agent.catalog.spool import SpooledWriter, read_envelope, write_envelope
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Run, ShearStress, Suggestion
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
 
 ORIGIN = Origin(raw_uid="u", seq_num=2, start=1.0, stop=2.0, position={"x": 0.5}, extra={"load": np.float32(1.5)})
 FINGERPRINTS = Fingerprints(
@@ -22,6 +22,7 @@ FINGERPRINTS = Fingerprints(
     mean_counts=np.ones(2),
     contrast=np.ones(2),
     tau=np.array([1.0, math.nan]),
+    quality=Quality(snr=np.full(2, 5.0), bad_share=0.0, drift=0.0, problems=("", "dark")),
     g2=np.ones((2, 3), np.float32),
     lags=np.arange(3.0),
 )

@@ -24,7 +24,7 @@ from ainerd_agent.catalog import (
     runs,
 )
 from ainerd_agent.errors import CatalogError, SessionError
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Run, ShearStress, Suggestion
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
 
 N_BINS, SIZE, N_LATENTS = 3, 16, 4
 MODEL = ModelIdentity(name="toy-1", weights_sha256="ab" * 32, n_clusters=4, parameters={"size": SIZE})
@@ -57,6 +57,7 @@ def measurement(
         mean_counts=np.ones(N_BINS),
         contrast=np.full(N_BINS, 0.2),
         tau=np.full(N_BINS, tau),
+        quality=Quality(snr=np.full(N_BINS, 5.0), bad_share=0.0, drift=0.0, problems=("",) * N_BINS),
         g2=rng.random((N_BINS, 5), np.float32),
         lags=np.arange(5) * 0.01,
     )

@@ -293,7 +293,7 @@ def test_memory_hardly_grows_with_the_number_of_frames():
             stream.add(block)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert (peaks[1] - peaks[0]) / (6400 - 640) < 500  # bytes for a frame of 20,000
+    assert (peaks[1] - peaks[0]) / (6400 - 640) < 2000  # bytes for a frame of 20,000, mostly of the resize matrix
 
 
 def test_contrast_and_counts_of_a_frozen_pattern():
