@@ -83,6 +83,7 @@ class FrameFile:
 
     def __init__(self, path: Path, data_key: str, shape: tuple[int, int, int], frame_time: float) -> None:
         self.n_bursts = 0
+        self._path = path
         self._times = frame_time * np.arange(shape[0])
         self._lock = threading.Lock()  # an abort may close the file while a burst is being written
         chunk = (_frames_per_chunk(shape), *shape[1:])
@@ -137,11 +138,13 @@ class FrameFile:
     def close(self) -> None:
         """Close the file, without frames of a burst that was not completed; it stays readable."""
         with self._lock:
-            path, complete = self._file.filename, self.n_bursts * len(self._times)
+            if not self._file:
+                return
+            complete = self.n_bursts * len(self._times)
             left_over = len(self._frames) > complete
             self._file.close()
             if left_over:
-                with h5py.File(path, "r+", libver="latest", locking=False) as file:
+                with h5py.File(self._path, "r+", libver="latest", locking=False) as file:
                     file[FRAMES].resize(complete, axis=0)
                     file[TIMESTAMPS].resize(complete, axis=0)
 

@@ -23,9 +23,6 @@ STEP = 16
 RUN = 16
 """Pixels that are copied at once where the pixels of a bin lie side by side."""
 
-LANES = 4
-"""The window of events is a multiple of so many rows wide."""
-
 SUM, SQUARE, PRODUCT = 0, 1, 2
 """What is added up over the pixels of a cell: I(t), I(t)^2, and I(t) times the frame before it."""
 
@@ -36,10 +33,10 @@ INVALID, SATURATED = 0, 1
 """What raw readings are counted for: not finite, negative, or more than the dead time allows; at the detector's
 ceiling."""
 
-_compiled = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+compiled = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
 
 
-@_compiled
+@compiled
 def gather(frame: Array, pixels: Array, runs: Array, lines: Array, out: Array) -> Any:
     """Copy the pixels of a slab out of a flat frame.
 
@@ -67,7 +64,7 @@ def gather(frame: Array, pixels: Array, runs: Array, lines: Array, out: Array) -
     return touched
 
 
-@_compiled
+@compiled
 def add_rows(folded: Array, first_row: int, start: int, stop: int, weights: Array, counts: Array, n_rows: int) -> None:
     """Add `weights` (n_rows, k) @ `counts` (k, n) to `folded[first_row:, start:stop]`; k is a multiple of four.
 
@@ -83,7 +80,7 @@ def add_rows(folded: Array, first_row: int, start: int, stop: int, weights: Arra
                     f[j] += a * w[j] + b * x[j] + c * y[j] + d * z[j]
 
 
-@_compiled
+@compiled
 def correct(counts: Array, raw: Array, ceiling: float, check: bool, dead: float, flat: Array, scale: float) -> Any:
     """Turn raw counts into corrected ones; give how many readings are invalid and how many saturated.
 
@@ -94,11 +91,7 @@ def correct(counts: Array, raw: Array, ceiling: float, check: bool, dead: float,
     if check:
         for j in range(len(counts)):
             invalid += not (raw[j] >= 0 and raw[j] < np.inf)
-    highest = raw[0]
-    for j in range(len(counts)):
-        if raw[j] > highest:
-            highest = raw[j]
-    if highest >= ceiling:
+    if highest(raw, len(counts)) >= ceiling:
         for j in range(len(counts)):
             saturated += raw[j] >= ceiling
     for j in range(len(counts)):
@@ -116,7 +109,17 @@ def correct(counts: Array, raw: Array, ceiling: float, check: bool, dead: float,
     return invalid, saturated
 
 
-@_compiled
+@compiled
+def highest(raw: Array, n: int) -> Any:
+    """The largest of the first readings."""
+    found = raw[0]
+    for j in range(n):
+        if raw[j] > found:
+            found = raw[j]
+    return found
+
+
+@compiled
 def add_sums(counts: Array, before: Array, edges: Array, sums: Array) -> None:
     """Add up a frame over each cell: `sums` (3, n_cells)."""
     for cell in range(len(edges) - 1):
@@ -132,7 +135,7 @@ def add_sums(counts: Array, before: Array, edges: Array, sums: Array) -> None:
         sums[SUM, cell], sums[SQUARE, cell], sums[PRODUCT, cell] = total, square, product
 
 
-@_compiled
+@compiled
 def fold_frames(
     frames: Array,
     first_slab: int,
@@ -199,6 +202,7 @@ def fold_frames(
                     lines[slab_lines[slab] : slab_lines[slab + 1]],
                     raw,
                 )
+                its_sums = sums[frame, :, slab_cells[slab] : slab_cells[slab + 1]]
                 factor = scale[frame, slab_bin[slab]] if len(scale) > 0 else 1.0
                 told = correct(
                     counts[k + 1],
@@ -211,7 +215,7 @@ def fold_frames(
                 )
                 counted[frame, INVALID, slab] = told[0]
                 counted[frame, SATURATED, slab] = told[1]
-                add_sums(counts[k + 1], counts[k], edges, sums[frame, :, slab_cells[slab] : slab_cells[slab + 1]])
+                add_sums(counts[k + 1], counts[k], edges, its_sums)
             for k in range(n_step, padded):  # without weight, but it must not be NaN
                 counts[k + 1] = 0
             row = first_row[begin]
@@ -227,7 +231,18 @@ def fold_frames(
     return touched
 
 
-@_compiled
+@compiled
+def normalise(folded: Array, start: int, weight: Array, mean: Array, out: Array) -> None:
+    """Put `folded[:, start:]` / (`weight` * `mean`) - 1 into `out` (rows, pixels)."""
+    inverse = 1 / mean
+    for i in range(len(weight)):
+        factor = 1 / weight[i]
+        values, row = folded[i, start : start + len(mean)], out[i]
+        for j in range(len(inverse)):
+            row[j] = values[j] * (factor * inverse[j]) - 1
+
+
+@compiled
 def settle(
     numbers: Array,
     sums: Array,
@@ -285,172 +300,7 @@ def settle(
                         lines[first_row[k] + i, j - i, c] += weight * line[c]
 
 
-@_compiled
-def fold_events(
-    frame: Array,
-    pixel: Array,
-    count: Array,
-    place: Array,
-    first: int,
-    last: int,
-    cell_of: Array,
-    bin_of_cell: Array,
-    flat: Array,
-    begin: int,
-    keep: Array,
-    band: Array,
-    first_row: Array,
-    scale: Array,
-    window: Array,
-    row: int,
-    folded: Array,
-    sums: Array,
-) -> Any:
-    """Fold photon events of consecutive frames, in order and in range, into the positions `first` to `last`.
-
-    Events do not touch the rows of `folded`, which lie far apart. Each pixel has a `window` of a few rows, which one
-    event changes at once; row r stands in column r % width. A row moves to `folded` when no frame reaches it any more.
-    Beside it, on the same line of the cache, stands what the pixel counted last.
-
-    Parameters
-    ----------
-    place : ndarray of int32, shape (H * W,)
-        Position of each pixel in the layout; -1 where it is not used.
-    begin : int
-        The first frame of the block.
-    keep : ndarray of int64, shape (n,)
-        For each frame of the block the number of the kept frame before it, or -2 where the frame is left out itself.
-    window : ndarray, shape (N, width + 4)
-        The rows; then frame and counts of the last event, and of the last one in an earlier frame.
-    row : int
-        The lowest row in the window.
-    sums : ndarray, shape (n, 3, n_cells)
-        Filled, in the cells of these positions, for frames with events.
-
-    Returns
-    -------
-    int
-        The lowest row in the window afterwards.
-    """
-    width = window.shape[1] - 4
-    weights = np.zeros(width, window.dtype)
-    held = np.zeros((sums.shape[2], 4))
-    first_cell, last_cell = cell_of[first], cell_of[last - 1] + 1
-    spots, values = np.empty(0, np.int32), np.empty(0, window.dtype)
-    start = 0
-    touched = window.dtype.type(0)
-    while start < len(frame):
-        t = int(frame[start]) - begin
-        stop = start
-        while stop < len(frame) and frame[stop] == frame[start]:
-            stop += 1
-        if keep[t] != -2:
-            while row < first_row[t]:
-                column = row % width
-                for j in range(first, last):
-                    folded[row, j] += window[j, column]
-                    window[j, column] = 0
-                row += 1
-            weights[:] = 0
-            for r in range(band.shape[1]):
-                weights[(first_row[t] + r) % width] = band[t, r]
-            if stop - start > len(spots):
-                spots, values = np.empty(stop - start, np.int32), np.empty(stop - start, window.dtype)
-            n = 0
-            for e in range(U(start), U(stop)):
-                position = place[U(pixel[e])]
-                spots[n], values[n] = position, count[e]
-                n += (position >= first) & (position < last)
-            # A look at every line first, with nothing else to do, fetches many of them at once.
-            for k in range(n):
-                touched += window[U(spots[k]), U(0)]
-            add_events(
-                spots, values, n, cell_of, bin_of_cell, flat, scale, t, weights, begin + t, keep[t], window, held
-            )
-            for cell in range(first_cell, last_cell):
-                for kind in range(3):
-                    sums[t, kind, cell] = held[cell, kind]
-                    held[cell, kind] = 0
-        start = stop
-    return row, touched
-
-
-@_compiled
-def add_events(
-    spots: Array,
-    values: Array,
-    n: int,
-    cell_of: Array,
-    bin_of_cell: Array,
-    flat: Array,
-    scale: Array,
-    t: int,
-    weights: Array,
-    number: int,
-    number_before: int,
-    window: Array,
-    held: Array,
-) -> None:
-    """Add `n` events at the positions `spots`, of frame `number`, to the window and to the sums of the cells.
-
-    Everything is indexed in place, as a view for each event would have to be counted. `held` (n_cells, 4) keeps the
-    three sums of a cell side by side, so that they are added to at once; neighbours in memory often change the cell.
-    """
-    kind = window.dtype.type
-    width = len(weights)
-    now, here, then, there = U(width), U(width + 1), U(width + 2), U(width + 3)
-    this, before = kind(number), kind(number_before)
-    for e in range(U(n)):
-        p = U(spots[e])
-        cell = U(cell_of[p])
-        value = values[e]
-        if len(flat) > 0:
-            value *= flat[p]
-        if len(scale) > 0:
-            value *= kind(scale[U(t), bin_of_cell[cell]])
-        if width == LANES:
-            window[p, U(0)] += weights[U(0)] * value
-            window[p, U(1)] += weights[U(1)] * value
-            window[p, U(2)] += weights[U(2)] * value
-            window[p, U(3)] += weights[U(3)] * value
-        else:
-            for j in range(width):
-                window[p, j] += weights[j] * value
-        exact = float(value)
-        square = exact * exact
-        if window[p, now] == this:  # another photon in the same pixel and frame
-            square += 2 * exact * window[p, here]
-            window[p, here] += value
-        else:
-            window[p, then], window[p, there] = window[p, now], window[p, here]
-            window[p, now], window[p, here] = this, value
-        partner = float(window[p, there])
-        product = exact * (partner if window[p, then] == before else 0.0)
-        held[cell, U(SUM)] += exact
-        held[cell, U(SQUARE)] += square
-        held[cell, U(PRODUCT)] += product
-
-
-@_compiled
-def first_wrong(frame: Array, pixel: Array, count: Array, begin: int, n_frames: int, n_pixels: int) -> int:
-    """The first event that is out of order, out of range or negative; -1 where there is none."""
-    n_wrong = 0
-    last = np.int64(begin)
-    for e in range(len(frame)):
-        n_wrong += (frame[e] < last) | (frame[e] >= begin + n_frames) | (count[e] < 0)
-        n_wrong += (pixel[e] < 0) | (pixel[e] >= n_pixels)
-        last = np.int64(frame[e])
-    if n_wrong == 0:
-        return -1
-    last = np.int64(begin)
-    for e in range(len(frame)):
-        if frame[e] < last or frame[e] >= begin + n_frames or pixel[e] < 0 or pixel[e] >= n_pixels or count[e] < 0:
-            return e
-        last = np.int64(frame[e])
-    return -1
-
-
-@_compiled
+@compiled
 def total_frames(
     frames: Array,
     bin_edges: Array,
@@ -493,28 +343,3 @@ def total_frames(
                     total += part[j] / (1 - dead * part[j])
             corrected[t, b] = total
     return touched
-
-
-@_compiled
-def total_events(
-    frame: Array,
-    pixel: Array,
-    count: Array,
-    place: Array,
-    cell_of: Array,
-    bin_of_cell: Array,
-    flat: Array,
-    begin: int,
-    raw: Array,
-    corrected: Array,
-) -> None:
-    """Add up the events of each frame in each bin, as `total_frames` does. What is out of range is passed over."""
-    for e in range(len(frame)):
-        t = frame[e] - begin
-        if 0 <= t < len(raw) and 0 <= pixel[e] < len(place):
-            p = place[U(pixel[e])]
-            if p >= 0:
-                b = bin_of_cell[cell_of[p]]
-                raw[t, b] += count[e]
-                if len(corrected) > 0:
-                    corrected[t, b] += count[e] * (flat[p] if len(flat) > 0 else 1.0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
+from ainerd_agent.scattering import _event_kernels as event_kernels
 from ainerd_agent.scattering import _kernels as kernels
 from ainerd_agent.scattering.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.resampling import Band
@@ -159,18 +160,18 @@ class NumbaFold:
     def add_events(
         self, events: PhotonEvents, begin: int, keep: NDArray[np.int64], band: Band, scale: FloatArray
     ) -> FrameSums:
-        """Fold the events of the frames from `begin` on in; see `kernels.fold_events` for `keep`."""
+        """Fold the events of the frames from `begin` on in; see `event_kernels.fold_events` for `keep`."""
         layout = self.layout
         if self._events is None:
             self._events = _EventState.of(layout, self._width, self.dtype)
         state, n = self._events, len(keep)
-        wrong = kernels.first_wrong(events.frame, events.pixel, events.count, begin, n, len(state.place))
+        wrong = event_kernels.first_wrong(events.frame, events.pixel, events.count, begin, n, len(state.place))
         if wrong >= 0:
             raise bad_event(events, wrong, begin, layout)
         sums = np.zeros((n, 3, len(layout.cell_bin)))
 
         def work(first: int, last: int) -> int:
-            row, _ = kernels.fold_events(
+            row, _ = event_kernels.fold_events(
                 events.frame,
                 events.pixel,
                 events.count,
@@ -209,23 +210,24 @@ class NumbaFold:
         mean : ndarray, shape (n_pixels,)
             <I> of each pixel.
         """
-        part = self.folded[rows, pixels]
-        if (state := self._events) is not None:  # rows that events may still be added to
-            width = state.width
-            inside = np.flatnonzero((rows >= state.row) & (rows < state.row + width))
-            part[inside] += state.window[pixels][:, rows[inside] % width].T
-        product = _gram(part, weight.astype(self.dtype), mean.astype(self.dtype))
+        part, start = self.folded, pixels.start
+        state = self._events
+        if state is not None or len(rows) < len(part):
+            part, start = part[rows, pixels], 0
+        if state is not None:  # rows that events may still be added to
+            inside = np.flatnonzero((rows >= state.row) & (rows < state.row + state.width))
+            part[inside] += state.window[pixels][:, rows[inside] % state.width].T
+        product = _gram(part, start, weight, mean, self.dtype)
         if self.dtype == np.float32 and product.diagonal().max() > NOISY:
-            product = _gram(part.astype(np.float64), weight, mean)
+            product = _gram(part, start, weight, mean, np.dtype(np.float64))
         return product.astype(np.float64)
 
 
-def _gram(part: NDArray[Any], weight: NDArray[Any], mean: NDArray[Any]) -> NDArray[Any]:
-    fluctuation = part / weight[:, None]
-    fluctuation /= mean
-    fluctuation -= 1
+def _gram(part: NDArray[Any], start: int, weight: FloatArray, mean: FloatArray, dtype: np.dtype[Any]) -> NDArray[Any]:
+    fluctuation = np.empty((len(weight), len(mean)), dtype=dtype)
+    kernels.normalise(part, start, weight.astype(dtype), mean.astype(dtype), fluctuation)
     product: NDArray[Any] = fluctuation @ fluctuation.T
-    product /= part.shape[1]
+    product /= len(mean)
     return product
 
 
@@ -243,7 +245,7 @@ def in_parts(work: Callable[[int, int], T], edges: NDArray[np.int64], threads: i
 
 @dataclass(slots=True, eq=False)
 class _EventState:
-    """The window of rows that events are added to (see `kernels.fold_events`)."""
+    """The window of rows that events are added to (see `event_kernels.fold_events`)."""
 
     place: NDArray[np.int32]
     cell_of: NDArray[np.int32]
@@ -257,7 +259,7 @@ class _EventState:
 
     @classmethod
     def of(cls, layout: PixelLayout, width: int, dtype: np.dtype[Any]) -> _EventState:
-        lanes = kernels.LANES * -(-width // kernels.LANES)
+        lanes = event_kernels.LANES * -(-width // event_kernels.LANES)
         window = np.zeros((len(layout), lanes + 4), dtype=dtype)
         window[:, lanes::2] = NO_FRAME
         window[:, lanes + 1 :: 2] = 0

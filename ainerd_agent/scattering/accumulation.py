@@ -290,10 +290,10 @@ class Accumulation:
             pixels = slice(int(edges[number]), int(edges[number + 1]))
             product = self._fold.gram(pixels, rows, weight, mean_of_pixel[pixels])
             if correction is not None:
-                whole = _banded(correction[:, :, number] / (edges[number + 1] - edges[number]))
-                product += whole[np.ix_(rows, rows)] / (weight[:, None] * weight)
+                _add_banded(product, correction[:, :, number] / (edges[number + 1] - edges[number]), rows, weight)
             if fill is not None:
-                product = fill @ product @ fill.T
+                c2[number] = fill @ product @ fill.T
+            elif len(rows) == self.size:
                 c2[number] = product
             else:
                 c2[number][np.ix_(rows, rows)] = product
@@ -334,14 +334,21 @@ def invalid_readings(frame: int, count: int) -> FrameError:
     )
 
 
-def _banded(upper: FloatArray) -> FloatArray:
-    """The symmetric matrix whose entry (i, i + d) is `upper[i, d]`, shape (size, width) to (size, size)."""
-    size, width = upper.shape
-    matrix = np.zeros((size, size))
-    for distance in range(width):
-        rows = np.arange(size - distance)
-        matrix[rows, rows + distance] = matrix[rows + distance, rows] = upper[: size - distance, distance]
-    return matrix
+def _add_banded(product: FloatArray, upper: FloatArray, rows: NDArray[np.int64], weight: FloatArray) -> None:
+    """Add the symmetric matrix whose entry (i, i + d) is `upper[i, d]` to `product`, which has the rows `rows` of it.
+
+    Its entries are divided by the weights of both rows.
+    """
+    place = np.full(len(upper), -1)
+    place[rows] = np.arange(len(rows))
+    for distance in range(upper.shape[1]):
+        first, second = place[: len(upper) - distance], place[distance:]
+        known = (first >= 0) & (second >= 0)
+        i, j = first[known], second[known]
+        values = upper[: len(upper) - distance, distance][known] / (weight[i] * weight[j])
+        product[i, j] += values
+        if distance:
+            product[j, i] += values
 
 
 def _interpolation(rows: NDArray[np.int64], size: int) -> FloatArray:

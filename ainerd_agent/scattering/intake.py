@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
+from ainerd_agent.scattering import _event_kernels as event_kernels
 from ainerd_agent.scattering import _kernels as kernels
 from ainerd_agent.scattering._numba_fold import NATIVE, SMALL, Corrections, cell_of, place_of
 from ainerd_agent.scattering.accumulation import NO_SCALE, Segment, invalid_readings
@@ -121,7 +122,7 @@ class Intake:
             if self._place is None:
                 self._place = place_of(layout)
             totals, corrected = self._empty_totals(len(numbers))
-            kernels.total_events(
+            event_kernels.total_events(
                 events.frame,
                 events.pixel,
                 events.count,

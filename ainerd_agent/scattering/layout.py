@@ -187,16 +187,17 @@ def _runs(part: NDArray[np.int32], n_frame: int) -> NDArray[np.int32]:
 
 
 def _lines(part: NDArray[np.int32], runs: NDArray[np.int32], itemsize: int) -> NDArray[np.int32]:
-    """Two pixels of each cache line that is read; none where pixels are contiguous: the processor looks ahead itself.
+    """Two pixels of each cache line that is read.
 
     Two, the first and the last one, because an array need not begin with a cache line.
     """
-    if part.max() - part.min() < 2 * len(part):
-        return np.empty(0, dtype=np.int32)
-    read = np.unique(runs[:, :1] + np.arange(RUN) if len(runs) else part)
-    starts = np.flatnonzero(np.diff(read * itemsize // CACHE_LINE, prepend=-1))
-    ends = np.append(starts[1:], len(read)) - 1
-    return np.asarray(read[np.unique(np.concatenate([starts, ends]))], dtype=np.int32)
+    if len(runs):  # a run spans two lines at the most, which its ends are in
+        read = np.concatenate([runs[:, 0], runs[:, 0] + RUN - 1])
+    else:
+        line = np.sort(part) * itemsize // CACHE_LINE
+        changes = np.diff(line) != 0
+        read = np.sort(part)[np.concatenate([[True], changes]) | np.concatenate([changes, [True]])]
+    return np.sort(read).astype(np.int32)
 
 
 def check_labels(labels: ArrayLike) -> NDArray[np.int64]:

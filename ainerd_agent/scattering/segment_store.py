@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO, Any
@@ -18,16 +19,10 @@ IN_MEMORY = 2**29
 
 
 class SegmentStore:
-    """Segments in the order they came. Counts that fit are kept in single bytes.
+    """Segments in the order they came. Counts that fit are kept in single bytes."""
 
-    Parameters
-    ----------
-    in_memory : int
-        Bytes of frames for which there is room.
-    """
-
-    def __init__(self, in_memory: int = IN_MEMORY) -> None:
-        self._room = in_memory
+    def __init__(self) -> None:
+        self._room = IN_MEMORY
         self._segments: list[tuple[Segment, tuple[int, np.dtype[Any], tuple[int, ...]] | None]] = []
         self._file: IO[bytes] | None = None
 
@@ -46,6 +41,7 @@ class SegmentStore:
         if self._file is None:
             # It lives as long as the store does, and goes with it.
             self._file = tempfile.TemporaryFile(prefix="ainerd-frames-")  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
         at = self._file.seek(0, 2)
         self._file.write(np.ascontiguousarray(frames).data)
         empty: NDArray[Any] = np.empty((0, frames.shape[1]), dtype=frames.dtype)

@@ -263,10 +263,11 @@ class TwoTimeStream:
         Times that have not come yet are NaN. Where bad frames are detected, the last few frames may not be in it yet.
         Where the number of frames is not known, the map ends with the last frame.
         """
-        if self._state is not None:
-            return self._state.maps(self._intake.intensity(self._state.n_frames), partial=True)
-        state = self._replayed()
-        state.finish()
+        if self.n_frames is not None:
+            state = self._state or self._new_state(self.n_frames, self._layout, self._threads)
+        else:
+            state = self._replayed()
+            state.finish()
         return state.maps(self._intake.intensity(state.n_frames), partial=True)
 
     def _replayed(self) -> Accumulation:

@@ -63,8 +63,9 @@ class HDF5Frames:
 
     Notes
     -----
-    Frames of a dataset that has room for them but were not written yet are waited for, or an error; the HDF5 library
-    would give zeros. That holds for datasets in chunks, which all that grow are.
+    Frames for which a dataset has room, but which were not written yet, are waited for, or an error; the HDF5 library
+    would give zeros. A chunk of several frames counts as written with the first of them: let detectors write one frame
+    a chunk.
     """
 
     path: Path | str
