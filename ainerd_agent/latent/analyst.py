@@ -45,7 +45,7 @@ class Analyst:
                     latents=encoding.latents[part],
                     cluster=cluster[part],
                     centre_distance=distance[part],
-                    novelty=self.atlas.add(encoding.latents[part], each.bins.azimuth),
+                    novelty=self.atlas.add(encoding.latents[part], each.bins.azimuth, each.bins.q),
                     reconstruction_error=encoding.reconstruction_error[part],
                     stress=stress,
                 )

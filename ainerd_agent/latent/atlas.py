@@ -39,7 +39,7 @@ class Atlas:
             return self._assumed
         return float(np.median(np.concatenate(self._partner_distances)))
 
-    def add(self, latents: Latents, azimuth: FloatArray) -> FloatArray:
+    def add(self, latents: Latents, azimuth: FloatArray, q: FloatArray | None = None) -> FloatArray:
         """Novelty of one measurement's latents against the archive, which they then join.
 
         Parameters
@@ -47,13 +47,15 @@ class Atlas:
         latents : ndarray, shape (n_bins, 64)
         azimuth : ndarray, shape (n_bins,)
             Degrees; NaN where it is not known.
+        q : ndarray, shape (n_bins,), optional
+            Where there are several rings: partners lie on the same one.
 
         Returns
         -------
         ndarray, shape (n_bins,)
             Distance to the nearest latent of an earlier measurement in units of `repeatability`; NaN for the first.
         """
-        if (pairs := friedel_pairs(azimuth)).size:
+        if (pairs := friedel_pairs(azimuth, q)).size:
             apart = latents[pairs[:, 0]] - latents[pairs[:, 1]]
             self._partner_distances.append(np.linalg.norm(apart, axis=1).astype(np.float64))
         if self._length:
@@ -75,8 +77,12 @@ class Atlas:
         self._length = needed
 
 
-def friedel_pairs(azimuth: FloatArray) -> NDArray[np.int64]:
-    """Indices of bins that lie opposite to each other (within a degree), shape (n_pairs, 2)."""
+def friedel_pairs(azimuth: FloatArray, q: FloatArray | None = None) -> NDArray[np.int64]:
+    """Indices of bins that lie opposite to each other (within a degree), at the same q (within 2 %); (n_pairs, 2)."""
     azimuth = np.asarray(azimuth, dtype=np.float64)
     apart = np.abs((azimuth[None, :] - azimuth[:, None]) % 360 - 180)  # NaN is never below a degree
-    return np.argwhere(np.triu(apart < 1))
+    partners = apart < 1
+    if q is not None:
+        known = np.where(np.isfinite(q), q, 0.0)
+        partners &= np.abs(known[None, :] - known[:, None]) <= 0.02 * np.maximum(known[None, :], known[:, None])
+    return np.argwhere(np.triu(partners))

@@ -14,6 +14,9 @@ def test_friedel_partners_lie_opposite():
     assert len(pairs) == 9
     np.testing.assert_allclose(EIGHTEEN[pairs[:, 1]] - EIGHTEEN[pairs[:, 0]], 180)
     assert len(friedel_pairs(np.array([np.nan, np.nan]))) == 0
+    two_rings = friedel_pairs(np.tile(EIGHTEEN, 2), np.repeat([0.02, 0.03], 18))
+    assert len(two_rings) == 2 * len(pairs)
+    assert (two_rings // 18 == two_rings[:, :1] // 18).all()
     assert len(friedel_pairs(np.arange(0.0, 360, 120))) == 0
 
 
