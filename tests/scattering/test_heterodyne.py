@@ -1,0 +1,103 @@
+"""Heterodyne fits against simulated motion, and no fringes where there are none."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from speckle_movie import speckle_movie
+
+from ainerd_agent.errors import MapError
+from ainerd_agent.instrument.dynamics import ageing_glass, equilibrium, flowing, heterodyne, intermittent
+from ainerd_agent.scattering.exact_g2 import exact_g2
+from ainerd_agent.scattering.fringes import chance, frequencies, rises
+from ainerd_agent.scattering.g2 import G2
+from ainerd_agent.scattering.heterodyne import fit_heterodyne
+from ainerd_agent.scattering.multi_tau import MultiTau
+from ainerd_agent.scattering.relaxation import usable_curve
+
+AZIMUTH = np.arange(6) * 60.0 + 15
+Q = np.full(6, 0.024)
+
+
+def movie_g2(dynamics, n_frames=160, seed=0, n_pixels=400):
+    frames, labels = speckle_movie(dynamics, n_frames, 6, n_pixels, seed=seed, azimuths=AZIMUTH)
+    return exact_g2(frames, labels), frames, labels
+
+
+def test_velocity_direction_and_fraction_are_found():
+    velocity = 2 * np.pi * 5 / 160 / 0.024
+    g2, frames, labels = movie_g2(heterodyne(250.0, 0.024 * velocity, 0.3, 40.0))
+    correlator = MultiTau(labels, channels=16)
+    correlator.add(frames)
+    for each in (g2, correlator.result()):
+        found = fit_heterodyne(each, Q, AZIMUTH)
+        assert found.significant
+        assert "nm/s along" in found.message
+        assert abs(found.velocity - velocity) < 3 * found.velocity_error < 0.05 * velocity
+        assert abs(found.flow_azimuth - 40) < 3 * found.flow_azimuth_error < 10
+        assert abs(found.fraction - 0.3) < 3 * found.fraction_error < 0.3
+        expected = np.abs(0.024 * velocity * np.cos(np.radians(AZIMUTH - 40)))
+        seen = [index for index, one in enumerate(found.bins) if one.significant]
+        assert {0, 3} <= set(seen)  # along the flow, but for 25 degrees
+        for index in seen:
+            one = found.bins[index]
+            assert abs(one.frequency - expected[index]) < 4 * one.frequency_error + 0.01 * expected[index]
+
+
+@pytest.mark.parametrize(
+    "dynamics",
+    [
+        equilibrium(6.0),
+        equilibrium(900.0),
+        equilibrium(12.0, 0.6),
+        equilibrium(50.0, 1.9),
+        ageing_glass(3.0, age=300.0),
+        intermittent(500.0, (30.0, 80.0, 95.0)),
+        flowing(240.0, 14 / 160, 40.0),
+    ],
+)
+def test_no_relaxation_is_taken_for_fringes(dynamics):
+    found = fit_heterodyne(movie_g2(dynamics, seed=1)[0], Q, AZIMUTH)
+    assert not found.significant
+    assert "no fringes" in found.message
+    assert np.isnan(found.velocity)
+    assert not any(each.significant for each in found.bins)
+
+
+@settings(max_examples=30, deadline=None)
+@given(knots=st.lists(st.floats(0, 1), min_size=5, max_size=30), seed=st.integers(0, 1000))
+def test_a_curve_that_falls_has_no_rise(knots, seed):
+    """Whatever its shape: the weights of a rise cannot make a falling curve positive."""
+    lags = np.arange(1, 101.0)
+    falling = 1 + np.interp(lags, np.linspace(1, 100, len(knots)), np.sort(knots)[::-1])
+    rng = np.random.default_rng(seed)
+    groups = falling + 0.01 * rng.normal(size=(1, 8, 1)) * falling + 1e-9 * rng.normal(size=(1, 8, 100))
+    g2 = G2.of_groups(lags, groups, n_pairs=101 - lags)
+    curve = usable_curve(g2, 0)
+    mean = rises(curve, frequencies(1.0, 75.0)).groups.mean(axis=0) * curve.sigma.max()
+    assert mean.max() <= 1e-6
+
+
+def test_chance_is_told_at_its_rate():
+    """White noise: p values are even, so that hardly any of 60 is below 1 %."""
+    rng = np.random.default_rng(3)
+    lags = np.arange(1, 41.0)
+    grid = frequencies(1.0, 30.0)
+    found = []
+    for _ in range(60):
+        g2 = G2.of_groups(lags, 1 + rng.normal(size=(1, 16, 40)), n_pairs=41 - lags)
+        found.append(chance(rises(usable_curve(g2, 0), grid).groups))
+    assert np.mean(np.array(found) < 0.01) < 0.05
+    assert 0.4 < np.mean(found) < 0.6
+
+
+def test_what_is_not_known_is_told():
+    lags = np.arange(1, 31.0)
+    nothing = G2.of_groups(lags, np.full((2, 8, 30), np.nan), n_pairs=31 - lags)
+    found = fit_heterodyne(nothing, [0.02, 0.02], [0, 90])
+    assert not found.significant
+    assert "not known" in found.message
+    some = G2.of_groups(lags, 1 + np.random.default_rng(0).normal(size=(2, 8, 30)), n_pairs=31 - lags)
+    assert "q or azimuth" in fit_heterodyne(some, [np.nan, np.nan], [0, 90]).message
+    with pytest.raises(MapError, match="2 bins"):
+        fit_heterodyne(some, [0.02], [0.0])
