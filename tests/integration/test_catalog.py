@@ -139,7 +139,7 @@ def test_layout_units_and_slices(root: Any, writer: DerivedWriter) -> None:
     write_run(writer, a_run("layout"), range(5, 8))
     maps, analysis = root["xpcs", "layout"], root["ainerd", "toy-1", "layout"]
     assert [(spec.name, spec.version) for spec in maps.specs] == [("XPCSFingerprints", "1.0")]
-    assert [(spec.name, spec.version) for spec in analysis.specs] == [("XPCSAnalysis", "1.0")]
+    assert [(spec.name, spec.version) for spec in analysis.specs] == [("XPCSAnalysis", "1.1")]
     assert [(spec.name, spec.version) for spec in root["raw"].specs] == [("CatalogOfBlueskyRuns", "3.0")]
     assert tuple(maps["c2"].dims) == ("measurement", "bin", "t1", "t2")
     assert list(maps["bins"].read().n_pixels) == [90, 91, 92]
