@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from ainerd_agent.records import Fingerprints, Measurement, NumberedFrames
 from ainerd_agent.scattering.sources import Following, HDF5Frames
 
 logger = logging.getLogger(__name__)
+
+GRACE = 0.5
+"""Seconds after an event in which the first of its frames has to be seen, or they are read anew."""
 
 Correlate = Callable[[Measurement], Fingerprints]
 
@@ -113,6 +116,9 @@ class _Pursuit:
             self.cancel()
             raise _OtherFramesError("the event names other frames than those that were expected")
         # The event came, so all frames are in the file, or will be in a moment.
+        if not source.begun.wait(GRACE):
+            self.cancel()
+            raise _OtherFramesError("none of them was seen")
         timeout = named.following.timeout if isinstance(named, HDF5Frames) and named.following else 10.0
         try:
             found = self.outcome.result(timeout)
@@ -130,10 +136,11 @@ class _Pursuit:
 
 @dataclass(slots=True, eq=False)
 class _Timed:
-    """A source that notes when its first frame was taken."""
+    """A source that notes that it gives frames, and when the first of them was taken."""
 
     frames: HDF5Frames
     first_time: float | None = None
+    begun: Event = field(default_factory=Event)
 
     @property
     def shape(self) -> tuple[int | None, int, int]:
@@ -143,4 +150,5 @@ class _Timed:
         for block in self.frames.blocks():
             if self.first_time is None and isinstance(block, NumberedFrames) and block.times is not None:
                 self.first_time = float(block.times[0])
+            self.begun.set()
             yield block

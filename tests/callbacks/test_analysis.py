@@ -6,7 +6,7 @@ import pytest
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.records import Analysis
 from ainerd_agent.scattering import azimuthal_bins
-from ainerd_agent.settings import DataKeys
+from ainerd_agent.settings import DataKeys, FileSettings
 from callbacks import AnalysisCallback, Assembler, Failure, InBackground
 from tests.callbacks.conftest import measure
 
@@ -45,7 +45,11 @@ def make_callback(glass, encoder):
     def make(writer, **options):
         geometry = glass.camera.geometry
         return AnalysisCallback(
-            Assembler(DataKeys()), lambda shape: azimuthal_bins(geometry, shape), Analyst(encoder), writer, **options
+            Assembler(DataKeys(), FileSettings(timeout=0.3)),
+            lambda shape: azimuthal_bins(geometry, shape),
+            Analyst(encoder),
+            writer,
+            **options,
         )
 
     return make
