@@ -1,13 +1,19 @@
 """Detector frames to C2: geometry and bins, two-time correlation, frame sources."""
 
 from ainerd_agent.scattering.accumulation import TwoTime
+from ainerd_agent.scattering.age_lag import age_lag
 from ainerd_agent.scattering.aps_map_writer import save_partition_map
 from ainerd_agent.scattering.aps_maps import read_partition_map
+from ainerd_agent.scattering.exact_g2 import exact_g2
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions, fingerprint
+from ainerd_agent.scattering.g2 import G2, g2_of_maps
 from ainerd_agent.scattering.geometry import Geometry, PoniGeometry
+from ainerd_agent.scattering.heterodyne import fit_heterodyne
 from ainerd_agent.scattering.labels import label_bins
 from ainerd_agent.scattering.masks import circle, load_mask, rectangle
+from ainerd_agent.scattering.multi_tau import MultiTau
 from ainerd_agent.scattering.partition import Partition
+from ainerd_agent.scattering.relaxation import fit_relaxation
 from ainerd_agent.scattering.resampling import resize_matrix
 from ainerd_agent.scattering.sectors import azimuthal_bins
 from ainerd_agent.scattering.sources import (
@@ -20,14 +26,18 @@ from ainerd_agent.scattering.sources import (
     TiledFrames,
 )
 from ainerd_agent.scattering.two_time import TwoTimeStream, two_time, warm_up
+from ainerd_agent.scattering.whole import whole_two_time
+from ainerd_agent.scattering.whole_map_files import read_whole_maps, save_whole_maps
 
 __all__ = [
+    "G2",
     "ArrayFrames",
     "Following",
     "Geometry",
     "HDF5Events",
     "HDF5Frames",
     "ImmEvents",
+    "MultiTau",
     "Partition",
     "PoniGeometry",
     "RigakuEvents",
@@ -35,15 +45,23 @@ __all__ = [
     "TwoTime",
     "TwoTimeOptions",
     "TwoTimeStream",
+    "age_lag",
     "azimuthal_bins",
     "circle",
+    "exact_g2",
     "fingerprint",
+    "fit_heterodyne",
+    "fit_relaxation",
+    "g2_of_maps",
     "label_bins",
     "load_mask",
     "read_partition_map",
+    "read_whole_maps",
     "rectangle",
     "resize_matrix",
     "save_partition_map",
+    "save_whole_maps",
     "two_time",
     "warm_up",
+    "whole_two_time",
 ]
