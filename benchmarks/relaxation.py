@@ -339,7 +339,7 @@ def main() -> None:
     table.show()
     table, found["heterodyne"] = measure_heterodyne(2 if options.quick else 40, 200 if options.quick else 300)
     table.show()
-    table, found["false alarms"] = measure_alarms(1 if options.quick else 10, 200 if options.quick else 300)
+    table, found["false alarms"] = measure_alarms(1 if options.quick else 8, 200 if options.quick else 300)
     table.show()
     table, found["peer"] = measure_peer(options.peer, 1024)
     table.show()
