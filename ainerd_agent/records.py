@@ -174,8 +174,11 @@ class FrameSource(Protocol):
         """(T, H, W); T is None where nobody knows how long the movie will be before it ends."""
         ...
 
-    def blocks(self) -> Iterator[NDArray[Any] | NumberedFrames | PhotonEvents]:
-        """Consecutive blocks of frames, each of shape (t, H, W), with numbers, or as photon events."""
+    def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any] | NumberedFrames | PhotonEvents]:
+        """Consecutive blocks of frames, each of shape (t, H, W), with numbers, or as photon events.
+
+        `needed` (H, W) tells which pixels will be looked at; the others may be anything, if that is faster.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event, Thread
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import AinerdError
@@ -146,8 +147,8 @@ class _Timed:
     def shape(self) -> tuple[int | None, int, int]:
         return self.frames.shape
 
-    def blocks(self) -> Iterator[NDArray[Any] | NumberedFrames]:
-        for block in self.frames.blocks():
+    def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any] | NumberedFrames]:
+        for block in self.frames.blocks(needed):
             if self.first_time is None and isinstance(block, NumberedFrames) and block.times is not None:
                 self.first_time = float(block.times[0])
             self.begun.set()

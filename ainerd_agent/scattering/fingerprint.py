@@ -133,9 +133,9 @@ class _First:
     def shape(self) -> tuple[int | None, int, int]:
         return self.n_frames, *self.source.shape[1:]
 
-    def blocks(self) -> Iterator[NDArray[Any] | NumberedFrames | PhotonEvents]:
+    def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any] | NumberedFrames | PhotonEvents]:
         try:
-            yield from self.source.blocks()
+            yield from self.source.blocks(needed)
         except FrameTimeoutError:
             return
 

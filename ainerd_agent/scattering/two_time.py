@@ -140,6 +140,7 @@ class TwoTimeStream:
         label_map = check_labels(masked(labels, mask))
         self.shape = label_map.shape
         self.n_frames = n_frames
+        self._used = label_map > 0
         rings, image = static_rings(None if normalise == "frame" else static, label_map)
         self._layout = PixelLayout.of(label_map, rings)
         self.n_bins = self._layout.n_bins
@@ -202,7 +203,7 @@ class TwoTimeStream:
 
     def follow(self, source: FrameSource, watch: Callable[[TwoTimeStream], object] | None = None) -> None:
         """Add all blocks of a source as they come; `watch` is told after each."""
-        for block in source.blocks():
+        for block in source.blocks(self._used):
             if isinstance(block, NumberedFrames):
                 self.add(block.frames, block.numbers)
             else:
