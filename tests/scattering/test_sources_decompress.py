@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ainerd_agent.scattering.sources._decompress import Workspace
+from ainerd_agent.scattering.sources._decompress import PADDING, U, Workspace, _block_lz4
 
 TYPES = ["u1", "u2", "u4"]
 quick = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -109,3 +109,18 @@ def test_damage_is_told_and_nothing_beyond_the_output_is_written(tmp_path, metho
         damaged = np.frombuffer(raw, np.uint8).copy()
         damaged[rng.integers(12, len(raw), 5)] = rng.integers(0, 256, 5)
         decode(damaged.tobytes())
+
+
+def test_damage_stays_within_the_padding(tmp_path):
+    """The inner loop copies more than it needs, but no more than the padding holds."""
+    rng = np.random.default_rng(1)
+    values = rng.poisson(0.5, 4000).astype(np.uint8)
+    raw = compressed(tmp_path / "x.h5", values, **hdf5plugin.LZ4())[16:]
+    for _ in range(300):
+        source = np.full(len(raw) + PADDING, 255, np.uint8)
+        source[: len(raw)] = np.frombuffer(raw, np.uint8)
+        source[rng.integers(0, len(raw), 5)] = rng.integers(0, 256, 5)
+        size = int(rng.integers(1, 4001))
+        out = np.full(size + PADDING + 4096, 77, np.uint8)
+        _block_lz4(source, U(0), U(len(raw)), out, U(size))
+        assert (out[size + PADDING :] == 77).all()

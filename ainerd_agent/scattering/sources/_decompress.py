@@ -14,8 +14,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numpy.lib.stride_tricks import as_strided
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -25,13 +26,15 @@ U = np.uint64
 HEADER = 12
 """Bytes before the first block."""
 
-PADDING = 32
-"""Bytes that every buffer has beyond its content, because bytes are copied eight at a time and more than needed."""
+AT_ONCE = 16
+"""Bytes that are copied at once, needed or not."""
+
+PADDING = 2 * AT_ONCE
+"""Bytes that every buffer has beyond its content, for what is copied without need."""
 
 LARGEST_BLOCK = 1 << 24
 """Bytes; a larger block is damage, or nobody's wish."""
 
-_Word = np.dtype([("x", "u8")])
 _compiled = njit(nogil=True, cache=True)
 
 
@@ -51,7 +54,6 @@ class Workspace:
     def make_room(self, capacity: int) -> None:
         """Have a `source` for so many bytes."""
         self.source: NDArray[np.uint8] = np.zeros(capacity + PADDING, np.uint8)
-        self._source_words = words(self.source)
 
     @property
     def capacity(self) -> int:
@@ -77,12 +79,7 @@ class Workspace:
         if block <= 0 or block % (8 * out.itemsize):
             return False
         self._hold(block)
-        return bool(
-            _bitshuffle_lz4(
-                *(self.source, self._source_words, size, out, block // out.itemsize),
-                *(self._planes, self._plane_words, self._octets, spans),
-            )
-        )
+        return bool(_bitshuffle_lz4(self.source, size, out, block // out.itemsize, self._planes, self._octets, spans))
 
     def lz4(self, size: int, out: Array) -> bool:
         """Decompress `source[:size]` (HDF5 filter 32004) into `out`, of any type; False where it is damaged."""
@@ -90,11 +87,7 @@ class Workspace:
         if block <= 0:
             return False
         self._hold(block)
-        return bool(
-            _lz4_blocks(
-                self.source, self._source_words, size, out.view(np.uint8), block, self._planes, self._plane_words
-            )
-        )
+        return bool(_lz4_blocks(self.source, size, out.view(np.uint8), block, self._planes))
 
     def _opened(self, size: int, expected: int) -> int:
         """Bytes of a block by the header; 0 where it belongs to other data than expected, or is none."""
@@ -106,7 +99,6 @@ class Workspace:
         if self._block < block:
             self._block = block
             self._planes = np.empty((block + PADDING + 7) // 8 * 8, np.uint8)
-            self._plane_words = words(self._planes)
             self._octets = np.empty(block // 8 + 1, np.uint64)
 
 
@@ -119,13 +111,30 @@ def prepare(kind: str) -> None:
     space.lz4(HEADER, nothing)
 
 
-def words(buffer: NDArray[np.uint8]) -> Array:
-    """The eight bytes from each place of a buffer on, as numbers: a record is read and written wherever it lies."""
-    return as_strided(buffer[:8].view(_Word), shape=(len(buffer) - 7,), strides=(1,))
+def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    """Pointer to 16 bytes of an array of bytes."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [at]), ir.IntType(8 * AT_ONCE).as_pointer())
+
+
+def _copying(typing: Any, out: Any, to: Any, source: Any, at: Any) -> Any:
+    """What numba compiles for `_copy`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = signature.args
+        value = builder.load(_address(context, builder, kinds[2], *arguments[2:]), align=1)
+        builder.store(value, _address(context, builder, kinds[0], *arguments[:2]), align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.uint64, source, types.uint64), generate
+
+
+_copy: Any = intrinsic(_copying)
+"""`_copy(out, to, source, at)` copies 16 bytes from `source[at:]` to `out[to:]`, as one instruction does."""
 
 
 @_compiled
-def _block_lz4(source: Array, source_words: Array, at: Any, stop: Any, out: Array, out_words: Array, size: Any) -> Any:
+def _block_lz4(source: Array, at: Any, stop: Any, out: Array, size: Any) -> Any:
     """Decompress one LZ4 block, `source[at:stop]`, into `out[:size]`; False where it is damaged.
 
     The block is a row of sequences: a token, literal bytes, and a reference to bytes that were written before. Most
@@ -144,10 +153,9 @@ def _block_lz4(source: Array, source_words: Array, at: Any, stop: Any, out: Arra
                 run += more
         if run > stop - at or run > size - done:
             return False
-        out_words[done].x = source_words[at].x
-        out_words[done + U(8)].x = source_words[at + U(8)].x
-        for k in range(U(16), run, U(8)):
-            out_words[done + k].x = source_words[at + k].x
+        _copy(out, done, source, at)
+        for k in range(U(AT_ONCE), run, U(AT_ONCE)):
+            _copy(out, done + k, source, at + k)
         at += run
         done += run
         if at == stop:
@@ -167,11 +175,10 @@ def _block_lz4(source: Array, source_words: Array, at: Any, stop: Any, out: Arra
         if back == U(0) or back > done or match > size - done:
             return False
         begin = done - back
-        if back >= U(8):
-            out_words[done].x = out_words[begin].x
-            out_words[done + U(8)].x = out_words[begin + U(8)].x
-            for k in range(U(16), match, U(8)):
-                out_words[done + k].x = out_words[begin + k].x
+        if back >= U(AT_ONCE):
+            _copy(out, done, out, begin)
+            for k in range(U(AT_ONCE), match, U(AT_ONCE)):
+                _copy(out, done + k, out, begin + k)
         else:
             # The reference overlaps what it writes: a pattern that repeats, nearly always zeros.
             value = out[begin]
@@ -195,9 +202,7 @@ def _number(source: Array, at: int) -> Any:
 
 
 @_compiled
-def _lz4_blocks(
-    source: Array, source_words: Array, stop: int, out: Array, block: int, room: Array, room_words: Array
-) -> Any:
+def _lz4_blocks(source: Array, stop: int, out: Array, block: int, room: Array) -> Any:
     """Decompress the blocks of an LZ4 chunk; a block that did not shrink is stored as it is."""
     at = HEADER
     for first in range(0, len(out), block):
@@ -210,7 +215,7 @@ def _lz4_blocks(
             return False
         if compressed == length:
             out[first : first + length] = source[at : at + length]
-        elif _block_lz4(source, source_words, U(at), U(at + compressed), room, room_words, U(length)):
+        elif _block_lz4(source, U(at), U(at + compressed), room, U(length)):
             out[first : first + length] = room[:length]
         else:
             return False
@@ -245,15 +250,7 @@ def _unshuffle(planes: Array, first: int, width: int, low: int, high: int, octet
 
 @_compiled
 def _bitshuffle_lz4(
-    source: Array,
-    source_words: Array,
-    stop: int,
-    out: Array,
-    block: int,
-    planes: Array,
-    plane_words: Array,
-    octets: Array,
-    spans: Array,
+    source: Array, stop: int, out: Array, block: int, planes: Array, octets: Array, spans: Array
 ) -> Any:
     """Decompress a chunk; `block` is in pixels. Pixels beyond the last multiple of eight are stored as they are."""
     size = out.itemsize
@@ -273,7 +270,7 @@ def _bitshuffle_lz4(
         while span < len(spans) and spans[span, 1] <= first:
             span += 1
         if span < len(spans) and spans[span, 0] < first + length:
-            if not _block_lz4(source, source_words, U(at), U(at + compressed), planes, plane_words, U(length * size)):
+            if not _block_lz4(source, U(at), U(at + compressed), planes, U(length * size)):
                 return False
             width = length // 8
             block_out = out[first : first + length]

@@ -144,22 +144,29 @@ class ChunkReader:
 
     def read(self, first: int, last: int, out: NDArray[Any]) -> int:
         """See `FrameReader`."""
-        flat = out.view(self._type)
-        there = last - first
-        for start, corners in _corners(self._chunk, self._dataset.shape, self._lead, first, last):
-            if self._whole_frames:
-                written = self._read_chunk(corners[0], flat[start - first].reshape(-1))
-            else:
-                written = all(self._read_part(corner, start, first, last, flat) for corner in corners)
-            if not written:
-                there = max(0, start - first)
-                break
+        plain = out.view(self._type)
+        there = self._read_frames(first, last, plain) if self._whole_frames else self._read_parts(first, last, plain)
         if self._swapped:
-            flat[:there].byteswap(inplace=True)
+            plain[:there].byteswap(inplace=True)
         return there
 
+    def _read_frames(self, first: int, last: int, out: NDArray[Any]) -> int:
+        """Each chunk is one frame."""
+        flat = out.reshape(len(out), -1)
+        for number in range(first, last):
+            if not self._read_chunk((*self._lead, number, 0, 0), flat[number - first]):
+                return number - first
+        return last - first
+
+    def _read_parts(self, first: int, last: int, out: NDArray[Any]) -> int:
+        """Chunks are several frames, or parts of them."""
+        for start, corners in _corners(self._chunk, self._dataset.shape, self._lead, first, last):
+            if not all(self._read_part(corner, start, first, last, out) for corner in corners):
+                return max(0, start - first)
+        return last - first
+
     def _read_part(self, corner: tuple[int, ...], start: int, first: int, last: int, out: NDArray[Any]) -> bool:
-        """Copy what lies in `out` of a chunk that is not one frame."""
+        """Copy what lies in `out` of one chunk; False where it has not been written."""
         if not hasattr(self._local, "part"):
             self._local.part = np.empty(math.prod(self._chunk), self._type)
         part: NDArray[Any] = self._local.part

@@ -21,7 +21,7 @@ from ainerd_agent.scattering.sources.read_ahead import Buffers, ReadAhead, n_thr
 from ainerd_agent.scattering.sources.stack import Stack
 from ainerd_agent.scattering.sources.stamps import Stamps
 
-BLOCK_BYTES = 6 << 20
+BLOCK_BYTES = 12 << 20
 """Of a block: several of them, decompressed ahead, should still be in the cache when they are used."""
 
 MOST_FRAMES = 256
