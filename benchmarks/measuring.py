@@ -9,6 +9,7 @@ matrix products where it names an older processor.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import importlib.util
@@ -82,9 +83,12 @@ def with_peak(work: Callable[[], Any]) -> tuple[Any, int]:
     """Do the work; give its result, and by how much the memory of this process grew meanwhile at most, in bytes.
 
     Linux keeps the highest resident memory of a process and forgets it on request, so that nothing has to be sampled,
-    and the memory of numba, BLAS and torch is counted.
+    and the memory of numba, BLAS and torch is counted. What was freed before is given back first, or the work would
+    find room in it that is not counted.
     """
     gc.collect()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before = resident()
     result = work()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +27,9 @@ SMALL = 500_000
 NOISY = 10.0
 """Variance of the fluctuations above which a product is taken in double precision: shot noise of sparse counts, which
 is subtracted from the product in the end."""
+
+PRODUCT = 1024
+"""Pixels whose fluctuations are made and multiplied at once."""
 
 NO_FRAME = -3
 """Number of the frame before the first one."""
@@ -224,9 +228,15 @@ class NumbaFold:
 
 
 def _gram(part: NDArray[Any], start: int, weight: FloatArray, mean: FloatArray, dtype: np.dtype[Any]) -> NDArray[Any]:
-    fluctuation = np.empty((len(weight), len(mean)), dtype=dtype)
-    kernels.normalise(part, start, weight.astype(dtype), mean.astype(dtype), fluctuation)
-    product: NDArray[Any] = fluctuation @ fluctuation.T
+    """The product, from some pixels after the others: the fluctuations of a whole bin would double the memory."""
+    product = np.zeros((len(weight), len(weight)), dtype=dtype)
+    weight, mean = weight.astype(dtype), mean.astype(dtype)
+    n_parts = -(-len(mean) // PRODUCT)
+    edges = np.linspace(0, len(mean), n_parts + 1).astype(int)
+    for first, stop in pairwise(edges.tolist()):
+        fluctuation = np.empty((len(weight), stop - first), dtype=dtype)
+        kernels.normalise(part, start + first, weight, mean[first:stop], fluctuation)
+        product += fluctuation @ fluctuation.T
     product /= len(mean)
     return product
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, MapStack, PhotonEvents
@@ -18,6 +20,8 @@ from ainerd_agent.scattering.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.resampling import Band, resize_band
 
 NO_SCALE = np.empty((0, 0))
+# What rows with less of their weight than this are made of is the tail of a filter, down to rounding.
+_EMPTY = 1e-6
 
 
 class Fold(Protocol):
@@ -121,6 +125,8 @@ class Accumulation:
     replace_diagonal : bool
     unit_mean : bool
         <I> is one: counts are divided by a static image.
+    threads : int
+        That make maps, each of other bins.
 
     Attributes
     ----------
@@ -140,6 +146,7 @@ class Accumulation:
         excluded: frozenset[int],
         replace_diagonal: bool,
         unit_mean: bool,
+        threads: int = 1,
     ) -> None:
         self.layout = layout
         self.n_frames = n_frames
@@ -149,6 +156,7 @@ class Accumulation:
         self._excluded = excluded
         self._replace_diagonal = replace_diagonal
         self._unit_mean = unit_mean
+        self._threads = threads
         self._band = resize_band(n_frames, size, sigma)
         self._width = self._band.weights.shape[1]
         self._waiting: deque[Segment] = deque()
@@ -253,8 +261,9 @@ class Accumulation:
     def maps(self, intensity: FloatArray | None = None, *, partial: bool = False) -> TwoTime:
         """Make the maps of the frames folded so far; `intensity` is handed on.
 
-        Where frames were left out, the weights of the others make up for it. A row none of whose frames is left is
-        interpolated between the rows beside it; with `partial` it is NaN instead.
+        Where frames were left out, the weights of the others make up for it. A row none of whose frames is left, or
+        none but those in the far tail of its filter (a millionth of its weight), is interpolated between the rows
+        beside it; with `partial` it is NaN instead.
         """
         layout, diagonal = self.layout, self._diagonal
         if diagonal.n_frames < 2 and not partial:
@@ -264,7 +273,7 @@ class Accumulation:
             )
         cell_size = layout.cell_size
         c2 = np.full((layout.n_bins, self.size, self.size), np.nan, dtype=np.float32)
-        rows = np.flatnonzero(self._weight > 0)
+        rows = np.flatnonzero(self._weight > _EMPTY)
         if intensity is None:
             intensity = np.full(self.n_frames, np.nan)
         if partial and (self._raw == 0).any():  # nothing to be seen yet
@@ -286,7 +295,8 @@ class Accumulation:
         filled[rows] = False
         fill = _interpolation(rows, self.size) if filled.any() and not partial else None
         edges = layout.bin_edges
-        for number in range(layout.n_bins):
+
+        def make(number: int) -> None:
             pixels = slice(int(edges[number]), int(edges[number + 1]))
             product = self._fold.gram(pixels, rows, weight, mean_of_pixel[pixels])
             if correction is not None:
@@ -297,6 +307,15 @@ class Accumulation:
                 c2[number] = product
             else:
                 c2[number][np.ix_(rows, rows)] = product
+
+        if self._threads == 1:
+            for number in range(layout.n_bins):
+                make(number)
+        else:
+            # A bin is too small for the threads of BLAS: where processors are busy, they wait for each other ten times
+            # as long as they work.
+            with ThreadPoolExecutor(self._threads) as pool, threadpool_limits(1, user_api="blas"):
+                list(pool.map(make, range(layout.n_bins)))
         return TwoTime(
             c2=c2,
             mean_counts=self._raw / (diagonal.n_frames * layout.bin_size),

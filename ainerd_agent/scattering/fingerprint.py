@@ -19,6 +19,8 @@ from ainerd_agent.records import (
     NumberedFrames,
     PhotonEvents,
 )
+from ainerd_agent.scattering.g2 import smoothing_of
+from ainerd_agent.scattering.map_relaxations import fit_maps
 from ainerd_agent.scattering.partition import Partition
 from ainerd_agent.scattering.quality import assess
 from ainerd_agent.scattering.sources import FrameTimeoutError
@@ -119,6 +121,12 @@ def fingerprint(
         quality=assess(result, n_missing=n_missing),
         g2=g2,
         lags=lags,
+        relaxations=fit_maps(
+            result.c2,
+            duration,
+            smoothing=smoothing_of(result.n_frames, options.size, measurement.frame_time, options.sigma),
+            filled=result.filled,
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -211,3 +211,14 @@ def _positions(sized: Any, rows: FloatArray, columns: FloatArray) -> tuple[Float
     """Place (z along the beam, y, x) of pixels in the laboratory, m, with the sample at the origin."""
     z, y, x = sized.calc_pos_zyx(d1=rows, d2=columns, do_parallax=True)
     return z, y, x
+
+
+def describe(geometry: DetectorGeometry) -> dict[str, Any]:
+    """What there is to know of a geometry, in words and numbers, to be kept beside results."""
+    match geometry:
+        case Geometry():
+            return asdict(geometry)
+        case PoniGeometry():
+            return {"pyFAI": dict(geometry.integrator.get_config())}
+        case _:
+            return {"geometry": type(geometry).__name__}

@@ -22,32 +22,16 @@ from numpy.typing import ArrayLike
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.fringe_fit import STEPS, best_start, designs_of, fit_fringes, fractions_of
 from ainerd_agent.scattering.fringes import Rises, chance, frequencies, rises, significance
 from ainerd_agent.scattering.g2 import G2
-from ainerd_agent.scattering.least_squares import minimise, moved_by
-from ainerd_agent.scattering.relaxation import (
-    BASELINE,
-    CONTRAST,
-    EXPONENT,
-    EXPONENTS,
-    LOG_TAU,
-    MIN_GROUPS,
-    NAN,
-    Curve,
-    averaged_lags,
-    decay,
-    student_factor,
-    usable_curve,
-)
+from ainerd_agent.scattering.relaxation import EXPONENT, LOG_TAU, MIN_GROUPS, NAN, Curve, usable_curve
 
 ALPHA = 0.01
 """Rate of false alarms: how often fringes are reported where there are none."""
 
 SPREADS = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Relative widths of the frequencies in a bin that are tried where the direction of the flow is not known."""
-
-STEPS = (np.arange(5) - 2) / 5
-"""Middles of five equal parts of a width of one."""
 
 N_AZIMUTHS = 24
 """Flow directions that are tried, over half a turn."""
@@ -174,7 +158,7 @@ def fit_heterodyne(
     return _together(
         [curves[index] for index in usable],
         [told for index in usable if (told := found[index]) is not None],
-        _designs(q[usable], azimuth[usable], q_width, azimuth_width),
+        designs_of(q[usable], azimuth[usable], q_width, azimuth_width),
         q[usable],
         azimuth[usable],
         alpha,
@@ -193,15 +177,15 @@ def _of_bin(curve: Curve, told: Rises | None, alpha: float) -> Fringes:
     strongest = told.frequency[np.unravel_index(told.strength.argmax(), told.strength.shape)[1]]
     # The direction of the bin to the flow is not known here, so how far its fringes wash out is tried.
     candidates = np.array(list(product(strongest * np.linspace(0.75, 1.33, 30), SPREADS)))
-    start, best = _start(curve, candidates[:, :1] * (1 + candidates[:, 1:] * STEPS))
+    start, best = best_start(curve, candidates[:, :1] * (1 + candidates[:, 1:] * STEPS))
     frequency, spread = candidates[best]
-    found = _fit([curve], [(1 + spread * STEPS)[:, None]], np.array([frequency]), [start])
+    found = fit_fringes([curve], [(1 + spread * STEPS)[:, None]], np.array([frequency]), [start])
     log_tau, exponent = found.values[2 + LOG_TAU], found.values[2 + EXPONENT]
     frequency = abs(float(found.values[1]))
     return Fringes(
         frequency=frequency,
         frequency_error=float(found.errors[1]),
-        **_fractions(found),
+        **fractions_of(found),
         tau=float(np.exp(log_tau)),
         tau_error=float(np.exp(log_tau) * found.errors[2 + LOG_TAU]),
         exponent=float(exponent),
@@ -247,11 +231,11 @@ def _together(
         )
     strength = significance(groups, np.ones((1, len(groups))))[0]
     motion = motions[np.unravel_index(strength.argmax(), strength.shape)[1]]
-    fit = _fit(
+    fit = fit_fringes(
         curves,
         designs,
         motion,
-        [_start(each, (design @ motion)[None])[0] for each, design in zip(curves, designs, strict=True)],
+        [best_start(each, (design @ motion)[None])[0] for each, design in zip(curves, designs, strict=True)],
     )
     x, y = fit.values[1:3]
     covariance = fit.covariance[1:3, 1:3]
@@ -264,169 +248,9 @@ def _together(
         velocity_error=velocity_error,
         flow_azimuth=flow_azimuth,
         flow_azimuth_error=float(np.degrees(np.sqrt(across @ covariance @ across) / velocity)),
-        **_fractions(fit),
+        **fractions_of(fit),
         p_value=p_value,
         significant=True,
         message=f"relative motion of {velocity:.3g} nm/s along {flow_azimuth:.0f} degrees, p = {p_value:.2g}",
         bins=bins,
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Start:
-    """Parameters of a bin to begin with: of its relaxation, shape (4,), and 2 x (1 - x)."""
-
-    relaxation: FloatArray
-    depth: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fit:
-    """2 x (1 - x), the motion, and four parameters of each bin, with their covariance."""
-
-    values: FloatArray
-    covariance: FloatArray
-
-    @property
-    def errors(self) -> FloatArray:
-        return np.sqrt(np.diag(self.covariance))
-
-
-def _start(curve: Curve, frequencies_: FloatArray) -> tuple[_Start, int]:
-    """The best of a grid of relaxations and of given frequencies; what enters linearly follows by least squares.
-
-    Parameters
-    ----------
-    frequencies_ : ndarray, shape (n, m)
-        Candidates, each of which averages over m frequencies.
-
-    Returns
-    -------
-    start : _Start
-    best : int
-        Which of the candidates.
-    """
-    lags, square = curve.lags, curve.sigma**-2.0
-    grid = np.array(list(product(np.linspace(np.log(lags[-1] / 20), np.log(lags[-1] * 10), 16), (0.6, 1.0, 1.6))))
-    shape = np.stack([decay(lags, *each)[0] for each in grid])
-    beat = np.mean([np.cos(np.multiply.outer(each, lags)) for each in frequencies_.T], axis=0) - 1
-    # The normal equations of values = baseline + contrast * shape + contrast * depth * shape * beat, for all at once.
-    normal, right = np.empty((len(grid), len(beat), 3, 3)), np.empty((len(grid), len(beat), 3))
-    normal[..., 0, 0] = square.sum()
-    normal[..., 0, 1] = normal[..., 1, 0] = (shape @ square)[:, None]
-    normal[..., 1, 1] = (shape**2 @ square)[:, None]
-    normal[..., 0, 2] = normal[..., 2, 0] = shape @ (square * beat).T
-    normal[..., 1, 2] = normal[..., 2, 1] = shape**2 @ (square * beat).T
-    normal[..., 2, 2] = shape**2 @ (square * beat**2).T
-    right[..., 0] = square @ curve.values
-    right[..., 1] = (shape @ (square * curve.values))[:, None]
-    right[..., 2] = shape @ (square * curve.values * beat).T
-    normal += 1e-9 * np.trace(normal, axis1=2, axis2=3)[..., None, None] / 3 * np.eye(3)
-    linear = np.linalg.solve(normal, right[..., None])[..., 0]
-    gain = np.where(linear[..., 1] > 0, (linear * right).sum(axis=-1), -np.inf)
-    relaxation, best = (int(each) for each in np.unravel_index(gain.argmax(), gain.shape))
-    baseline, contrast, product_ = linear[relaxation, best]
-    contrast = max(float(contrast), 1e-6)
-    return _Start(
-        np.array([baseline, contrast, *grid[relaxation]]), float(np.clip(product_ / contrast, 0.02, 0.48))
-    ), best
-
-
-def _fit(curves: list[Curve], designs: list[FloatArray], motion: FloatArray, starts: list[_Start]) -> _Fit:
-    """Least squares over one or many bins, which share the fraction and the motion.
-
-    Parameters
-    ----------
-    designs : list of ndarray, shape (n, len(motion))
-        Frequencies that a bin averages over are `design @ motion`.
-    """
-    n_shared = 1 + len(motion)
-    rows = np.cumsum([0, *(len(curve.lags) for curve in curves)])
-    points = [averaged_lags(curve.lags, curve.width) for curve in curves]
-
-    def model(parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
-        residuals, slopes = np.empty(rows[-1]), np.zeros((rows[-1], len(parameters)))
-        for index, curve in enumerate(curves):
-            own = slice(n_shared + 4 * index, n_shared + 4 * index + 4)
-            part = slice(rows[index], rows[index + 1])
-            value, by_shared, by_own = _model(
-                *points[index], parameters[own], parameters[0], parameters[1:n_shared], designs[index]
-            )
-            residuals[part] = (value - curve.values) / curve.sigma
-            slopes[part, :n_shared] = by_shared / curve.sigma[:, None]
-            slopes[part, own] = by_own / curve.sigma[:, None]
-        return residuals, slopes
-
-    start = np.concatenate(
-        [[np.median([each.depth for each in starts])], motion, *(each.relaxation for each in starts)]
-    )
-    low, high = np.full(len(start), -np.inf), np.full(len(start), np.inf)
-    low[0], high[0] = 0.0, 0.5
-    for index, curve in enumerate(curves):
-        at = n_shared + 4 * index
-        low[at + CONTRAST] = 0.0
-        low[at + LOG_TAU], high[at + LOG_TAU] = np.log(curve.lags[0] / 100), np.log(curve.lags[-1] * 1000)
-        low[at + EXPONENT], high[at + EXPONENT] = EXPONENTS
-    found = minimise(model, start, low, high)
-    changes = np.zeros((rows[-1], sum(len(curve.deviations) for curve in curves)))
-    column = 0
-    for index, curve in enumerate(curves):  # the groups of different bins are independent
-        stop = column + len(curve.deviations)
-        changes[rows[index] : rows[index + 1], column:stop] = (curve.deviations / curve.sigma).T
-        column = stop
-    moved = moved_by(found.slopes, changes)
-    n_groups = column - len(curves) + 1
-    return _Fit(found.values, moved @ moved.T * student_factor(n_groups) ** 2)
-
-
-def _model(
-    at: FloatArray, share: FloatArray, own: FloatArray, depth: float, motion: FloatArray, design: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """g2 of a bin, and its slopes by what bins share (the depth and the motion) and by what is the bin's own."""
-    shape, by_tau, by_exponent = decay(at, own[LOG_TAU], own[EXPONENT])
-    phase = np.multiply.outer(design @ motion, at)
-    fringe = np.cos(phase).mean(axis=0)
-    turning = np.einsum("jk,jml->kml", design, np.sin(phase)) / len(design) * at
-    factor = 1 - depth * (1 - fringe)
-
-    def averaged(values: FloatArray) -> FloatArray:
-        return np.asarray((share * values).sum(axis=0))
-
-    value, contrast = averaged(shape * factor), own[CONTRAST]
-    by_own = [
-        np.ones(len(value)),
-        value,
-        contrast * averaged(by_tau * factor),
-        contrast * averaged(by_exponent * factor),
-    ]
-    by_shared = [
-        -contrast * averaged(shape * (1 - fringe)),
-        *(-contrast * depth * averaged(shape * each) for each in turning),
-    ]
-    return own[BASELINE] + contrast * value, np.stack(by_shared, axis=1), np.stack(by_own, axis=1)
-
-
-def _designs(q: FloatArray, azimuth: FloatArray, q_width: float, azimuth_width: float) -> list[FloatArray]:
-    """What the frequencies of each bin are in terms of the velocity: q times the unit vectors it spans."""
-    q_steps = STEPS * q_width if q_width else np.zeros(1)
-    azimuth_steps = STEPS * azimuth_width if azimuth_width else np.zeros(1)
-    designs = []
-    for each_q, each_azimuth in zip(q, azimuth, strict=True):
-        angles = np.radians(each_azimuth + azimuth_steps)
-        units = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        designs.append(((each_q + q_steps)[:, None, None] * units).reshape(-1, 2))
-    return designs
-
-
-def _fractions(fit: _Fit) -> dict[str, float]:
-    """The fraction x and its error, from 2 x (1 - x), which hardly changes with x near 1/2."""
-    depth, error = float(fit.values[0]), float(fit.errors[0])
-
-    def fraction(at: float) -> float:
-        return float((1 - np.sqrt(1 - 2 * np.clip(at, 0, 0.5))) / 2)
-
-    value = fraction(depth)
-    return {
-        "fraction": value,
-        "fraction_error": max(fraction(depth + error) - value, value - fraction(depth - error)),
-    }

@@ -125,6 +125,7 @@ def fit_relaxation(
     baseline: float | None = None,
     exponent: float | None = None,
     lag_range: tuple[float, float] | None = None,
+    max_steps: int = 100,
 ) -> tuple[Relaxation, ...]:
     """Fit each bin.
 
@@ -136,6 +137,8 @@ def fit_relaxation(
         Values that are known; free by default. 1 is the baseline of a bin whose static image is right.
     lag_range : tuple of float, optional
         First and last lag that are used.
+    max_steps : int
+        After so many the relaxation time counts as not determined.
 
     Returns
     -------
@@ -151,7 +154,7 @@ def fit_relaxation(
         raise MapError(f"the exponent must lie between {EXPONENTS[0]} and {EXPONENTS[1]}, not at {exponent:g}")
     if lag_range is not None and not 0 <= lag_range[0] < lag_range[1]:
         raise MapError(f"the range of lags must rise from 0 or more, not go from {lag_range[0]:g} to {lag_range[1]:g}")
-    return tuple(_fit(usable_curve(g2, index, lag_range), baseline, exponent) for index in range(g2.n_bins))
+    return tuple(_fit(usable_curve(g2, index, lag_range), baseline, exponent, max_steps) for index in range(g2.n_bins))
 
 
 def relaxation_curve(lags: FloatArray, fit: Relaxation) -> FloatArray:
@@ -193,7 +196,7 @@ def student_factor(n_groups: int) -> float:
     return float(stdtrit(n_groups - 1, ndtr(2.0)) / 2)
 
 
-def _fit(curve: Curve, baseline: float | None, exponent: float | None) -> Relaxation:
+def _fit(curve: Curve, baseline: float | None, exponent: float | None, max_steps: int) -> Relaxation:
     n = len(curve.lags)
     fixed = {BASELINE: baseline, EXPONENT: exponent}
     free = [number for number in range(4) if fixed.get(number) is None]
@@ -221,7 +224,7 @@ def _fit(curve: Curve, baseline: float | None, exponent: float | None) -> Relaxa
 
     low = np.array([-np.inf, -np.inf, np.log(first / 100), EXPONENTS[0]])
     high = np.array([np.inf, np.inf, np.log(last * 100), EXPONENTS[1]])
-    found = minimise(model, start[free], low[free], high[free])
+    found = minimise(model, start[free], low[free], high[free], max_steps=max_steps)
     full = whole(found.values)
     # A parameter at its bound keeps the error that it would have without the bound, and lends it to the others.
     errors = np.zeros(4)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Bins, Fingerprints, Origin
 from ainerd_agent.scattering.fingerprint import age_average, relaxation_time
+from ainerd_agent.scattering.map_relaxations import fit_maps
 from ainerd_agent.scattering.quality import map_quality
 
 ORIGIN_COLUMNS = ("x", "y", "time", "q", "azimuth")
@@ -65,7 +66,13 @@ class StoredMaps:
         return float(np.percentile(levels, 5))
 
     def fingerprints(
-        self, raw_uid: str, time: float, *, baseline: float, duration: float = float("nan")
+        self,
+        raw_uid: str,
+        time: float,
+        *,
+        baseline: float,
+        contrast: float | None = None,
+        duration: float = float("nan"),
     ) -> Iterator[Fingerprints]:
         """Each map as a measurement with one bin.
 
@@ -77,6 +84,8 @@ class StoredMaps:
             Seconds since the epoch, for maps whose time is not in a column.
         baseline : float
             Value of uncorrelated times, subtracted.
+        contrast : float, optional
+            Of the speckles, where it is known; estimated from each map where not.
         duration : float
             Seconds that a side of the maps spans, where it is known.
         """
@@ -89,8 +98,7 @@ class StoredMaps:
             start = float(row.get("time", time))
             c2 = stored.astype(np.float32)[None] - np.float32(baseline)
             correlation = age_average(c2)
-            beside = np.diagonal(c2[0], offset=1)
-            contrast = np.array([beside.mean(dtype=np.float64)])
+            found = np.array([_contrast_of(c2[0]) if contrast is None else contrast])
             yield Fingerprints(
                 origin=Origin(
                     raw_uid=raw_uid,
@@ -109,13 +117,21 @@ class StoredMaps:
                 ),
                 duration=duration,
                 mean_counts=np.full(1, np.nan),
-                contrast=contrast,
+                contrast=found,
                 # Lag 0 of a map from elsewhere may hold shot noise.
-                quality=map_quality(c2, contrast),
+                quality=map_quality(c2, found),
                 tau=relaxation_time(correlation[:, 1:], lags[1:]),
                 g2=1 + correlation,
                 lags=lags,
+                relaxations=fit_maps(c2, duration),
             )
+
+
+def _contrast_of(c2: NDArray[np.float32]) -> float:
+    """Level beside the diagonal; of a map that relaxes within a step nothing is left there but its noise."""
+    quarter = max(1, len(c2) // 4)
+    beside = np.diagonal(c2, offset=1).mean(dtype=np.float64)
+    return float(max(beside, c2[:quarter, -quarter:].std(dtype=np.float64)))
 
 
 def read_maps(path: Path, *, key: str | None = None) -> StoredMaps:

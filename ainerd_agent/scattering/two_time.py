@@ -234,20 +234,23 @@ class TwoTimeStream:
         (segment,) = self._intake.segments(frames, None)
         movie = np.asarray(segment.data)
 
-        def of_bin(index: int) -> tuple[NDArray[np.float32], int, int]:
+        c2 = np.empty((self.n_bins, self._size, self._size), dtype=np.float32)
+
+        def of_bin(index: int) -> tuple[int, int]:
             layout = self._layout.only(index)
             addresses = Addresses.of(layout.pixels, layout.slabs, movie.shape[1], movie.itemsize)
             state = self._new_state(len(movie), layout, threads=1)
             for start in range(0, len(movie), CHUNK):
                 part = slice(start, start + CHUNK)
                 state.add(replace(segment, numbers=segment.numbers[part], data=movie[part], addresses=addresses))
-            return state.maps().c2[0], state.n_saturated, state.n_readings
+            c2[index] = state.maps().c2[0]
+            return state.n_saturated, state.n_readings
 
         # Each thread has its own bin, so its products must not start threads again.
         with ThreadPoolExecutor(self._threads) as pool, threadpool_limits(1, user_api="blas"):
-            maps, saturated, readings = zip(*pool.map(of_bin, range(self.n_bins)), strict=True)
+            saturated, readings = zip(*pool.map(of_bin, range(self.n_bins)), strict=True)
         self._check_saturation(sum(saturated), sum(readings))
-        return np.stack(maps)
+        return c2
 
     def _check_saturation(self, n_saturated: int, n_readings: int) -> None:
         share = n_saturated / max(1, n_readings)
@@ -302,6 +305,7 @@ class TwoTimeStream:
             excluded=self._excluded,
             replace_diagonal=self._replace,
             unit_mean=self._unit_mean,
+            threads=threads if self._device is None else 1,
         )
 
 

@@ -65,7 +65,7 @@ def test_chance_is_no_loss():
     assert stream.result().bad_frames.size == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     block=st.integers(1, 300),
     losses=st.lists(st.tuples(st.integers(0, 299), st.integers(1, 120)), max_size=3),

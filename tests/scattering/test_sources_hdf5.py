@@ -78,7 +78,7 @@ def test_every_filter_and_type_gives_the_same_frames(tmp_path, small_blocks, nam
     np.testing.assert_array_equal(np.concatenate(blocks), frames)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     n=st.integers(1, 12),
     chunk=st.tuples(st.integers(1, 5), st.integers(1, BIG[0]), st.integers(1, BIG[1])),

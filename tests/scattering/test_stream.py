@@ -29,6 +29,32 @@ def test_a_map_can_be_looked_at_while_frames_come(bad_frames):
     np.testing.assert_allclose(stream.result().c2, two_time(frames, LABELS, size=40), atol=1e-6)
 
 
+def test_maps_are_the_same_with_any_number_of_threads_and_without_those_of_blas(monkeypatch):
+    from threadpoolctl import threadpool_info
+
+    from ainerd_agent.scattering._numba_fold import NumbaFold
+
+    used = []
+    gram = NumbaFold.gram
+
+    def watched(self, *arguments):
+        used.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return gram(self, *arguments)
+
+    labels = np.repeat([1, 2, 3], 16).reshape(6, 8)
+    frames = frames_of(200)
+    maps = []
+    for threads in (1, 2):
+        stream = TwoTimeStream(labels, 200, size=40, threads=threads)
+        stream.add(frames)
+        if threads == 2:
+            monkeypatch.setattr(NumbaFold, "gram", watched)
+        maps.append(stream.result().c2)
+    assert used
+    assert set(used) == {1}
+    np.testing.assert_allclose(maps[0], maps[1], atol=1e-6)
+
+
 def test_before_the_first_frame_there_is_nothing_to_see():
     assert np.isnan(TwoTimeStream(LABELS, 10, size=8).partial().c2).all()
     with pytest.raises(FrameError, match="at least 2 frames, got 0"):

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage.transform import resize
 
@@ -65,7 +65,7 @@ def shrink(matrix, good, n_frames, size, sigma):
         along_rows = None if sigma is None else (sigma, 0)
         weights = resize(np.eye(n_frames), (size, n_frames), anti_aliasing_sigma=along_rows, **options)[:, good]
     total = weights.sum(axis=1)
-    seen = np.flatnonzero(total > 1e-12)
+    seen = np.flatnonzero(total > 1e-6)
     weights = weights[seen] / total[seen][:, None]
     fill = np.stack([np.interp(np.arange(size), seen, column) for column in np.eye(len(seen))], axis=1)
     return fill @ weights @ matrix @ weights.T @ fill.T
@@ -196,6 +196,10 @@ def event_blocks(frames, rng, size, split=False):
     device=st.sampled_from([None, "cpu"]),
     seed=st.integers(0, 2**32 - 1),
 )
+@example(  # beside the gap, a row keeps 1e-14 of its weight: as good as none
+    n_frames=80, size=64, n_bins=1, normalise="static", diagonal="neighbours", rings=False, flat=False, dead_time=0.0,
+    sigma=None, blocks=[1], known=False, bad=set(), gap=True, device=None, seed=0,
+)  # fmt: skip
 def test_every_option_equals_the_definition(
     n_frames, size, n_bins, normalise, diagonal, rings, flat, dead_time, sigma, blocks, known, bad, gap, device, seed
 ):

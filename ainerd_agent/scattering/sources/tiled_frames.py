@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,11 @@ ATTEMPTS = 5
 PAUSE = 0.1
 """Seconds before the second attempt."""
 
-PASSING = (422, 429, 500, 502, 503, 504)
-"""HTTP status after which the same request may succeed. 422 is what Tiled answers while a stack of frames grows and
-its shape in the catalog and in the file are not the same."""
+PASSING = 422
+"""HTTP status after which the same request may succeed: what Tiled answers while a stack of frames grows and its shape
+in the catalog and in the file are not the same. Its client does not ask again then. It does, by itself, after a broken
+connection, 429 and 5xx: up to 10 times or for 45 seconds. Repeating that here would take minutes for a server that is
+gone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +54,8 @@ class TiledFrames:
     Raises
     ------
     FrameError
-        The array has another number of dimensions, or fewer frames. When it is read: the server does not give the
-        frames, after some attempts.
+        It is no array, holds no real numbers, has another number of dimensions, or fewer frames. When it is read: the
+        server does not give the frames, after some attempts.
     """
 
     array: Any
@@ -61,6 +64,10 @@ class TiledFrames:
     event: int | None = None
 
     def __post_init__(self) -> None:
+        if not hasattr(self.array, "shape"):
+            raise FrameError(f"what was named in Tiled is no array: {self.array!r}")
+        if np.dtype(self.array.dtype).kind not in "uifb":
+            raise FrameError(f"the array in Tiled holds {np.dtype(self.array.dtype)}, which is no counts")
         shape = tuple(self.array.shape)
         wanted = "(frames, H, W)" if self.event is None else "(events, frames, H, W)"
         if len(shape) != (3 if self.event is None else 4):
@@ -81,30 +88,34 @@ class TiledFrames:
         """Consecutive blocks of frames; `needed` changes nothing (see `HDF5Frames.blocks`)."""
         n_frames, *frame = self.shape
         size = max(1, BLOCK_BYTES // max(1, math.prod(frame) * np.dtype(self.array.dtype).itemsize))
-        with ReadAhead(self._read, THREADS) as ahead:
-            asked, stop = self.start, self.start + n_frames
-            while asked < stop or ahead:
-                while asked < stop and not ahead.full:
-                    ahead.ask(asked, min(asked + size, stop))
-                    asked = min(asked + size, stop)
-                yield ahead.take()[2]
+        ended = threading.Event()
+        with ReadAhead(partial(self._read, ended), THREADS) as ahead:
+            try:
+                asked, stop = self.start, self.start + n_frames
+                while asked < stop or ahead:
+                    while asked < stop and not ahead.full:
+                        ahead.ask(asked, min(asked + size, stop))
+                        asked = min(asked + size, stop)
+                    yield ahead.take()[2]
+            finally:
+                ended.set()  # or whoever stops, or learns of an error, would wait for attempts at other blocks
 
-    def _read(self, first: int, last: int) -> NDArray[Any]:
+    def _read(self, ended: threading.Event, first: int, last: int) -> NDArray[Any]:
         import httpx
 
         frames = slice(first, last)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 block = np.asarray(self.array[frames if self.event is None else (self.event, frames)])
-            except (httpx.HTTPError, ValueError) as error:
-                status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
-                if attempt == ATTEMPTS or not (status is None or status in PASSING):
-                    raise FrameError(
-                        f"Tiled does not give frames {first} to {last - 1} after {attempt} attempts: {error}"
-                    ) from error
-                time.sleep(PAUSE * 2 ** (attempt - 1))
-            else:
                 break
+            except (httpx.HTTPError, KeyError, ValueError) as error:  # KeyError: 410, the file is gone
+                status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+                again = status == PASSING or isinstance(error, ValueError)  # ValueError: fewer bytes than frames need
+                if attempt == ATTEMPTS or not again or ended.wait(PAUSE * 2 ** (attempt - 1)):
+                    what = str(error) or type(error).__name__
+                    raise FrameError(
+                        f"Tiled does not give frames {first} to {last - 1} after {attempt} attempts: {what}"
+                    ) from error
         if block.shape != (last - first, *self.shape[1:]):
             raise FrameError(f"Tiled gave an array of shape {block.shape} for frames {first} to {last - 1}")
         return block
