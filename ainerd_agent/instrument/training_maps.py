@@ -25,13 +25,24 @@ class SimulatedMaps:
     c2 : ndarray of float16, shape (n, 256, 256)
         As measured, with all noise.
     truth : ndarray of float16, shape (n, 256, 256)
-        |g1|**2, the same without noise and with contrast one.
+        |g1|**2, without any noise and with contrast one.
+    realised : ndarray of float16, shape (n, 256, 256)
+        As a detector without shot noise would have measured, with contrast one: the speckles of the bin are few, and
+        what they happened to do is in it.
     kind : ndarray of str, shape (n,)
+    contrast : ndarray, shape (n,)
+        Of the speckles.
+    tau : ndarray, shape (n,)
+        Lag at which the age average of the truth falls to 1/e, in units of the map's side; beyond the map, extrapolated
+        by an exponential.
     """
 
     c2: NDArray[np.float16]
     truth: NDArray[np.float16]
+    realised: NDArray[np.float16]
     kind: NDArray[np.str_]
+    contrast: NDArray[np.float64]
+    tau: NDArray[np.float64]
 
 
 def random_dynamics(rng: np.random.Generator) -> Dynamics:
@@ -62,16 +73,33 @@ def simulate_maps(n_maps: int, seed: int, *, size: int = 256) -> SimulatedMaps:
     rng = np.random.default_rng(seed)
     times = (np.arange(size) + 0.5) / size
     c2 = np.empty((n_maps, size, size), dtype=np.float16)
-    truth = np.empty_like(c2)
-    names = []
+    truth, realised = np.empty_like(c2), np.empty_like(c2)
+    contrast, tau, names = np.empty(n_maps), np.empty(n_maps), []
     for number in range(n_maps):
         dynamics = random_dynamics(rng)
         g1 = dynamics.g1(times, float(rng.uniform(0, 360)))
         n_pixels = int(np.exp(rng.uniform(np.log(100), np.log(1500))))
         counts = float(np.exp(rng.uniform(np.log(0.2), np.log(20))))
-        intensity = speckle_intensity(covariance_root(g1), n_pixels, float(rng.choice(CONTRASTS)), rng)
+        contrast[number] = rng.choice(CONTRASTS)
+        intensity = speckle_intensity(covariance_root(g1), n_pixels, contrast[number], rng)
         movie = rng.poisson(counts * intensity).astype(np.float32)
-        c2[number] = two_time(movie[:, None, :], np.ones((1, n_pixels), dtype=int), size=size)[0]
+        bin_of_pixels = np.ones((1, n_pixels), dtype=int)
+        c2[number] = two_time(movie[:, None, :], bin_of_pixels, size=size)[0]
+        realised[number] = two_time(intensity[:, None, :], bin_of_pixels, size=size)[0] / contrast[number]
         truth[number] = np.abs(g1) ** 2
+        tau[number] = relaxation_time(np.abs(g1) ** 2)
         names.append(dynamics.kind)
-    return SimulatedMaps(c2, truth, np.array(names))
+    return SimulatedMaps(c2, truth, realised, np.array(names), contrast, tau)
+
+
+def relaxation_time(truth: NDArray[np.float64]) -> float:
+    """Lag at which the age average of a noise-free map falls to 1/e, in units of its side; see `SimulatedMaps`."""
+    size = len(truth)
+    g2 = np.array([np.diagonal(truth, lag).mean() for lag in range(size)])
+    below = np.flatnonzero(g2 < np.exp(-1))
+    if below.size == 0:  # slower than the movie: the mean of its last tenth tells how much is left
+        last = slice(size - max(2, size // 10), size)
+        return float(np.arange(size)[last].mean() / size / -np.log(min(g2[last].mean(), 1 - 1e-6)))
+    after = below[0]
+    share = (g2[after - 1] - np.exp(-1)) / (g2[after - 1] - g2[after])
+    return float((after - 1 + share) / size)

@@ -3,8 +3,8 @@
 from ainerd_agent.latent.analyst import Analyst
 from ainerd_agent.latent.atlas import Atlas
 from ainerd_agent.latent.clusters import Clusters
-from ainerd_agent.latent.embedding import embed
+from ainerd_agent.latent.embedding import Embedding, embed
 from ainerd_agent.latent.encoder import Encoder, Encoding
 from ainerd_agent.latent.scaling import scale
 
-__all__ = ["Analyst", "Atlas", "Clusters", "Encoder", "Encoding", "embed", "scale"]
+__all__ = ["Analyst", "Atlas", "Clusters", "Embedding", "Encoder", "Encoding", "embed", "scale"]

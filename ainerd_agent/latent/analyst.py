@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from ainerd_agent.latent.atlas import Atlas
-from ainerd_agent.latent.encoder import Encoder
-from ainerd_agent.records import Analysis, Fingerprints, ShearStress
+from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.records import Analysis, Fingerprints, FloatArray, MapStack, ShearStress
+
+_log = logging.getLogger(__name__)
 
 
 class Analyst:
@@ -22,6 +25,7 @@ class Analyst:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self.atlas = Atlas(encoder.repeatability)
+        self._advised: set[str] = set()
 
     def analyse(self, fingerprints: Sequence[Fingerprints], stresses: Sequence[ShearStress]) -> list[Analysis]:
         """Analyse measurements in order; each counts as seen for the next.
@@ -33,8 +37,19 @@ class Analyst:
         MapError
             Maps that cannot be encoded; none of the measurements counts as seen then.
         """
-        encoding = self.encoder.measure(np.concatenate([each.c2 for each in fingerprints]))
+        maps = np.concatenate([each.c2 for each in fingerprints])
+        contrast = np.concatenate([each.contrast for each in fingerprints])
+        return self.judge(fingerprints, stresses, encoding_of(self.encoder, maps, contrast))
+
+    def judge(
+        self, fingerprints: Sequence[Fingerprints], stresses: Sequence[ShearStress], encoding: Encoding
+    ) -> list[Analysis]:
+        """As `analyse`, of maps whose `encoding_of` is known; the maps themselves are not looked at."""
         cluster, distance = self.encoder.clusters.predict(encoding.latents)
+        unlike = None
+        if (limits := self.encoder.familiarity) is not None:
+            unlike = limits.unlike(encoding.misfit, distance)
+            self._advise(fingerprints, limits.advice(encoding.misfit, distance))
         analyses, first = [], 0
         for each, stress in zip(fingerprints, stresses, strict=True):
             part = slice(first, first + len(each.bins))
@@ -48,6 +63,22 @@ class Analyst:
                     novelty=self.atlas.add(encoding.latents[part], each.bins.azimuth, each.bins.q),
                     reconstruction_error=encoding.reconstruction_error[part],
                     stress=stress,
+                    unlike=None if unlike is None else unlike[part],
                 )
             )
         return analyses
+
+    def _advise(self, fingerprints: Sequence[Fingerprints], advice: str | None) -> None:
+        """Say it once a run: at every measurement nobody would read it."""
+        runs = {each.origin.raw_uid for each in fingerprints} - self._advised
+        if advice is not None and runs:
+            self._advised |= runs
+            _log.warning("Run %s: %s", ", ".join(sorted(runs)), advice)
+
+
+def encoding_of(encoder: Encoder, maps: MapStack, contrast: FloatArray) -> Encoding:
+    """Encode maps (n, size, size) of this package, whose contrast (n,) their frames told.
+
+    Where counts were too few to tell, the map has to.
+    """
+    return encoder.measure(maps, contrast=np.where(contrast > 0, contrast, np.nan))

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ainerd_agent.errors import MapError, ModelError
+from ainerd_agent.latent.clusters import Latents, check_latents
+from ainerd_agent.latent.neighbours import NeighbourIndex
 from ainerd_agent.records import FloatArray
 
-Latents = NDArray[np.float32]
+COLUMN = "column."
+"""Before the names of columns in a file, so that they cannot be mistaken for the latents."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """The nearest of stored latents.
+
+    Attributes
+    ----------
+    index : ndarray, shape (m, k)
+        Number in the atlas; also that of the row in `Atlas.table`.
+    distance : ndarray, shape (m, k)
+    """
+
+    index: NDArray[np.int64]
+    distance: FloatArray
 
 
 class Atlas:
@@ -25,12 +50,19 @@ class Atlas:
 
     def __init__(self, repeatability: float) -> None:
         self._assumed = repeatability
-        self._buffer: Latents = np.empty((0, 0), dtype=np.float32)
-        self._length = 0
+        self._index: NeighbourIndex | None = None
+        self._table: dict[str, list[NDArray[Any]]] = {}
         self._partner_distances: list[FloatArray] = []
 
     def __len__(self) -> int:
-        return self._length
+        return 0 if self._index is None else len(self._index)
+
+    @property
+    def table(self) -> dict[str, NDArray[Any]]:
+        """What is known of each latent: columns of one value for each, in the order they came."""
+        for name, parts in self._table.items():
+            self._table[name] = [np.concatenate(parts)]
+        return {name: parts[0] for name, parts in self._table.items()}
 
     @property
     def repeatability(self) -> float:
@@ -39,7 +71,13 @@ class Atlas:
             return self._assumed
         return float(np.median(np.concatenate(self._partner_distances)))
 
-    def add(self, latents: Latents, azimuth: FloatArray, q: FloatArray | None = None) -> FloatArray:
+    def add(
+        self,
+        latents: Latents,
+        azimuth: FloatArray,
+        q: FloatArray | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
+    ) -> FloatArray:
         """Novelty of one measurement's latents against the archive, which they then join.
 
         Parameters
@@ -49,32 +87,168 @@ class Atlas:
             Degrees; NaN where it is not known.
         q : ndarray, shape (n_bins,), optional
             Where there are several rings: partners lie on the same one.
+        columns : mapping, optional
+            As for `append`.
 
         Returns
         -------
         ndarray, shape (n_bins,)
             Distance to the nearest latent of an earlier measurement in units of `repeatability`; NaN for the first.
         """
+        vectors, known = self._checked(latents, columns)  # before the partners: what is refused leaves no trace
         if (pairs := friedel_pairs(azimuth, q)).size:
-            apart = latents[pairs[:, 0]] - latents[pairs[:, 1]]
+            apart = vectors[pairs[:, 0]] - vectors[pairs[:, 1]]
             self._partner_distances.append(np.linalg.norm(apart, axis=1).astype(np.float64))
-        if self._length:
-            between = np.linalg.norm(latents[:, None] - self._buffer[None, : self._length], axis=-1)
-            novelty = np.asarray(between.min(axis=1) / self.repeatability, dtype=np.float64)
+        if self._index is None:
+            novelty = np.full(len(vectors), np.nan)
         else:
-            novelty = np.full(len(latents), np.nan)
-        self._append(latents)
+            novelty = self._index.nearest(vectors, 1)[1][:, 0] / self.repeatability
+        self._store(vectors, known)
         return novelty
 
-    def _append(self, latents: Latents) -> None:
-        needed = self._length + len(latents)
-        if needed > len(self._buffer):  # twice as much as is needed, so that appending stays cheap
-            buffer = np.empty((2 * needed, latents.shape[1]), dtype=np.float32)
-            if self._length:
-                buffer[: self._length] = self._buffer[: self._length]
-            self._buffer = buffer
-        self._buffer[self._length : needed] = latents
-        self._length = needed
+    def append(self, latents: ArrayLike, columns: Mapping[str, ArrayLike] | None = None) -> None:
+        """Store latents (n, 64) without asking how new they are.
+
+        Parameters
+        ----------
+        columns : mapping of name to array_like of shape (n,), optional
+            What is known of each, to filter by; the same names each time.
+        """
+        self._store(*self._checked(latents, columns))
+
+    def nearest(
+        self,
+        latents: ArrayLike,
+        k: int = 20,
+        *,
+        where: Mapping[str, object] | None = None,
+        among: ArrayLike | None = None,
+    ) -> Neighbours:
+        """The k nearest stored latents, exactly, by euclidean distance.
+
+        Parameters
+        ----------
+        latents : array_like, shape (m, 64) or (64,)
+            Of a map: `encoder.encode(map)`.
+        where : mapping, optional
+            Only among latents with these values in their columns.
+        among : array_like, optional
+            Only among these: a boolean of shape (n,) for each stored latent, or numbers of some.
+
+        Raises
+        ------
+        MapError
+            An empty atlas, fewer latents than k, latents that do not fit, or a column or number that is not there.
+        """
+        if self._index is None:
+            raise MapError("the atlas is empty: analyse or load maps first")
+        return Neighbours(*self._index.nearest(np.atleast_2d(np.asarray(latents)), k, among=self._among(where, among)))
+
+    def nearest_to(
+        self,
+        number: int,
+        k: int = 20,
+        *,
+        where: Mapping[str, object] | None = None,
+        among: ArrayLike | None = None,
+    ) -> Neighbours:
+        """The k nearest of a stored latent, itself left out; otherwise as `nearest`."""
+        if not 0 <= number < len(self) or self._index is None:
+            raise MapError(f"the atlas holds no latent {number}: it has {len(self)}, counted from 0")
+        chosen = self._among(where, among)
+        others = np.ones(len(self), dtype=np.bool_) if chosen is None else chosen
+        others[number] = False
+        return Neighbours(*self._index.nearest(self._index.latents[number][None], k, among=others))
+
+    def save(self, path: Path) -> None:
+        """Write latents and columns to an npz file, without pickle."""
+        if self._index is None:
+            raise MapError("the atlas is empty: there is nothing to save")
+        columns = {COLUMN + name: values for name, values in self.table.items()}
+        apart = np.concatenate([np.empty(0), *self._partner_distances])
+        with path.open("wb") as file:  # numpy would append .npz to a name
+            np.savez(
+                file,
+                allow_pickle=False,
+                latents=self._index.latents,
+                assumed=np.float64(self._assumed),
+                partner_distances=apart,
+                **columns,
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> Atlas:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            A file that is missing, damaged, or no atlas.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                atlas = cls(float(file["assumed"]))
+                names = [name for name in file.files if name.startswith(COLUMN)]
+                atlas.append(file["latents"], {name.removeprefix(COLUMN): file[name] for name in names})
+                if len(apart := file["partner_distances"]):
+                    atlas._partner_distances = [apart]
+                return atlas
+        except FileNotFoundError as error:
+            raise ModelError(f"there is no atlas at {path}") from error
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            EOFError,
+            zipfile.BadZipFile,
+            MapError,
+        ) as error:
+            raise ModelError(f"{path} is not a readable atlas: {error}") from error
+
+    def _checked(
+        self, latents: ArrayLike, columns: Mapping[str, ArrayLike] | None
+    ) -> tuple[Latents, dict[str, NDArray[Any]]]:
+        """Latents and columns that can be stored."""
+        vectors = check_latents(latents, None if self._index is None else self._index.latents.shape[1])
+        new = {name: np.asarray(values) for name, values in (columns or {}).items()}
+        if len(self) and new.keys() != self._table.keys():
+            raise MapError(f"the atlas has the columns {sorted(self._table)}, the new latents {sorted(new)}")
+        for name, values in new.items():
+            if values.shape != (len(vectors),) or values.dtype.hasobject:
+                raise MapError(f"column {name!r} must hold a number or a text for each of {len(vectors)} latents")
+        return vectors, new
+
+    def _store(self, vectors: Latents, columns: dict[str, NDArray[Any]]) -> None:
+        if self._index is None:
+            self._index = NeighbourIndex(vectors)
+        else:
+            self._index.append(vectors)
+        for name, values in columns.items():
+            self._table.setdefault(name, []).append(values)
+
+    def _among(self, where: Mapping[str, object] | None, among: ArrayLike | None) -> NDArray[np.bool_] | None:
+        conditions = [] if among is None else [self._mask(among)]
+        if where:
+            table = self.table
+            if unknown := sorted(where.keys() - table.keys()):
+                has = ", ".join(sorted(table)) or "none"
+                raise MapError(f"the atlas has no column {', '.join(unknown)}; it has {has}")
+            conditions += [table[name] == value for name, value in where.items()]
+        return np.logical_and.reduce(conditions) if conditions else None
+
+    def _mask(self, among: ArrayLike) -> NDArray[np.bool_]:
+        """A boolean for each stored latent, of its own, from one or from numbers."""
+        given = np.asarray(among)
+        if given.dtype == np.bool_ and given.shape == (len(self),):
+            return given
+        numbers = given.ndim == 1 and (given.dtype.kind in "iu" or not given.size)
+        if not numbers or (given.size and not 0 <= given.min() <= given.max() < len(self)):
+            raise MapError(f"latents are chosen by {len(self)} booleans or by numbers from 0 to {len(self) - 1}")
+        mask = np.zeros(len(self), dtype=np.bool_)
+        mask[given.astype(np.int64)] = True
+        return mask
 
 
 def friedel_pairs(azimuth: FloatArray, q: FloatArray | None = None) -> NDArray[np.int64]:

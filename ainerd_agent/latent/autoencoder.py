@@ -35,6 +35,7 @@ class PaperAutoencoder(nn.Module):
 
     def __init__(self, channels: tuple[int, int, int] = (8, 16, 32), latent: int = 64, dropout: float = 0.05) -> None:
         super().__init__()
+        self.configuration = {"channels": channels, "latent": latent}
         self.side = 256 // 4**3
         self.features = channels[-1]
         encoder: list[nn.Module] = []
@@ -62,3 +63,7 @@ class PaperAutoencoder(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Reconstruct scaled maps (n, 1, 256, 256)."""
         return self.decode(self.encode(maps))
+
+    def loss(self, maps: Tensor, targets: Tensor) -> Tensor:
+        """Mean squared difference of reconstructed maps and targets, both (n, 1, 256, 256)."""
+        return nn.functional.mse_loss(self(maps).float(), targets)

@@ -1,28 +1,43 @@
-"""The shipped latent model: maps to latents and back, clusters included."""
+"""Trained latent models: maps to latents and back, clusters included."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent.autoencoder import PaperAutoencoder
 from ainerd_agent.latent.clusters import Clusters, Latents
-from ainerd_agent.latent.scaling import ScaledMaps, resize, scale
+from ainerd_agent.latent.familiarity import Familiarity
+from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
+from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
 from ainerd_agent.records import FloatArray, MapStack
 
-SHIPPED = "paper-v1"
-FORMAT = "1"
+SHIPPED = ("paper-v1", "lag-v1")
+"""Models that come with the package. The last one is used where none is named."""
+
+FORMATS = ("1", "2")
+"""Of the file. 1 had the paper's architecture only, and no limits of what is familiar."""
+
+ARCHITECTURES: Mapping[str, type[PaperAutoencoder | LagAutoencoder]] = {
+    "paper": PaperAutoencoder,
+    "lag": LagAutoencoder,
+}
 BATCH = 32
+
+BLOCK = 16
+"""Side of the blocks whose means tell misfit from noise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +48,14 @@ class Encoding:
     ----------
     latents : ndarray of float32, shape (n, 64)
     reconstruction_error : ndarray, shape (n,)
-        Mean squared difference between the scaled map and its reconstruction.
+        Mean squared difference between the scaled map and its reconstruction; noise raises it.
+    misfit : ndarray, shape (n,)
+        The same of means over 16 x 16 values, in which little noise is left: what the model cannot draw.
     """
 
     latents: Latents
     reconstruction_error: FloatArray
+    misfit: FloatArray
 
 
 class Encoder:
@@ -45,12 +63,15 @@ class Encoder:
 
     Parameters
     ----------
-    network : PaperAutoencoder
+    network : PaperAutoencoder or LagAutoencoder
+        To be trained further, copy it.
     clusters : Clusters
     name : str
         Key of the model's results in the catalog.
     repeatability : float
         Typical distance between latents of two maps of the same dynamics.
+    familiarity : Familiarity, optional
+        Limits beyond which maps are unlike those of the training.
     weights_sha256 : str
         Of the file the weights came from; empty for a model that was not saved.
 
@@ -63,71 +84,102 @@ class Encoder:
 
     def __init__(
         self,
-        network: PaperAutoencoder,
+        network: PaperAutoencoder | LagAutoencoder,
         clusters: Clusters,
         *,
         name: str,
         repeatability: float,
+        familiarity: Familiarity | None = None,
         weights_sha256: str = "",
     ) -> None:
-        self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.eval()
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.clusters = clusters
         self.name = name
         self.repeatability = repeatability
+        self.familiarity = familiarity
         self.weights_sha256 = weights_sha256
+
+    @property
+    def architecture(self) -> str:
+        """Which of `ARCHITECTURES` it is."""
+        return next(name for name, kind in ARCHITECTURES.items() if isinstance(self.network, kind))
 
     @classmethod
     def load(cls, path: Path | str | None = None) -> Encoder:
-        """Load a model from a safetensors file, or the shipped one.
+        """Load a model from a safetensors file, or one that is shipped, by its name.
 
         Raises
         ------
         ModelError
-            A file that is missing, damaged, or of another format.
+            A file that is missing, damaged, of another format or architecture, or not the one that its card (the
+            .json beside it) tells of.
         """
-        source = (
-            Path(str(files("ainerd_agent.latent") / "weights" / f"{SHIPPED}.safetensors"))
-            if path is None
-            else Path(path)
-        )
+        source = _source(path)
         try:
             with safe_open(source, framework="pt") as file:
                 about = file.metadata() or {}
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+            sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
         except FileNotFoundError as error:
-            raise ModelError(f"there is no model at {source}") from error
+            raise ModelError(
+                f"there is no model at {source}: give a .safetensors file, or the name of a shipped model "
+                f"({', '.join(SHIPPED)})"
+            ) from error
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{source} is not a readable safetensors file: {error}") from error
-        if about.get("format") != FORMAT:
-            raise ModelError(f"{source} is not a latent model of format {FORMAT} (it says {about.get('format')!r})")
+        if about.get("format") not in FORMATS:
+            raise ModelError(
+                f"{source} is not a latent model of format {' or '.join(FORMATS)} (it says {about.get('format')!r})"
+            )
+        if (kind := ARCHITECTURES.get(about.get("architecture", "paper"))) is None:
+            raise ModelError(
+                f"{source} has the architecture {about['architecture']!r}, which this version does not know (it knows "
+                f"{', '.join(ARCHITECTURES)}): update ainerd-agent"
+            )
+        _compare_with_card(source, sha256)
         try:
             centres = tensors.pop("clusters.centres").numpy()
-            network = PaperAutoencoder(channels=tuple(json.loads(about["channels"])), latent=centres.shape[1])
+            limits = json.loads(about.get("familiarity", "null"))
+            network = kind(**_configuration(about, centres.shape[1]))
             network.load_state_dict(tensors)
             return cls(
                 network,
                 Clusters(centres),
                 name=about["name"],
                 repeatability=float(about["repeatability"]),
-                weights_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+                familiarity=None if limits is None else Familiarity(**limits),
+                weights_sha256=sha256,
             )
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(f"{source} does not hold what it should: {error}") from error
 
     def save(self, path: Path) -> None:
         """Write the model to a safetensors file."""
-        tensors = {key: value.contiguous() for key, value in self._network.state_dict().items()}
+        tensors = {key: value.contiguous() for key, value in self.network.state_dict().items()}
         tensors["clusters.centres"] = torch.from_numpy(self.clusters.centres)
-        channels = [stage.out_channels for stage in self._network.encoder if isinstance(stage, torch.nn.Conv2d)][::2]
         about = {
-            "format": FORMAT,
+            "format": FORMATS[-1],
+            "architecture": self.architecture,
+            "configuration": json.dumps(self.network.configuration),
             "name": self.name,
-            "channels": json.dumps(channels),
             "repeatability": repr(self.repeatability),
+            "familiarity": json.dumps(None if self.familiarity is None else asdict(self.familiarity)),
         }
-        save_file(tensors, path, metadata=about)
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished.write_bytes(save(tensors, metadata=about))  # save_file would let nobody else read it
+        unfinished.rename(path)
 
-    def encode(self, maps: ArrayLike, *, baseline: float = 0.0) -> Latents:
+    def scale(self, maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None) -> ScaledMaps:
+        """Scale C2 maps as this model wants them; parameters as for `encode`.
+
+        One of the paper's architecture has learnt on maps that were scaled by what each of them told of its contrast.
+        """
+        if isinstance(self.network, PaperAutoencoder):
+            return scale(maps, baseline=baseline)
+        return scale(maps, baseline=baseline, contrast=contrast, clip=False)
+
+    def encode(self, maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None) -> Latents:
         """Latent vectors of C2 maps.
 
         Parameters
@@ -136,6 +188,9 @@ class Encoder:
             Square, of any size from 8.
         baseline : float
             Value of uncorrelated times: 0 for this package's C2, 1 for maps normalised like g2.
+        contrast : float or array_like of shape (n,), optional
+            Of the speckles, where it is known: 1 for maps that were normalised by it. Give it where you can: what
+            decorrelates within a step is told from what is only faint. Estimated where it is not given, or NaN.
 
         Returns
         -------
@@ -146,19 +201,22 @@ class Encoder:
         MapError
             Maps that are not square, too small, or not finite.
         """
-        return self.encode_scaled(scale(maps, baseline=baseline).maps)
+        return self.encode_scaled(self.scale(maps, baseline=baseline, contrast=contrast).maps)
 
-    def measure(self, maps: ArrayLike, *, baseline: float = 0.0) -> Encoding:
+    def measure(self, maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None) -> Encoding:
         """Latents together with how well they reconstruct the maps; parameters as for `encode`."""
-        scaled = scale(maps, baseline=baseline).maps
+        return self.measure_scaled(self.scale(maps, baseline=baseline, contrast=contrast).maps)
+
+    def measure_scaled(self, scaled: MapStack) -> Encoding:
+        """As `measure`, of maps that are scaled already."""
         latents = self.encode_scaled(scaled)
-        error = np.concatenate(
-            [
-                np.mean((self._decode(latents[part]) - scaled[part]) ** 2, axis=(1, 2), dtype=np.float64)
-                for part in _parts(len(scaled))
-            ]
-        )
-        return Encoding(latents, error)
+        error, misfit = [], []
+        for part in _parts(len(scaled)):
+            difference = self._decode(latents[part]) - scaled[part].clip(*CLIP)
+            error.append(np.mean(difference**2, axis=(1, 2), dtype=np.float64))
+            blocks = difference.reshape(len(difference), SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK).mean(axis=(2, 4))
+            misfit.append(np.mean(blocks**2, axis=(1, 2), dtype=np.float64))
+        return Encoding(latents, np.concatenate(error), np.concatenate(misfit))
 
     def decode(self, latents: ArrayLike) -> MapStack:
         """Scaled maps (baseline 0, contrast 1) of latent vectors, (n, 64) to (n, 256, 256)."""
@@ -167,9 +225,9 @@ class Encoder:
             raise MapError(f"latents must have the shape (n, {self.clusters.centres.shape[1]}), got {vectors.shape}")
         return np.concatenate([self._decode(vectors[part]) for part in _parts(len(vectors))])
 
-    def reconstruct(self, maps: ArrayLike, *, baseline: float = 0.0) -> MapStack:
+    def reconstruct(self, maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None) -> MapStack:
         """What the model keeps of C2 maps, in their own units and size, shape (n, size, size); as for `encode`."""
-        scaled: ScaledMaps = scale(maps, baseline=baseline)
+        scaled = self.scale(maps, baseline=baseline, contrast=contrast)
         decoded = resize(self.decode(self.encode_scaled(scaled.maps)), np.shape(maps)[-1])
         return np.asarray(decoded * scaled.contrast[:, None, None] + baseline, dtype=np.float32)
 
@@ -177,15 +235,50 @@ class Encoder:
     def encode_scaled(self, scaled: MapStack) -> Latents:
         """Latents of maps that are scaled already (baseline 0, contrast 1), (n, 256, 256) to (n, 64)."""
         latents = [
-            self._network.encode(torch.from_numpy(scaled[part])[:, None].contiguous(memory_format=torch.channels_last))
+            self.network.encode(torch.from_numpy(scaled[part])[:, None].contiguous(memory_format=torch.channels_last))
             for part in _parts(len(scaled))
         ]
         return torch.cat(latents).numpy()
 
     @torch.inference_mode()
     def _decode(self, latents: Latents) -> MapStack:
-        return np.asarray(self._network.decode(torch.from_numpy(latents))[:, 0].numpy())
+        return np.asarray(self.network.decode(torch.from_numpy(latents))[:, 0].numpy())
 
 
 def _parts(length: int) -> list[slice]:
     return [slice(start, start + BATCH) for start in range(0, length, BATCH)]
+
+
+def card_of(path: Path | str | None = None) -> Path:
+    """Where the card (.json) of a model is, which tells how it was made and what it is worth; as for `Encoder.load`."""
+    return _source(path).with_suffix(".json")
+
+
+def _source(path: Path | str | None) -> Path:
+    if path is None or str(path) in SHIPPED:
+        return Path(str(files("ainerd_agent.latent") / "weights" / f"{path or SHIPPED[-1]}.safetensors"))
+    return Path(path)
+
+
+def _configuration(about: Mapping[str, str], latent: int) -> dict[str, Any]:
+    """Arguments of the network; a list of JSON is a tuple."""
+    if about["format"] == "1":
+        return {"channels": tuple(json.loads(about["channels"])), "latent": latent}
+    found = json.loads(about["configuration"])
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
+def _compare_with_card(source: Path, sha256: str) -> None:
+    """Refuse weights that are not those of the card beside them, where there is one that tells."""
+    card = source.with_suffix(".json")
+    try:
+        told = json.loads(card.read_text()).get("weights_sha256", sha256)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"the model card {card} cannot be read: {error}") from error
+    if told != sha256:
+        raise ModelError(
+            f"{source} is not the file that its card {card} tells of (SHA-256 {sha256[:12]}..., the card says "
+            f"{str(told)[:12]}...): get the model again, or take the card away if you changed the weights yourself"
+        )

@@ -1,9 +1,10 @@
 """How C2 maps are brought to one scale before they are encoded.
 
 The paper scales each map to [0, 1] by its extremes, which are noise: two maps of one dynamics then differ with their
-counting statistics. Here the scale comes from the physics. The baseline is known, and the contrast is the mean of the
-map beside its diagonal, an average over many points. A map that decorrelates faster than one step has no contrast left
-to divide by; it is divided by its noise, and stays a flat map.
+counting statistics. Here the scale comes from the physics. The baseline is known. The contrast is that of the speckles
+where it is known, too: then a map that decorrelates within its first step stays low, and tells so. Where it is not, it
+is estimated as the mean of the map beside its diagonal, an average over many points; a map that decorrelates faster
+than one step has no contrast left to divide by, is divided by its noise, and stays a flat map.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class ScaledMaps:
     baseline: float
 
 
-def scale(maps: ArrayLike, *, baseline: float = 0.0) -> ScaledMaps:
+def scale(
+    maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None, clip: bool = True
+) -> ScaledMaps:
     """Check C2 maps, replace their diagonals, scale them, and resize them to 256 x 256.
 
     Parameters
@@ -53,27 +56,49 @@ def scale(maps: ArrayLike, *, baseline: float = 0.0) -> ScaledMaps:
         Square maps of any size from 8.
     baseline : float
         Value of uncorrelated times: 0 for this package's C2, 1 for maps normalised like g2.
+    contrast : float or array_like of shape (n,), optional
+        Of the speckles, where it is known: what a map has above the baseline before anything has moved. Estimated from
+        each map where it is not given, or NaN.
+    clip : bool
+        Cut single values off that are mostly noise, for models that look at single values. Without it, means over the
+        map stay means: clipped ones would follow the noise.
 
     Raises
     ------
     MapError
-        Maps that are not square, too small, or not finite.
+        Maps that are not square, too small, or not finite; a contrast that is not positive, or infinite.
     """
-    stack = check_maps(maps)
+    stack = check_maps(maps) - np.float32(baseline)
     size = stack.shape[-1]
-    stack = stack - np.float32(baseline)
-    inner = np.arange(size)
-    beside = stack[:, inner[:-1], inner[1:]]
-    # The diagonal of maps from elsewhere often holds shot noise, so it is never used.
-    stack[:, inner[1:-1], inner[1:-1]] = (beside[:, :-1] + beside[:, 1:]) / 2
-    stack[:, 0, 0], stack[:, -1, -1] = beside[:, 0], beside[:, -1]
+    beside = replace_diagonal(stack)
+    given = np.full(len(stack), np.nan) if contrast is None else np.asarray(contrast, dtype=np.float64)
+    if given.ndim > 1 or (given.ndim == 1 and len(given) != len(stack)):
+        raise MapError(
+            f"one contrast for all or one for each of {len(stack)} maps is needed, got the shape {given.shape}"
+        )
+    divisor = np.broadcast_to(given, len(stack)).copy()
+    if not np.all(np.isnan(divisor) | ((divisor > 0) & (divisor < np.inf))):
+        raise MapError(f"the speckle contrast must be positive and finite, got {np.unique(divisor)[:5]}")
+    if (unknown := np.isnan(divisor)).any():
+        far = stack[unknown, : size // 4, -(size // 4) :].reshape(np.count_nonzero(unknown), -1)
+        found = np.maximum(beside[unknown].mean(axis=1, dtype=np.float64), far.std(axis=1, dtype=np.float64))
+        divisor[unknown] = np.maximum(found, np.finfo(np.float32).tiny)
+    stack /= divisor[:, None, None].astype(np.float32)
+    if clip:
+        np.clip(stack, *CLIP, out=stack)
+    return ScaledMaps(resize(stack, SIDE), divisor, baseline)
 
-    far = stack[:, : size // 4, -(size // 4) :].reshape(len(stack), -1)
-    contrast = np.maximum(beside.mean(axis=1, dtype=np.float64), far.std(axis=1, dtype=np.float64))
-    contrast = np.maximum(contrast, np.finfo(np.float32).tiny)
-    stack /= contrast[:, None, None].astype(np.float32)
-    np.clip(stack, *CLIP, out=stack)
-    return ScaledMaps(resize(stack, SIDE), contrast, baseline)
+
+def replace_diagonal(maps: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Replace the diagonal of maps (n, size, size) in place by what stands beside it, and return that, (n, size - 1).
+
+    The diagonal of maps from elsewhere often holds shot noise, so it is never used.
+    """
+    inner = np.arange(maps.shape[-1])
+    beside = maps[:, inner[:-1], inner[1:]]
+    maps[:, inner[1:-1], inner[1:-1]] = (beside[:, :-1] + beside[:, 1:]) / 2
+    maps[:, 0, 0], maps[:, -1, -1] = beside[:, 0], beside[:, -1]
+    return beside
 
 
 def resize(maps: MapStack, size: int) -> MapStack:

@@ -1,19 +1,24 @@
-"""Training an autoencoder on scaled maps."""
+"""Training an autoencoder to reconstruct maps; it goes on where it was stopped."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor
 
+from ainerd_agent.errors import ModelError
 from ainerd_agent.latent.autoencoder import PaperAutoencoder
+from ainerd_agent.latent.batches import TrainingMaps
+from ainerd_agent.latent.checkpoint import Plan, load_checkpoint, save_checkpoint
+from ainerd_agent.records import MapStack
 
-HalfMaps = NDArray[np.float16]
+RISE = 6
+"""Epochs over which the learning rate rises, and falls again (paper)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,80 +32,106 @@ class Epoch:
 
 
 def train(
-    maps: HalfMaps,
-    targets: HalfMaps,
-    validation: tuple[HalfMaps, HalfMaps],
+    network: PaperAutoencoder,
+    maps: TrainingMaps,
+    validation: TrainingMaps,
     *,
     epochs: int,
-    batch: int = 16,
+    batch: int = 32,
     learning_rate: tuple[float, float] = (1e-4, 1e-3),
     seed: int = 0,
+    checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch, PaperAutoencoder], None] | None = None,
-) -> PaperAutoencoder:
-    """Train the paper's autoencoder.
+    on_batch: Callable[[int, int], None] | None = None,
+) -> list[Epoch]:
+    """Train a network to reconstruct.
 
     As in the paper: mean squared error, Adam, a cyclic learning rate (triangular2) that rises and falls over six epochs
     each (over half the run where that is shorter). Where the noise-free map is known (simulations), it is the target,
-    so that nothing is won by encoding the noise.
+    so that nothing is won by encoding the noise. On a GPU it computes in mixed precision.
 
     Parameters
     ----------
-    maps, targets : ndarray of float16, shape (n, 256, 256)
-        Scaled maps, and what they shall be reconstructed to.
-    validation : tuple of ndarray
-        The same of other experiments.
+    network : PaperAutoencoder
+        Changed in place.
+    maps, validation : TrainingMaps
+        The validation is of other experiments.
+    checkpoint : Path, optional
+        Written after each epoch. Where it is there already, training goes on from it, as if it had never stopped.
     on_epoch : callable, optional
-        Called after each epoch, for progress, checkpoints and early looks.
+        Called after each epoch, for progress and early looks.
+    on_batch : callable, optional
+        Called with the maps done and to do in this epoch.
+
+    Returns
+    -------
+    list of Epoch
+        Those before the checkpoint included.
+
+    Raises
+    ------
+    ModelError
+        A checkpoint of another training.
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = PaperAutoencoder()
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate[0])
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate[0])
     steps = len(maps) // batch
-    rise = max(1, min(6, epochs // 2) * steps)
+    if steps == 0:
+        raise ModelError(
+            f"{len(maps)} maps do not fill one batch of {batch}: give more maps or ask for smaller batches"
+        )
+    rise = max(1, min(RISE, epochs // 2) * steps)
     schedule = torch.optim.lr_scheduler.CyclicLR(
         optimiser, *learning_rate, step_size_up=rise, mode="triangular2", cycle_momentum=False
     )
-    for number in range(1, epochs + 1):
-        model.train()
+    plan: Plan = {"epochs": epochs, "batch": batch, "rates": list(learning_rate), "seed": seed, "maps": len(maps)}
+    history: list[Epoch] = []
+    if checkpoint is not None and checkpoint.exists():
+        history = [Epoch(**epoch) for epoch in load_checkpoint(checkpoint, network, optimiser, schedule, plan=plan)]
+    for number in range(len(history) + 1, epochs + 1):
+        # Each epoch has random numbers of its own, so that one after a checkpoint is what it would have been.
+        rng = np.random.default_rng([seed, number])
+        torch.manual_seed(int(rng.integers(2**31)))
+        network.train()
         begun, total = time.perf_counter(), 0.0
-        for chosen in rng.permutation(len(maps))[: steps * batch].reshape(steps, batch):
-            chosen.sort()
+        for done, chosen in enumerate(rng.permutation(len(maps))[: steps * batch].reshape(steps, batch)):
             optimiser.zero_grad(set_to_none=True)
-            loss = _loss(model, maps[chosen], targets[chosen], device)
+            loss = _loss(network, *maps.draw(chosen, rng), device)
             loss.backward()
             optimiser.step()
             schedule.step()
             total += float(loss.detach())
-        speed = steps * batch / (time.perf_counter() - begun)
+            if on_batch is not None:
+                on_batch((done + 1) * batch, steps * batch)
         epoch = Epoch(
             number=number,
             training_error=total / steps,
-            validation_error=_validate(model, validation, batch, device),
-            maps_per_second=speed,
+            maps_per_second=steps * batch / (time.perf_counter() - begun),
+            validation_error=_validate(network, validation, batch, device),
         )
+        history.append(epoch)
+        if checkpoint is not None:
+            so_far = [asdict(each) for each in history]
+            save_checkpoint(checkpoint, network, optimiser, schedule, plan=plan, history=so_far)
         if on_epoch is not None:
-            on_epoch(epoch, model)
-    return model.to("cpu").eval()
+            on_epoch(epoch, network)
+    network.to("cpu").eval()
+    return history
 
 
-def _loss(model: PaperAutoencoder, maps: HalfMaps, targets: HalfMaps, device: str) -> torch.Tensor:
-    inputs = torch.from_numpy(maps.astype(np.float32))[:, None].to(device, memory_format=torch.channels_last)
-    wanted = torch.from_numpy(targets.astype(np.float32))[:, None].to(device)
-    with torch.autocast(device, dtype=torch.bfloat16):
-        reconstructed = model(inputs)
-    return nn.functional.mse_loss(reconstructed.float(), wanted)
+def _loss(network: PaperAutoencoder, maps: MapStack, targets: MapStack, device: str) -> Tensor:
+    inputs = torch.from_numpy(maps)[:, None].to(device, memory_format=torch.channels_last)
+    wanted = torch.from_numpy(targets)[:, None].to(device)
+    # Processors without instructions for it emulate half precision, eight times as slow as single.
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+        return network.loss(inputs, wanted)
 
 
 @torch.no_grad()
-def _validate(model: PaperAutoencoder, validation: tuple[HalfMaps, HalfMaps], batch: int, device: str) -> float:
-    model.eval()
-    maps, targets = validation
-    errors = [
-        float(_loss(model, maps[start : start + batch], targets[start : start + batch], device))
-        * len(maps[start : start + batch])
-        for start in range(0, len(maps), batch)
-    ]
-    return sum(errors) / len(maps)
+def _validate(network: PaperAutoencoder, validation: TrainingMaps, batch: int, device: str) -> float:
+    network.eval()
+    total = 0.0
+    for chosen in np.array_split(np.arange(len(validation)), -(-len(validation) // batch)):
+        total += len(chosen) * float(_loss(network, *validation.draw(chosen, None), device))
+    return total / len(validation)

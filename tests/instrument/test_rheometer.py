@@ -62,8 +62,12 @@ def test_monitors_give_one_stream_a_signal_with_the_times_of_the_samples(
         assert len(times) >= 4
         assert times == sorted(times)
         assert [event["data"][key] for event in events] == [experiment.rheometer(t - t0)[place] for t in times]
-        samples.append(set(times[1:]))  # the first is what the signal held when the monitor began
-    assert samples[0] == samples[1] == samples[2]
+        samples.append(times[1:])  # the first is what the signal held when the monitor began
+    # The monitors begin and end one after the other, and a sample may fall between.
+    begin, end = max(times[0] for times in samples), min(times[-1] for times in samples)
+    shared = [[time for time in times if begin <= time <= end] for times in samples]
+    assert shared[0] == shared[1] == shared[2]
+    assert all(len(times) - len(shared[0]) <= 2 for times in samples)
 
 
 def test_plain_monitor_works_with_a_stream_name(run_engine, documents, rheometer):

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent import Atlas
 from ainerd_agent.latent.atlas import friedel_pairs
 
@@ -44,3 +45,79 @@ def test_repeats_have_a_novelty_of_about_one():
     assert novelty.mean() == pytest.approx(1, abs=0.3)
     far = atlas.add((100 + 0.3 * rng.normal(size=(18, 64))).astype(np.float32), EIGHTEEN)
     assert far.min() > 50
+
+
+def stored() -> Atlas:
+    rng = np.random.default_rng(0)
+    atlas = Atlas(repeatability=2.0)
+    for sample in "ab":
+        atlas.add(
+            rng.normal(size=(18, 64)).astype(np.float32), EIGHTEEN, columns={"sample": [sample] * 18, "bin": range(18)}
+        )
+    return atlas
+
+
+def test_neighbours_are_filtered_by_what_is_known_of_them():
+    atlas = stored()
+    assert atlas.nearest_to(3, 35).index.min() == 0
+    assert 3 not in atlas.nearest_to(3, 35).index
+    found = atlas.nearest(np.zeros(64), 18, where={"sample": "b"})
+    assert sorted(found.index[0]) == list(range(18, 36))
+    assert (np.diff(found.distance) >= 0).all()
+    assert atlas.nearest(np.zeros(64), 1, where={"sample": "b", "bin": 4}).index[0] == 22
+
+
+def test_neighbours_are_chosen_by_a_mask_or_by_numbers():
+    atlas = stored()
+    mask = np.zeros(36, dtype=bool)
+    mask[[3, 8, 30]] = True
+    expected = atlas.nearest(np.zeros(64), 3, among=mask).index
+    assert sorted(expected[0]) == [3, 8, 30]
+    np.testing.assert_array_equal(atlas.nearest(np.zeros(64), 3, among=[30, 3, 8]).index, expected)
+    assert atlas.nearest(np.zeros(64), 1, among=mask, where={"sample": "b"}).index == 30
+    assert sorted(atlas.nearest_to(3, 2, among=mask).index[0]) == [8, 30]
+    assert mask[3]
+    for wrong in (mask[:-1], [36], [-1], [0.5], []):
+        with pytest.raises(MapError, match=r"chosen by 36|ask for 1 to 0"):
+            atlas.nearest(np.zeros(64), 1, among=wrong)
+
+
+def test_what_is_refused_leaves_no_trace():
+    atlas = stored()
+    before = atlas.repeatability
+    for latents, columns in ((np.full((18, 64), np.nan), ["sample", "bin"]), (np.zeros((18, 64)), ["sample"])):
+        with pytest.raises(MapError):
+            atlas.add(latents.astype(np.float32), EIGHTEEN, columns={name: range(18) for name in columns})
+    assert (len(atlas), atlas.repeatability) == (36, before)
+
+
+def test_a_saved_atlas_comes_back_and_grows(tmp_path):
+    atlas = stored()
+    atlas.save(tmp_path / "atlas.npz")
+    again = Atlas.load(tmp_path / "atlas.npz")
+    assert again.repeatability == atlas.repeatability
+    np.testing.assert_array_equal(again.table["sample"], atlas.table["sample"])
+    np.testing.assert_array_equal(again.nearest(np.ones(64)).index, atlas.nearest(np.ones(64)).index)
+    again.append(np.ones((1, 64)), {"sample": ["c"], "bin": [0]})
+    assert again.nearest(np.ones(64), 1).index[0, 0] == 36
+
+
+def test_what_an_atlas_cannot_do_is_told(tmp_path):
+    with pytest.raises(MapError, match="atlas is empty"):
+        Atlas(1.0).nearest(np.zeros(64))
+    atlas = stored()
+    with pytest.raises(MapError, match="ask for 1 to 36"):
+        atlas.nearest(np.zeros(64), 37)
+    with pytest.raises(MapError, match="no column colour; it has bin, sample"):
+        atlas.nearest(np.zeros(64), where={"colour": "red"})
+    with pytest.raises(MapError, match="holds no latent 36"):
+        atlas.nearest_to(36)
+    with pytest.raises(MapError, match="columns"):
+        atlas.append(np.zeros((1, 64)))
+    (tmp_path / "text").write_text("no atlas")
+    np.savez(tmp_path / "pickle.npz", latents=np.array([None], dtype=object), assumed=1.0)
+    np.savez(tmp_path / "nan.npz", latents=np.full((1, 64), np.nan), assumed=1.0, partner_distances=[])
+    wrong = {"none": "there is no atlas", "text": "readable", "pickle.npz": "readable", "nan.npz": "NaN"}
+    for name, why in wrong.items():
+        with pytest.raises(ModelError, match=why):
+            Atlas.load(tmp_path / name)

@@ -33,6 +33,29 @@ def test_a_map_without_contrast_stays_flat():
     assert np.abs(scale(noise + noise.T).maps).mean() < 1
 
 
+def test_a_known_contrast_keeps_how_low_a_fast_map_is():
+    lag = np.abs(np.subtract.outer(np.arange(256), np.arange(256)))
+    fast = 0.2 * np.exp(-lag / 0.5)
+    assert scale(fast).maps[0, 100, 101] == pytest.approx(1)
+    found = scale(1 + np.stack([fast, 2 * fast]), baseline=1.0, contrast=[0.2, 0.4])
+    np.testing.assert_allclose(found.maps[:, 100, 101], np.exp(-2), rtol=1e-4)
+
+
+def test_without_clipping_the_mean_of_noise_is_kept():
+    noise = 0.3 + 5 * np.random.default_rng(2).normal(size=(256, 256))
+    noise = (noise + noise.T) / 2
+    wanted = np.diagonal(noise, 20).mean()
+    kept = scale(noise, contrast=1.0, clip=False).maps[0]
+    assert np.diagonal(kept, 20).mean() == pytest.approx(wanted, rel=1e-4)
+    assert np.abs(kept).max() > 5 > np.abs(scale(noise, contrast=1.0).maps[0]).max()
+
+
+@pytest.mark.parametrize("contrast", [0.0, -1.0, [1.0, np.inf]])
+def test_a_contrast_must_be_positive(contrast):
+    with pytest.raises(MapError, match="contrast must be positive"):
+        scale(np.ones((2, 16, 16)), contrast=contrast)
+
+
 @pytest.mark.parametrize("size", [8, 50, 256, 700])
 def test_maps_of_any_size_become_256(size):
     assert scale(np.ones((2, size, size))).maps.shape == (2, 256, 256)
@@ -55,3 +78,12 @@ def test_resizing_a_constant_keeps_it():
 def test_what_is_no_map_is_refused(maps, message):
     with pytest.raises(MapError, match=message):
         scale(maps)
+
+
+def test_a_contrast_that_is_not_known_is_estimated():
+    rng = np.random.default_rng(3)
+    maps = rng.random((3, 20, 20)) + 1
+    mixed = scale(maps, contrast=[0.5, np.nan, 0.7])
+    np.testing.assert_allclose(mixed.contrast, [0.5, scale(maps).contrast[1], 0.7])
+    with pytest.raises(MapError, match="one for each of 3 maps"):
+        scale(maps, contrast=[0.5, 0.7])

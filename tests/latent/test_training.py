@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 import torch
 
+from ainerd_agent.errors import ModelError
 from ainerd_agent.instrument.training_maps import simulate_maps
 from ainerd_agent.latent.autoencoder import PaperAutoencoder
-from ainerd_agent.latent.scaling import scale
+from ainerd_agent.latent.batches import LongMaps
 from ainerd_agent.latent.training import train
 
 
@@ -18,17 +20,59 @@ def test_the_network_is_the_papers():
     torch.testing.assert_close(decoded, decoded.mT)
 
 
-def test_training_learns_and_repeats():
-    simulated = simulate_maps(16, seed=1)
-    maps, truth = scale(simulated.c2).maps.astype(np.float16), simulated.truth
-    epochs = []
+@pytest.fixture(scope="module")
+def lesson():
+    simulated = simulate_maps(8, seed=1)
+    return LongMaps((simulated.c2 / simulated.contrast[:, None, None]).astype(np.float16), simulated.truth)
 
-    def fit(collect):
-        return train(maps, truth, (maps[:8], truth[:8]), epochs=3, batch=4, seed=5, on_epoch=collect)
 
-    first = fit(lambda epoch, _: epochs.append(epoch))
-    second = fit(lambda *_: None)
-    assert [epoch.number for epoch in epochs] == [1, 2, 3]
-    assert epochs[-1].training_error < epochs[0].training_error
-    for mine, other in zip(first.parameters(), second.parameters(), strict=True):
-        torch.testing.assert_close(mine, other)
+def fresh():
+    torch.manual_seed(5)
+    return PaperAutoencoder()
+
+
+def test_training_learns_and_repeats(lesson):
+    one, other = fresh(), fresh()
+    history = train(one, lesson, lesson, epochs=2, batch=4, seed=5)
+    assert [epoch.number for epoch in history] == [1, 2]
+    assert history[-1].training_error < history[0].training_error
+    train(other, lesson, lesson, epochs=2, batch=4, seed=5)
+    for mine, others in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine, others)
+
+
+class KilledError(Exception):
+    """What ends a training before its time."""
+
+
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(lesson, tmp_path):
+    whole = fresh()
+    expected = train(whole, lesson, lesson, epochs=3, batch=4, seed=5)
+
+    def die(epoch, _):
+        if epoch.number == 2:
+            raise KilledError
+
+    checkpoint = tmp_path / "model.checkpoint.safetensors"
+    with pytest.raises(KilledError):
+        train(fresh(), lesson, lesson, epochs=3, batch=4, seed=5, checkpoint=checkpoint, on_epoch=die)
+    resumed = PaperAutoencoder()
+    found = train(resumed, lesson, lesson, epochs=3, batch=4, seed=5, checkpoint=checkpoint)
+    assert [epoch.training_error for epoch in found] == pytest.approx([epoch.training_error for epoch in expected])
+    for mine, others in zip(resumed.state_dict().values(), whole.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine, others)
+
+
+def test_a_checkpoint_of_another_training_is_refused(lesson, tmp_path):
+    checkpoint = tmp_path / "model.checkpoint.safetensors"
+    train(fresh(), lesson, lesson, epochs=1, batch=4, checkpoint=checkpoint)
+    with pytest.raises(ModelError, match="other settings"):
+        train(fresh(), lesson, lesson, epochs=2, batch=4, checkpoint=checkpoint)
+    checkpoint.write_text("not a checkpoint")
+    with pytest.raises(ModelError, match="not a checkpoint"):
+        train(fresh(), lesson, lesson, epochs=1, batch=4, checkpoint=checkpoint)
+
+
+def test_fewer_maps_than_a_batch_are_refused(lesson):
+    with pytest.raises(ModelError, match="do not fill one batch"):
+        train(fresh(), lesson, lesson, epochs=1, batch=9)

@@ -1,0 +1,182 @@
+"""What a latent model is trained on: simulated maps, whose truth is known, and real ones, whose noise is real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.errors import MapError
+from ainerd_agent.instrument.training_maps import relaxation_time, simulate_maps
+from ainerd_agent.latent.batches import LongMaps, SmallMaps, TrainingMaps
+from ainerd_agent.latent.contrast import FEWEST, Repeats, raw_profiles
+from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
+from ainerd_agent.latent.scaling import CLIP, SIDE, replace_diagonal, resize, scale
+from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.stored_maps import StoredMaps
+
+HELD_OUT = 0.1
+"""Share of the experiments that nothing is learnt from."""
+
+LONG_SIDE = 320
+"""Of simulated maps: room for windows along the diagonal."""
+
+COARSE_SIDE = 50
+"""A fifth of the simulated maps are made this small, so that the noise of enlarged maps is known too."""
+
+UNKNOWN = 0.25
+"""Share of the maps whose contrast is estimated from themselves, as where nobody knows it."""
+
+PART = 100
+"""Maps that are made or enlarged at a time."""
+
+WEIGHT = 0.1
+"""Of simulated maps in the contrast: real noise is what has to be learnt most."""
+
+HalfMaps = NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """Maps of one kind.
+
+    Attributes
+    ----------
+    maps : TrainingMaps
+        Scaled, with what they shall be reconstructed to.
+    repeats : Repeats or None
+        What belongs together; None where nothing is known of it.
+    """
+
+    maps: TrainingMaps
+    repeats: Repeats | None
+
+
+def simulated_lessons(
+    n_maps: int, seed: int, *, clip: bool = False, on_part: Callable[[int], None] | None = None
+) -> list[Lesson]:
+    """Simulated maps of all dynamics, fine and coarse; reconstructed to what there was before the photons were counted.
+
+    Parameters
+    ----------
+    n_maps : int
+    seed : int
+    clip : bool
+        As a model wants it that looks at single values.
+    on_part : callable, optional
+        Called with the number of maps made so far.
+    """
+    lessons, done = [], 0
+    for side, count in ((LONG_SIDE, n_maps - n_maps // 5), (COARSE_SIDE, n_maps // 5)):
+        maps, targets = (np.empty((count, side, side), dtype=np.float16) for _ in range(2))
+        noisy, clean = [], []
+        for number, first in enumerate(range(0, count, PART)):
+            part = slice(first, min(first + PART, count))
+            made = simulate_maps(part.stop - first, seed * 100_000 + side * 100 + number, size=side)
+            divisor = made.contrast.copy()
+            unknown = np.random.default_rng([seed, side, number]).random(len(divisor)) < UNKNOWN
+            divisor[unknown] = scale(made.c2[unknown]).contrast if unknown.any() else 1
+            scaled = made.c2 / divisor[:, None, None]
+            share = (made.contrast / divisor)[:, None, None]
+            maps[part] = scaled.clip(*CLIP) if clip else scaled
+            targets[part] = (made.realised * share).clip(*CLIP)
+            noisy.append(_profiles(scaled))
+            clean.append(_profiles(made.truth * share))
+            done += len(divisor)
+            if on_part is not None:
+                on_part(done)
+        if not count:
+            continue
+        repeats = Repeats(np.concatenate(clean), np.concatenate(noisy), list(np.arange(count)[:, None]), WEIGHT / 2)
+        lessons.append(Lesson((LongMaps if side >= SIDE else SmallMaps)(maps, targets), repeats))
+    return lessons
+
+
+def real_lesson(stored: StoredMaps, *, baseline: float, contrast: float | None = None, clip: bool = False) -> Lesson:
+    """Real maps; where some belong together, each is reconstructed to the mean of the others, which has other noise.
+
+    Parameters
+    ----------
+    stored : StoredMaps
+        Columns: `series` and `roi` tell what belongs together, `is_mean` which maps are means of others and are not
+        learnt from. A file with neither has maps that all stand alone.
+    baseline, contrast : float
+        As for `Encoder.encode`.
+    """
+    stored = stored.select(stored.finite)
+    if "is_mean" in stored.columns:
+        stored = stored.select(~stored.columns["is_mean"].astype(bool))
+    if not len(stored):
+        raise MapError("there is no finite map to learn from")
+    maps = np.empty(stored.maps.shape, dtype=np.float16)
+    profiles = []
+    for first in range(0, len(stored), PART):
+        part = slice(first, first + PART)
+        scaled = scale(stored.maps[part], baseline=baseline, contrast=contrast, clip=False)
+        profiles.append(_profiles(scaled.maps))
+        own = (stored.maps[part].astype(np.float32) - baseline) / scaled.contrast[:, None, None]
+        replace_diagonal(own)
+        maps[part] = own
+    limited = maps.clip(*CLIP)
+    group, together = groups_of(stored), None
+    if group is not None:
+        together = _if_enough(np.concatenate(profiles), group)
+    inputs = limited if clip else maps
+    targets = limited if group is None else _means_of_others(limited, group)
+    if inputs.shape[1] >= SIDE:
+        inputs, targets = (_enlarged(each, SIDE) for each in (inputs, targets))
+        return Lesson(LongMaps(inputs, targets), together)
+    return Lesson(SmallMaps(inputs, targets), together)
+
+
+def groups_of(stored: StoredMaps) -> NDArray[np.int64] | None:
+    """Number of what belongs together, shape (n,): one q region of one experiment."""
+    columns = [stored.columns[name] for name in ("series", "roi") if name in stored.columns]
+    if not columns:
+        return None
+    numbers = np.stack([np.unique(each, return_inverse=True)[1] for each in columns])
+    _, group = np.unique(numbers, axis=1, return_inverse=True)
+    return np.asarray(group).ravel()
+
+
+def split_by_series(stored: StoredMaps, seed: int, share: float = HELD_OUT) -> tuple[StoredMaps, StoredMaps]:
+    """Maps to train on, and those of experiments that are kept apart; of a file without `series`, any maps."""
+    series = stored.columns.get("series", np.arange(len(stored)))
+    names = np.random.default_rng(seed).permutation(np.unique(series))
+    held = np.isin(series, names[: max(1, int(share * len(names)))])
+    if held.all():
+        raise MapError("all maps are of one experiment: none can be kept apart to validate on")
+    return stored.select(~held), stored.select(held)
+
+
+def slowness_of(targets: NDArray[np.floating]) -> FloatArray:
+    """Logarithm of the relaxation time of scaled maps (n, size, size) without noise, in units of their side; (n,)."""
+    return np.log([max(relaxation_time(target.astype(np.float64)), 1e-4) for target in targets])
+
+
+def _profiles(scaled: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Raw profiles of scaled maps of any side; of large ones, of the first window."""
+    whole = scaled[:, :SIDE, :SIDE].astype(np.float32)
+    return raw_profiles(LagAutoencoder(), resize(whole, SIDE))
+
+
+def _if_enough(profiles: NDArray[np.float32], group: NDArray[np.int64]) -> Repeats | None:
+    return Repeats.of_groups(profiles, group) if np.bincount(group).max() >= FEWEST else None
+
+
+def _means_of_others(maps: HalfMaps, group: NDArray[np.int64]) -> HalfMaps:
+    """Of each map, the mean of the others of its group; itself where there are fewer than two others."""
+    found = maps.copy()
+    for number in np.unique(group):
+        members = np.flatnonzero(group == number)
+        if len(members) >= FEWEST:
+            own = maps[members].astype(np.float32)
+            found[members] = (own.sum(axis=0) - own) / (len(members) - 1)
+    return found
+
+
+def _enlarged(maps: HalfMaps, side: int) -> HalfMaps:
+    parts = np.array_split(maps, -(-len(maps) // PART))
+    return np.concatenate([resize(part.astype(np.float32), side).astype(np.float16) for part in parts])

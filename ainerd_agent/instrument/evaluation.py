@@ -1,0 +1,203 @@
+"""The figures of a model's card: what its latent space is worth, on maps that it has never seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from ainerd_agent.errors import MapError
+from ainerd_agent.instrument.curriculum import groups_of
+from ainerd_agent.instrument.training_maps import SimulatedMaps, simulate_maps
+from ainerd_agent.latent.clusters import Latents
+from ainerd_agent.latent.encoder import Encoder
+from ainerd_agent.latent.neighbours import NeighbourIndex
+from ainerd_agent.latent.retrieval import r_precision
+from ainerd_agent.latent.stability import METHODS, SEEDS, stability
+from ainerd_agent.records import FloatArray, MapStack
+from ainerd_agent.scattering.fingerprint import age_average
+from ainerd_agent.scattering.stored_maps import StoredMaps
+
+SEED = 987_654
+"""Of the simulated maps; no training begins with it."""
+
+PART = 200
+"""Maps at a time."""
+
+TARGETS = 50
+"""Heterodyne maps that ask for maps like them."""
+
+NEAREST = 300
+"""Maps that each of them gets, of 13,000 (the paper's review by experts)."""
+
+PAPERS_ARCHIVE = 13_000
+
+BINS = 18
+"""Maps of one measurement."""
+
+VISIBLE = 0.05
+"""Rise of the age average, in units of the contrast, from which on a map has fringes."""
+
+CLEAR = 0.5
+"""The same of fringes that anybody sees."""
+
+FLOOR = 1e-3
+"""Rates of relaxation (1 / the map's side) below this are all the same: nothing moves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """What simulated maps say of a model.
+
+    Attributes
+    ----------
+    n_maps : int
+    same_kind : float
+        Share of a map's five nearest neighbours that are of its kind of dynamics; chance is a seventh.
+    alike : float
+        Of the `n_alike` maps nearest to one with heterodyne fringes, how many have fringes in truth; median over
+        targets. (A heterodyne map across the flow has none, and is not counted.)
+    alike_to_clear : float
+        The same of targets whose fringes nobody overlooks.
+    n_alike : int
+        300 of 13,000, or as large a share of fewer.
+    order : float
+        Spearman's correlation of the cluster's number with the mean logarithm of its true relaxation time, falling.
+    order_of_maps : float
+        The same between each map's cluster and its own relaxation time.
+    denoising : float
+        Mean squared distance of the reconstruction to the noise-free map, in units of that of the measured map.
+    """
+
+    n_maps: int
+    same_kind: float
+    alike: float
+    alike_to_clear: float
+    n_alike: int
+    order: float
+    order_of_maps: float
+    denoising: float
+
+
+def evaluate_simulated(
+    encoder: Encoder, n_maps: int = PAPERS_ARCHIVE, *, seed: int = SEED, on_part: Callable[[int], None] | None = None
+) -> Simulated:
+    """Encode simulated maps of all dynamics and levels of noise, and compare the latents with what is known of them."""
+    latents, kinds, taus, fringes, distances = [], [], [], [], []
+    for first in range(0, n_maps, PART):
+        maps = simulate_maps(min(PART, n_maps - first), seed + first)
+        found = encoder.encode(maps.c2, contrast=maps.contrast)
+        latents.append(found)
+        kinds.append(maps.kind)
+        taus.append(maps.tau)
+        fringes.append(np.where(maps.kind == "heterodyne", fringe_height(maps.truth), 0))
+        if first < 5 * PART:
+            distances.append(_distances(encoder, maps, found))
+        if on_part is not None:
+            on_part(first + len(found))
+    vectors, kind, tau = np.concatenate(latents), np.concatenate(kinds), np.concatenate(taus)
+    n_alike = max(1, round(NEAREST * n_maps / PAPERS_ARCHIVE))
+    height = np.concatenate(fringes)
+    cluster, _ = encoder.clusters.predict(vectors)
+    slowness = np.log(np.minimum(tau, 1 / FLOOR))
+    used = np.unique(cluster)
+    mean = [slowness[cluster == number].mean() for number in used]
+    measured, reconstructed = np.concatenate(distances, axis=1)
+    return Simulated(
+        n_maps=n_maps,
+        same_kind=_same_kind(vectors, kind),
+        alike=_alike(vectors, height, VISIBLE, n_alike),
+        alike_to_clear=_alike(vectors, height, CLEAR, n_alike),
+        n_alike=n_alike,
+        order=float(-spearmanr(used, mean).statistic),
+        order_of_maps=float(-spearmanr(cluster, slowness).statistic),
+        denoising=float(reconstructed.mean() / measured.mean()),
+    )
+
+
+def evaluate_retrieval(
+    encoder: Encoder, stored: StoredMaps, *, baseline: float, contrast: float | None
+) -> tuple[float, int]:
+    """Cross-noise retrieval: mean R-precision with which mean maps find their single windows, and the queries.
+
+    Parameters
+    ----------
+    stored : StoredMaps
+        With the columns series, roi and is_mean.
+    baseline, contrast : float
+        As for `Encoder.encode`.
+    """
+    stored = stored.select(stored.finite)
+    group, is_mean = groups_of(stored), stored.columns.get("is_mean")
+    if group is None or is_mean is None:
+        raise MapError("retrieval needs the columns series, roi and is_mean: what is alike, and what asks for it")
+    latents = np.concatenate(
+        [
+            encoder.encode(stored.maps[first : first + PART], baseline=baseline, contrast=contrast)
+            for first in range(0, len(stored), PART)
+        ]
+    )
+    scores = r_precision(latents, group, is_mean)
+    return float(scores.mean()), len(scores)
+
+
+def evaluate_reconstruction(
+    encoder: Encoder, maps: MapStack, *, baseline: float, contrast: float | None = None
+) -> float:
+    """Mean squared difference between maps and their reconstructions, in the maps' own units."""
+    found = encoder.reconstruct(maps, baseline=baseline, contrast=contrast)
+    return float(np.mean((found - np.asarray(maps, dtype=np.float64)) ** 2))
+
+
+def evaluate_stability(latents: Latents, n_clusters: int, *, seeds: int = SEEDS) -> tuple[float, float]:
+    """Mean and least adjusted Rand index between labels of latents (n, 64) by k-means with different seeds."""
+    return stability(METHODS["kmeans"], latents, n_clusters, seeds=seeds)
+
+
+def encoding_time(encoder: Encoder, *, repeats: int = 20) -> float:
+    """Median seconds to encode the 18 maps of a measurement, their scaling included."""
+    maps = simulate_maps(BINS, SEED)
+    taken = []
+    for _ in range(repeats + 2):
+        begun = time.perf_counter()
+        encoder.encode(maps.c2, contrast=maps.contrast)
+        taken.append(time.perf_counter() - begun)
+    return float(np.median(taken[2:]))
+
+
+def fringe_height(truth: NDArray[np.floating]) -> FloatArray:
+    """How far the age average of noise-free maps (n, size, size) rises again with the lag; 0 where it only falls."""
+    g2 = age_average(truth.astype(np.float32))
+    return np.asarray((g2 - np.minimum.accumulate(g2, axis=1)).max(axis=1))
+
+
+def as_figures(simulated: Simulated) -> dict[str, float]:
+    """Figures by their names."""
+    return {name: float(value) for name, value in asdict(simulated).items()}
+
+
+def _distances(encoder: Encoder, maps: SimulatedMaps, latents: Latents) -> FloatArray:
+    """Squared distance of maps, and of their reconstructions, to the truth; (2, n)."""
+    truth = maps.truth.astype(np.float32)
+    measured = maps.c2.astype(np.float32) / maps.contrast[:, None, None]
+    pair = [np.mean((each - truth) ** 2, axis=(1, 2)) for each in (measured, encoder.decode(latents))]
+    return np.stack(pair)
+
+
+def _same_kind(vectors: Latents, kind: NDArray[np.str_], k: int = 5) -> float:
+    asked = np.arange(0, len(vectors), max(1, len(vectors) // 2000))
+    nearest = NeighbourIndex(vectors).nearest(vectors[asked], k + 1)[0][:, 1:]
+    return float(np.mean(kind[nearest] == kind[asked][:, None]))
+
+
+def _alike(vectors: Latents, height: FloatArray, least: float, n_alike: int) -> float:
+    """How many of the `n_alike` maps nearest to one with fringes of `least` height have fringes: the median, or NaN."""
+    asked = np.flatnonzero(height > least)[:TARGETS]
+    if not len(asked):
+        return float("nan")
+    nearest = NeighbourIndex(vectors).nearest(vectors[asked], n_alike + 1)[0][:, 1:]
+    return float(np.median((height[nearest] > VISIBLE).sum(axis=1)))

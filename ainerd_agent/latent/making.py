@@ -1,0 +1,74 @@
+"""From a trained network to a model: its clusters, its repeatability, and the limits of what it knows."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from ainerd_agent.errors import MapError
+from ainerd_agent.latent.autoencoder import PaperAutoencoder
+from ainerd_agent.latent.batches import TrainingMaps
+from ainerd_agent.latent.clusters import Clusters, Latents
+from ainerd_agent.latent.encoder import Encoder
+from ainerd_agent.latent.familiarity import Familiarity
+from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
+from ainerd_agent.latent.stability import choose, try_numbers
+from ainerd_agent.records import FloatArray
+
+NUMBERS = range(3, 11)
+"""Of clusters, that are tried."""
+
+AT_A_TIME = 50
+
+
+def make_model(
+    network: PaperAutoencoder | LagAutoencoder,
+    known: TrainingMaps,
+    slowness: FloatArray,
+    *,
+    name: str,
+    n_clusters: int | None = None,
+    seed: int = 0,
+) -> Encoder:
+    """Make a model of a trained network.
+
+    Parameters
+    ----------
+    network : PaperAutoencoder or LagAutoencoder
+        It is copied.
+    known : TrainingMaps
+        Held back from the training, with their noise-free targets.
+    slowness : ndarray, shape (n,)
+        By which clusters are numbered.
+    n_clusters : int, optional
+        By default, the number that is stable over seeds and nearest to the elbow (`ainerd_agent.latent.stability`).
+    """
+    still = copy.deepcopy(network).to("cpu")
+    encoder = Encoder(still, Clusters(np.zeros((1, 64), np.float32)), name=name, repeatability=1.0)
+    noisy, clean, errors = measure_pairs(encoder, known)
+    if len(noisy) <= max(NUMBERS) and n_clusters is None:
+        raise MapError(f"{len(noisy)} maps are too few to choose a number of clusters by: say how many")
+    if n_clusters is None:
+        n_clusters = choose(try_numbers(noisy, list(NUMBERS))).n_clusters
+    clusters = Clusters.fit(noisy, slowness, n_clusters, seed=seed)
+    return Encoder(
+        still,
+        clusters,
+        name=name,
+        # Two measurements differ by the noise of both.
+        repeatability=float(np.sqrt(2) * np.median(np.linalg.norm(noisy - clean, axis=1))),
+        familiarity=Familiarity.of(errors, clusters.predict(noisy)[1]),
+    )
+
+
+def measure_pairs(encoder: Encoder, known: TrainingMaps) -> tuple[Latents, Latents, FloatArray]:
+    """Latents of maps (n, 64), of their targets, and what of the maps cannot be drawn (`Encoding.misfit`, n)."""
+    noisy, clean, errors = [], [], []
+    for chosen in np.array_split(np.arange(len(known)), -(-len(known) // AT_A_TIME)):
+        maps, targets = known.draw(chosen, None)
+        found = encoder.measure_scaled(maps)
+        noisy.append(found.latents)
+        clean.append(encoder.encode_scaled(targets))
+        errors.append(found.misfit)
+    return np.concatenate(noisy), np.concatenate(clean), np.concatenate(errors)
