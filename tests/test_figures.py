@@ -143,6 +143,60 @@ class TestAzimuthTime:
         assert azimuth_time(TIME, AZIMUTH, CLUSTER, N_CLUSTERS).axes[0].get_ylabel() == "Azimuth (°)"
         assert azimuth_time(TIME, AZIMUTH, CLUSTER, N_CLUSTERS, bins=True).axes[0].get_ylabel() == "Azimuthal bin"
 
+    def rings(self):
+        """Three rings of three azimuths at five times, in the order of `azimuthal_bins`; q differs a little within."""
+        time, ring, azimuth = (each.ravel() for each in np.meshgrid(TIMES, [0, 1, 2], AZIMUTHS, indexing="ij"))
+        q = 0.02 + 0.004 * ring + 1e-5 * azimuth
+        cluster = (ring + (azimuth > 20)).astype(int)
+        return time, azimuth, cluster, q
+
+    def cells(self, figure):
+        return [axes.collections[0].get_array() for axes in figure.axes]
+
+    def test_draws_a_panel_for_each_ring_of_q(self):
+        time, azimuth, cluster, q = self.rings()
+        figure = azimuth_time(time, azimuth, cluster, N_CLUSTERS, q=q)
+        assert [axes.get_title(loc="right") for axes in figure.axes] == [
+            f"q = {value} nm$^{{-1}}$" for value in ("0.0283", "0.0243", "0.0203")
+        ]
+        for cells, ring in zip(self.cells(figure), (2, 1, 0), strict=True):
+            assert cells.shape == (3, 6)
+            np.testing.assert_array_equal(cells[:, 0], [ring, ring + 1, ring + 1])
+        assert len({axes.get_xlim() for axes in figure.axes}) == 1
+        assert len({axes.get_ylim() for axes in figure.axes}) == 1
+        assert figure.get_supylabel() == "Azimuth (°)"
+        assert figure.axes[-1].get_xlabel() == "Time (s)"
+        figure.draw_without_rendering()
+
+    def test_tells_rings_apart_where_bins_were_dropped(self):
+        time, azimuth, cluster, q = self.rings()
+        kept = ~((azimuth == 30) & (cluster == 1))  # the lowest ring lacks a bin
+        figure = azimuth_time(time[kept], azimuth[kept], cluster[kept], N_CLUSTERS, q=q[kept])
+        assert [len(cells) for cells in self.cells(figure)] == [3, 3, 2]
+        assert len({axes.get_ylim() for axes in figure.axes}) == 1
+
+    def test_bins_of_unknown_q_have_a_panel_of_their_own(self):
+        time, azimuth, cluster, q = self.rings()
+        q[q > 0.028] = np.nan
+        figure = azimuth_time(time, azimuth, cluster, N_CLUSTERS, q=q)
+        assert figure.axes[0].get_title(loc="right") == "q unknown"
+        np.testing.assert_array_equal(self.cells(figure)[0][:, 0], [2, 3, 3])
+
+    def test_one_ring_is_drawn_as_without_q(self):
+        q = 0.024 + 1e-4 * np.tile(np.arange(3), 5)
+        for known in (q, np.full(15, np.nan)):
+            figure = azimuth_time(TIME, AZIMUTH, CLUSTER, N_CLUSTERS, q=known)
+            (axes,) = figure.axes
+            assert axes.get_ylabel() == "Azimuth (°)"
+            assert axes.get_title(loc="right") == ""
+
+    def test_rings_without_a_direction_span_the_whole_turn(self):
+        q = np.tile([0.02, 0.024, 0.028], 5)
+        figure = azimuth_time(TIME, np.full(15, np.nan), CLUSTER, N_CLUSTERS, q=q)
+        assert [cells.shape for cells in self.cells(figure)] == [(1, 6)] * 3
+        assert [axes.get_ylim() for axes in figure.axes] == [(0, 360)] * 3
+        figure.draw_without_rendering()
+
     def test_draws_a_single_map(self):
         figure = azimuth_time([5.0], [90.0], [0], 1, duration=2.0)
         assert figure.axes[0].collections[0].get_array().shape == (1, 1)

@@ -1,6 +1,7 @@
 """The figures a person looks at. Each function takes plain arrays and returns a matplotlib Figure."""
 
 from ainerd_agent.figures.evolution import azimuth_time, clusters_and_stress, relation_figure
+from ainerd_agent.figures.links import links_figure
 from ainerd_agent.figures.maps import c2_examples
 from ainerd_agent.figures.space import embedding, sample_map
 from ainerd_agent.figures.style import cluster_colours, save
@@ -11,6 +12,7 @@ __all__ = [
     "cluster_colours",
     "clusters_and_stress",
     "embedding",
+    "links_figure",
     "relation_figure",
     "sample_map",
     "save",

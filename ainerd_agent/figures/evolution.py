@@ -69,27 +69,48 @@ def azimuth_time(
     cluster: ArrayLike,
     n_clusters: int,
     *,
+    q: ArrayLike | None = None,
     bins: bool = False,
     duration: float | None = None,
     time_label: str = "Time (s)",
 ) -> Figure:
-    """Draw the cluster of each C2 map over time and azimuth.
+    """Draw the cluster of each C2 map over time and azimuth, a panel for each ring of q, the largest q on top.
 
     Parameters
     ----------
     time, azimuth, cluster : array_like, shape (n,)
         Start of the measurement (s), azimuth, and cluster of each C2 map.
     n_clusters : int
+    q : array_like, shape (n,), optional
+        Mean q of each bin, 1/nm. Bins of one azimuth and different q are in different rings; without q, or where no
+        two bins share an azimuth, there is one ring.
     bins : bool
         True where `azimuth` is the number of a bin, False where it is an angle in degrees.
     duration : float or None
         Seconds that a measurement lasted; None takes it to last until the next one.
     time_label : str
     """
-    figure = new_figure(7.2, 3.2)
-    axes = figure.subplots()
-    span = draw_azimuth(axes, time, azimuth, cluster, n_clusters, bins=bins, duration=duration)
-    _finish([axes], span, np.empty(0), time_label)
+    times, angles, clusters = np.asarray(time), np.asarray(azimuth), np.asarray(cluster)
+    ring, means = _rings(angles, None if q is None else np.asarray(q, dtype=np.float64))
+    figure = new_figure(7.2, 3.2 if len(means) == 1 else 1.0 + 1.7 * len(means))
+    panels = list(figure.subplots(len(means), 1, sharex=True, squeeze=False)[:, 0])
+    spans = []
+    for number, axes in enumerate(reversed(panels)):
+        own = ring == number
+        spans.append(
+            draw_azimuth(axes, times[own], angles[own], clusters[own], n_clusters, bins=bins, duration=duration)
+        )
+        if len(means) > 1:
+            name = f"q = {means[number]:#.3g} nm$^{{-1}}$" if np.isfinite(means[number]) else "q unknown"
+            axes.set_title(name, loc="right", fontsize=SMALL, color=INK)
+            axes.set_ylabel("")
+    if len(means) > 1:
+        figure.supylabel("Azimuthal bin" if bins else "Azimuth (°)", fontsize=NORMAL, color=INK)
+        lowest, highest = (edge([axes.get_ylim()[k] for axes in panels]) for k, edge in enumerate((min, max)))
+        for axes in panels:
+            axes.set_ylim(lowest, highest)
+    span = min(start for start, _ in spans), max(stop for _, stop in spans)
+    _finish(panels, span, np.empty(0), time_label)
     cluster_legend(figure, n_clusters)
     return figure
 
@@ -140,17 +161,23 @@ def draw_azimuth(
     bins: bool = False,
     duration: float | None = None,
 ) -> tuple[float, float]:
-    """Colour each (time, azimuth) by its cluster, as wide as the measurement; return the time span that is filled."""
+    """Colour each (time, azimuth) of a ring by its cluster, as wide as the measurement; return the time span.
+
+    Bins whose azimuth is NaN have no place among the others and are left out; alone they are the whole ring.
+    """
     starts, column = np.unique(np.asarray(time, dtype=np.float64), return_inverse=True)
-    angles, row = np.unique(np.asarray(azimuth, dtype=np.float64), return_inverse=True)
+    where = np.asarray(azimuth, dtype=np.float64)
+    whole = not np.isfinite(where).any()
+    placed = np.isfinite(where) | whole
+    angles, row = np.unique(np.where(np.isfinite(where), where, 180.0)[placed], return_inverse=True)
     grid = np.full((len(angles), len(starts)), np.nan)
-    grid[row, column] = np.asarray(cluster, dtype=np.float64)
+    grid[row, column[placed]] = np.asarray(cluster, dtype=np.float64)[placed]
     edges, filled = _columns(starts, _stops(starts, duration))
     spaced = np.full((len(angles), len(edges) - 1), np.nan)
     spaced[:, filled] = grid
     axes.pcolormesh(
         edges,
-        _row_edges(angles),
+        np.array([0.0, 360.0]) if whole else _row_edges(angles),
         np.ma.masked_invalid(spaced),
         cmap=ListedColormap(cluster_colours(n_clusters)),
         norm=BoundaryNorm(np.arange(n_clusters + 1) - 0.5, n_clusters),
@@ -209,6 +236,42 @@ def _finish(panels: Sequence[Axes], span: tuple[float, float], minima: FloatArra
     if len(visible):
         panels[0].set_title("dashed: stress minima", loc="left", fontsize=SMALL, color=MINIMUM)
     panels[-1].set_xlabel(time_label, fontsize=NORMAL, color=INK)
+
+
+def _rings(azimuth: NDArray[np.generic], q: FloatArray | None) -> tuple[NDArray[np.int64], FloatArray]:
+    """Sort bins into rings.
+
+    The q of a bin is the mean over its pixels, so that the bins of one ring differ a little.
+
+    Parameters
+    ----------
+    azimuth, q : ndarray, shape (n,)
+
+    Returns
+    -------
+    ring : ndarray of int, shape (n,)
+        From 0, the smallest q first; bins of unknown q last.
+    q : ndarray, shape (n_rings,)
+        Mean of each ring, NaN where it is not known.
+    """
+    known = np.zeros(len(azimuth), dtype=bool) if q is None else np.isfinite(q)
+    ring = np.zeros(len(azimuth), dtype=np.int64)
+    if q is None or not known.any():
+        return ring, np.array([np.nan])
+    angle = np.unique(azimuth[known], return_inverse=True)[1]
+    bins, of_bin = np.unique(np.column_stack([angle, q[known]]), axis=0, return_inverse=True)
+    per_angle = np.bincount(bins[:, 0].astype(np.int64))
+    n_rings = int(per_angle.max())
+    if (per_angle == n_rings).all():  # a complete grid has each ring once at every azimuth, and rows are sorted
+        ring_of = np.tile(np.arange(n_rings), len(per_angle))
+    else:  # where bins were dropped, the widest gaps part the rings
+        values = np.sort(bins[:, 1])
+        widest = np.sort(np.argsort(np.diff(values), kind="stable")[len(values) - n_rings :])
+        ring_of = np.searchsorted((values[widest] + values[widest + 1]) / 2, bins[:, 1])
+    ring[known] = ring_of[of_bin.ravel()]
+    ring[~known] = n_rings
+    means = [q[ring == number].mean() for number in range(n_rings)]
+    return ring, np.array(means if known.all() else [*means, np.nan])
 
 
 def _stops(starts: FloatArray, duration: float | None) -> FloatArray:

@@ -40,7 +40,7 @@ def c2_examples(
     duration_of = np.broadcast_to(np.asarray(duration, dtype=np.float64), clusters.shape)
     examples = _nearest(clusters, distance, n_clusters, per_cluster)
     shown = np.concatenate(examples)
-    limits = _colour_limits(stack[shown])
+    limits = colour_limits(stack[shown])
     n_rows = max(1, max(len(chosen) for chosen in examples))
     first_column = next((column for column, chosen in enumerate(examples) if len(chosen)), 0)
     one_duration = len(np.unique(duration_of[shown])) <= 1
@@ -96,7 +96,7 @@ def _nearest(
     return chosen
 
 
-def _colour_limits(shown: NDArray[np.generic]) -> tuple[float, float]:
+def colour_limits(shown: NDArray[np.generic]) -> tuple[float, float]:
     """Find the range of most maps: a few that are mostly noise must not flatten all others.
 
     Each map's range leaves out one per cent at each end, and the range of all leaves out the wildest quarter of maps.
