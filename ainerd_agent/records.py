@@ -251,6 +251,45 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxations:
+    """Fits of baseline + contrast * exp(-2 (t / tau)**exponent) to g2, each array of shape (n_bins,).
+
+    NaN where a fit cannot be trusted. Errors are standard uncertainties, NaN also where the value holds and its
+    uncertainty is not known.
+
+    Attributes
+    ----------
+    tau, tau_error : ndarray
+        Relaxation time of the field, g1, in seconds.
+    exponent, exponent_error : ndarray
+        Below 1 stretched, above 1 compressed.
+    contrast, contrast_error : ndarray
+        At lag 0.
+    baseline, baseline_error : ndarray
+        1 where nothing correlates.
+    problems : tuple of str, shape (n_bins,)
+        Why the fit or its errors cannot be trusted, in words; empty for a good one.
+    """
+
+    tau: FloatArray
+    tau_error: FloatArray
+    exponent: FloatArray
+    exponent_error: FloatArray
+    contrast: FloatArray
+    contrast_error: FloatArray
+    baseline: FloatArray
+    baseline_error: FloatArray
+    problems: tuple[str, ...]
+
+    @classmethod
+    def unknown(cls, n_bins: int, problem: str = "not fitted") -> Relaxations:
+        """No fits, for one reason."""
+        nothing: FloatArray = np.full(n_bins, np.nan)
+        names = [f"{name}{suffix}" for name in ("tau", "exponent", "contrast", "baseline") for suffix in ("", "_error")]
+        return cls(**dict.fromkeys(names, nothing), problems=(problem,) * n_bins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprints:
     """The C2 maps of one measurement and what else its frames say, per bin.
 
@@ -272,6 +311,8 @@ class Fingerprints:
         The intensity correlation at `lags`.
     lags : ndarray, shape (n_lags,)
         Seconds.
+    relaxations : Relaxations or None
+        Fits of g2; None where none were made.
     """
 
     origin: Origin
@@ -284,6 +325,7 @@ class Fingerprints:
     quality: Quality
     g2: NDArray[np.float32]
     lags: FloatArray
+    relaxations: Relaxations | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +344,9 @@ class Analysis:
         measurement of a session, which has nothing to be compared with.
     reconstruction_error : ndarray, shape (n_bins,)
         Mean squared difference between the scaled map and its reconstruction.
+    unlike : ndarray of bool, shape (n_bins,), or None
+        Which maps are unlike those that the model was trained on: their other values cannot be trusted. None where the
+        model does not tell.
     """
 
     origin: Origin
@@ -311,6 +356,7 @@ class Analysis:
     novelty: FloatArray
     reconstruction_error: FloatArray
     stress: ShearStress
+    unlike: NDArray[np.bool_] | None = None
 
     @property
     def dominant_cluster(self) -> int:

@@ -1,19 +1,29 @@
 """The catalog: an embedded Tiled server, what it holds, and how it is written and read."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ainerd_agent.catalog.client import (
     ServerUnreachableError,
     connect,
     create_layout,
     limit_retries,
+    model_names,
+    model_of,
     read_c2,
     read_points,
     runs,
 )
+from ainerd_agent.catalog.live import follow
 from ainerd_agent.catalog.metadata import run_metadata
 from ainerd_agent.catalog.schema import ModelIdentity, points_schema, points_table
 from ainerd_agent.catalog.server import TiledServer
 from ainerd_agent.catalog.spool import SpooledWriter
 from ainerd_agent.catalog.writer import DerivedWriter, check_model
+
+if TYPE_CHECKING:
+    from ainerd_agent.catalog.containers import analyses_of
 
 __all__ = [
     "DerivedWriter",
@@ -21,10 +31,14 @@ __all__ = [
     "ServerUnreachableError",
     "SpooledWriter",
     "TiledServer",
+    "analyses_of",
     "check_model",
     "connect",
     "create_layout",
+    "follow",
     "limit_retries",
+    "model_names",
+    "model_of",
     "points_schema",
     "points_table",
     "read_c2",
@@ -32,3 +46,12 @@ __all__ = [
     "run_metadata",
     "runs",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Tiled's client takes half a second to import.
+    if name == "analyses_of":
+        from ainerd_agent.catalog.containers import analyses_of
+
+        return analyses_of
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

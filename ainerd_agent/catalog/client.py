@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from ainerd_agent.catalog.schema import ANALYSES, ANALYSIS_SPEC, C2, MAPS, POINTS, RAW, RAW_SPEC, points_schema
+from ainerd_agent.catalog.queries import Conditions, narrowed
+from ainerd_agent.catalog.schema import ANALYSES, C2, MAPS, POINTS, RAW, RAW_SPEC, points_schema
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -15,13 +20,37 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+ROW = ("raw_uid", "seq_num", "bin")
+"""The columns that say which point a row is."""
+
 RETRY_SECONDS = 6.0
 """How long a request to a server that does not answer is repeated."""
+_AHEAD = 4
+"""Tables that are read at the same time."""
+
 _CONNECT_SECONDS = 3.0
 
 
+LONGEST_PAUSE = 300.0
+"""Seconds: a server that asks for more peace than that is asked again all the same."""
+
+
 class ServerUnreachableError(CatalogError):
-    """No server answers: the same request may succeed later."""
+    """No server answers: the same request may succeed later.
+
+    Attributes
+    ----------
+    retry_after : float
+        Seconds that the server asks to be left alone for.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ServerFailedError(ServerUnreachableError):
+    """The server answered 500: its disk may be full, and the same request succeed later; or it may never."""
 
 
 @contextmanager
@@ -39,11 +68,32 @@ def server_errors(address: str) -> Iterator[None]:
         ) from error
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
+        if status == 429:
+            raise ServerUnreachableError(
+                f"The Tiled server at {address} has too much to do (429): try again later.",
+                _seconds(error.response.headers.get("retry-after", "")),
+            ) from error
+        if status in (500, 507):
+            raise ServerFailedError(
+                f"The Tiled server at {address} failed ({status}): its log says why, and its disk may be full."
+            ) from error
         if status in (502, 503, 504):
             raise ServerUnreachableError(f"The Tiled server behind {address} is not available ({status}).") from error
         if status in (401, 403):
             raise CatalogError(f"The Tiled server at {address} refuses the API key: check it.") from error
         raise CatalogError(f"The Tiled server at {address} answered {status}: {error}") from error
+
+
+def _seconds(retry_after: str) -> float:
+    """Seconds of a header Retry-After, which may be a date, too; 0 where it is neither."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return 0.0
+    return min(max(0.0, seconds), LONGEST_PAUSE) if math.isfinite(seconds) else 0.0
 
 
 def connect(uri: str, *, create: bool = False) -> Any:
@@ -75,6 +125,9 @@ def connect(uri: str, *, create: bool = False) -> Any:
     with server_errors(address), ExitStack() as on_error:
         context, path = Context.from_any_uri(uri, timeout=httpx.Timeout(30.0, connect=_CONNECT_SECONDS))
         on_error.callback(context.http_client.close)
+        if context.api_uri.host in ("127.0.0.1", "localhost", "::1"):
+            # Between two programs of one machine, compressing takes longer than sending.
+            context.http_client.headers["accept-encoding"] = "identity"
         try:
             root = from_context(context, node_path_parts=path)
         except RuntimeError as error:  # what Tiled raises when a key is needed and there is none
@@ -120,23 +173,30 @@ def ensure_container(
     parent: Any, key: str, *, specs: list[tuple[str, str]], metadata: dict[str, Any] | None = None, **options: Any
 ) -> Any:
     """Look up or create the container `key` of `parent`; `options` are those of `Container.create_container`."""
+    from tiled.client.utils import ClientError
     from tiled.structures.core import Spec
 
     existing = child(parent, key)
     if existing is not None:
         return existing
-    return parent.create_container(key, metadata=metadata or {}, specs=[Spec(*spec) for spec in specs], **options)
+    try:
+        return parent.create_container(key, metadata=metadata or {}, specs=[Spec(*spec) for spec in specs], **options)
+    except ClientError as error:
+        # Another process was faster.
+        if error.response.status_code != 409 or (existing := child(parent, key)) is None:
+            raise
+        return existing
 
 
-def runs(root: Any, model: str | None = None, **metadata: Any) -> pd.DataFrame:
+def runs(root: Any, model: str | None = None, **conditions: Any) -> pd.DataFrame:
     """List the analysed runs.
 
     Parameters
     ----------
     model : str, optional
         By default all models.
-    **metadata
-        Values that the metadata must equal, such as `sample="PEO"` or `dominant_cluster=3`.
+    **conditions
+        Those of `ModelClient.find`, such as `sample="PEO"`, `cluster=3` or `stress=(10, 20)`.
 
     Returns
     -------
@@ -145,13 +205,20 @@ def runs(root: Any, model: str | None = None, **metadata: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
+    given = Conditions.of(conditions)
     with server_errors(address_of(root)):
-        table = pd.DataFrame([analysis.metadata_copy()[0] for analysis in _analyses(root, model, metadata)])
+        table = pd.DataFrame([run.metadata_copy()[0] for run in _analyses(root, model, given.runs())])
     return table.sort_values("time", ignore_index=True) if len(table) else table
 
 
-def read_points(root: Any, model: str | None = None, raw_uid: str | None = None) -> pd.DataFrame:
-    """Read the points of all analysed runs, or of one.
+def read_points(
+    root: Any,
+    model: str | None = None,
+    raw_uid: str | None = None,
+    columns: Sequence[str] | None = None,
+    **conditions: Any,
+) -> pd.DataFrame:
+    """Read the points of all analysed runs, or of one, or those that fit conditions (see `ModelClient`).
 
     Returns
     -------
@@ -160,15 +227,57 @@ def read_points(root: Any, model: str | None = None, raw_uid: str | None = None)
     """
     import pandas as pd
 
+    given = Conditions.of({**conditions, "raw_uid": raw_uid})
+    needed = None if columns is None else [*columns, *given.columns()]
     tables: list[pd.DataFrame] = []
     with server_errors(address_of(root)):
-        for analysis in _analyses(root, model, {} if raw_uid is None else {"raw_uid": raw_uid}):
-            points = child(analysis, POINTS)
-            if points is not None:
-                tables.append(points.read().assign(model=analysis.metadata["model"]))
-    if not tables:
-        tables.append(points_schema().empty_table().to_pandas().assign(model=""))
-    return pd.concat(tables, ignore_index=True)
+        for run, table in tables_of(_analyses(root, model, given.runs_with_rows()), needed):
+            rows = table[given.rows(table)].assign(model=run.metadata["model"])
+            if len(rows):
+                tables.append(rows)
+    return pd.concat(tables, ignore_index=True) if tables else points_of(None, needed).assign(model="")
+
+
+def points_of(analysis: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Points of an analysed run by seq_num and bin, or an empty table; some columns beside `ROW`, or all."""
+    table = None if analysis is None else child(analysis, POINTS)
+    wanted = None if columns is None else list(dict.fromkeys([*ROW, *columns]))
+    rows: pd.DataFrame
+    if table is None:
+        rows = points_schema().empty_table().to_pandas()
+        return rows if wanted is None else rows.reindex(columns=wanted)
+    if wanted is None:
+        rows = table.read()
+    else:
+        # Tables of an earlier version lack some; Tiled gives the others in any order.
+        rows = table.read([name for name in wanted if name in table.columns]).reindex(columns=wanted)
+    # PostgreSQL keeps rows in no order.
+    return rows.sort_values(["seq_num", "bin"], ignore_index=True)
+
+
+def tables_of(runs: Iterable[Any], columns: Sequence[str] | None = None) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Analysed runs with their points, as `points_of`. The next ones are read ahead: each takes two requests."""
+    from collections import deque
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="tiled-points")
+    waiting: deque[tuple[Any, Any]] = deque()
+    try:
+        for run in runs:
+            waiting.append((run, pool.submit(points_of, run, columns)))
+            if len(waiting) > _AHEAD:
+                first, rows = waiting.popleft()
+                yield first, rows.result()
+        for run, rows in waiting:
+            yield run, rows.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def latent_columns(points: pd.DataFrame) -> list[str]:
+    """The names of the latents among the columns of points, in their order."""
+    names = [str(name) for name in points.columns]
+    return sorted((name for name in names if re.fullmatch(r"z\d+", name)), key=lambda name: int(name[1:]))
 
 
 def read_c2(root: Any, raw_uid: str, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
@@ -191,31 +300,42 @@ def read_c2(root: Any, raw_uid: str, measurement: int | None = None, bin: int | 
         run = None if maps is None else child(maps, raw_uid)
         if run is None:
             raise CatalogError(f"The catalog holds no C2 maps of a run {raw_uid}.")
-        seq_nums = run.metadata_copy()[0]["derived_from"]["seq_nums"]
-        n_bins = run.metadata["n_bins"]
-        if measurement is not None and measurement not in seq_nums:
-            raise CatalogError(f"Run {raw_uid} holds no C2 maps of a measurement {measurement}.")
-        if bin is not None and not 1 <= bin <= n_bins:
-            raise CatalogError(f"Run {raw_uid} has bins 1 to {n_bins}, not {bin}.")
-        first = slice(0, len(seq_nums)) if measurement is None else seq_nums.index(measurement)
-        second = slice(0, n_bins) if bin is None else bin - 1
-        maps_read: NDArray[np.float32] = run[C2].read((first, second))
-    return maps_read
+        return read_maps(run, C2, measurement, bin)
 
 
-def _analyses(root: Any, model: str | None, metadata: dict[str, Any]) -> Iterator[Any]:
-    from tiled.queries import Key, SpecsQuery
+def read_maps(run: Any, key: str, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+    """Read from the array `key`, C2 or G2, of a container of maps; otherwise as `read_c2`."""
+    uid, metadata = run.item["id"], run.metadata_copy()[0]
+    seq_nums, n_bins = metadata["derived_from"]["seq_nums"], metadata["n_bins"]
+    if measurement is not None and measurement not in seq_nums:
+        raise CatalogError(f"Run {uid} holds no C2 maps of a measurement {measurement}.")
+    if bin is not None and not 1 <= bin <= n_bins:
+        raise CatalogError(f"Run {uid} has bins 1 to {n_bins}, not {bin}.")
+    first = slice(0, len(seq_nums)) if measurement is None else seq_nums.index(measurement)
+    second = slice(0, n_bins) if bin is None else bin - 1
+    read: NDArray[np.float32] = run[key].read((first, second))
+    return read
 
+
+def _analyses(root: Any, model: str | None, queries: Sequence[Any]) -> Iterator[Any]:
+    for name in [model] if model is not None else model_names(root):
+        yield from narrowed(model_of(root, name), queries).values()
+
+
+def model_names(root: Any) -> list[str]:
+    """Names of the models that analysed something."""
     models = child(root, ANALYSES)
-    names = [] if models is None else list(models)
-    if model is not None and model not in names:
-        known = ", ".join(names) or "none"
-        raise CatalogError(f"The catalog holds no analyses by a model {model!r}; it holds those by: {known}.")
-    for name in names if model is None else [model]:
-        found = models[name].search(SpecsQuery(include=[ANALYSIS_SPEC[0]]))
-        for key, value in metadata.items():
-            found = found.search(Key(key) == value)
-        yield from found.values()
+    return [] if models is None else list(models)
+
+
+def model_of(root: Any, name: str) -> Any:
+    """The container `/ainerd/<name>`, a `ModelClient`."""
+    models = child(root, ANALYSES)
+    found = None if models is None else child(models, name)
+    if found is None:
+        known = ", ".join(model_names(root)) or "none"
+        raise CatalogError(f"The catalog holds no analyses by a model {name!r}; it holds those by: {known}.")
+    return found
 
 
 def address_of(root: Any) -> str:

@@ -69,6 +69,7 @@ def run_metadata(
     status: str,
     stream: str = "primary",
     failures: Mapping[int, str] | None = None,
+    made: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Compute the flat, searchable metadata of `/ainerd/<model>/<uid>`.
 
@@ -80,6 +81,8 @@ def run_metadata(
         One of `RUN_STATUSES`.
     failures : mapping of int to str, optional
         Message by seq_num of the measurements that could not be analysed.
+    made : sequence of mapping, optional
+        Who analysed them, from `credit`.
     """
     if status not in RUN_STATUSES:
         raise ValueError(f"status is {status!r}, not one of {', '.join(RUN_STATUSES)}")
@@ -100,7 +103,12 @@ def run_metadata(
         "shear_stress_min": stress.min() if stress.size else None,
         "shear_stress_max": stress.max() if stress.size else None,
         "novelty_max": novelty.max() if novelty.size else None,
+        **_extent("time", points["time"]),
+        **_extent("x", points["x"]),
+        **_extent("y", points["y"]),
         "tau_median": np.median(tau) if tau.size else None,
+        # By which readers find what is new.
+        "analysed": made[-1]["end"] if made else None,
         "failures": len(failures),
         "failed": [{"seq_num": number, "message": message} for number, message in sorted(failures.items())],
         "derived_from": {
@@ -110,9 +118,17 @@ def run_metadata(
             "software": f"ainerd-agent {__version__}",
             "weights_sha256": model.weights_sha256,
             "parameters": model.parameters,
+            "geometry": model.geometry,
+            "made": made,
         },
     }
     return {**origin_metadata(run), **plain_json(summary)}
+
+
+def _extent(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
+    """Where the measurements lie, for searches by range."""
+    known = _known(values)
+    return {f"{name}_min": known.min() if known.size else None, f"{name}_max": known.max() if known.size else None}
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@
     /xpcs/<uid>                    `MAPS_SPEC`: arrays `c2` and `g2`, table `bins`
     /ainerd/<model>/<uid>          `ANALYSIS_SPEC`: table `points`, one row per measurement and bin
     /ainerd/<model>/suggestions    what the agent proposed, why, and what became of it
+    /turns/<uid>                   there while a writer writes to that run
 
 Bins are counted from 1, clusters from 0 (the slowest), measurements by the seq_num of their event.
 """
@@ -21,11 +22,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Suggestion
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Relaxations, Suggestion
 
 RAW = "raw"
 MAPS = "xpcs"
 ANALYSES = "ainerd"
+TURNS = "turns"
 C2 = "c2"
 G2 = "g2"
 BINS = "bins"
@@ -35,7 +37,7 @@ SUGGESTIONS = "suggestions"
 RAW_SPEC = ("CatalogOfBlueskyRuns", "3.0")
 MAPS_SPEC = ("XPCSFingerprints", "1.0")
 MODEL_SPEC = ("XPCSModel", "1.0")
-ANALYSIS_SPEC = ("XPCSAnalysis", "1.1")
+ANALYSIS_SPEC = ("XPCSAnalysis", "1.3")
 SUGGESTIONS_SPEC = ("XPCSSuggestions", "1.0")
 
 C2_DIMS = ("measurement", "bin", "t1", "t2")
@@ -58,12 +60,15 @@ class ModelIdentity:
     n_clusters : int
     parameters : mapping
         Whatever else decides the result: architecture, scaling, settings of the analysis.
+    geometry : mapping
+        Where the detector stood, for those who ask where bins come from; empty where it is not known.
     """
 
     name: str
     weights_sha256: str
     n_clusters: int
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    geometry: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.+-]+", self.name):
@@ -75,6 +80,18 @@ class ModelIdentity:
 def _column(name: str, kind: pa.DataType, units: str, description: str) -> pa.Field:
     return pa.field(name, kind, metadata={"units": units, "description": description})
 
+
+_FIT_COLUMNS = (
+    _column("fit_tau", pa.float64(), "s", "relaxation time of the field, g1, fitted to g2 of the map"),
+    _column("fit_tau_error", pa.float64(), "s", "standard uncertainty of fit_tau"),
+    _column("fit_exponent", pa.float64(), "", "of the fit: below 1 stretched, above 1 compressed"),
+    _column("fit_exponent_error", pa.float64(), "", "standard uncertainty of fit_exponent"),
+    _column("fit_contrast", pa.float64(), "", "of the fit, at lag 0"),
+    _column("fit_contrast_error", pa.float64(), "", "standard uncertainty of fit_contrast"),
+    _column("fit_baseline", pa.float64(), "", "of the fit, 1 where nothing correlates"),
+    _column("fit_baseline_error", pa.float64(), "", "standard uncertainty of fit_baseline"),
+    _column("fit_problems", pa.string(), "", "why the fit or its errors cannot be trusted; empty for a good one"),
+)
 
 _POINT_COLUMNS = (
     _column("raw_uid", pa.string(), "", "run, the key in /raw and /xpcs"),
@@ -100,8 +117,15 @@ _POINT_COLUMNS = (
     _column("snr", pa.float64(), "", "contrast in standard deviations of the noise of a point of the map"),
     _column("bad_share", pa.float64(), "", "share of the frames that were left out"),
     _column("intensity_drift", pa.float64(), "", "relative change of the intensity over the exposure"),
-    _column("problems", pa.string(), "", "what makes the map too poor to trust; empty for a good one"),
+    _column("problems", pa.string(), "", "what makes the map or its labels too poor to trust; empty for good ones"),
+    *_FIT_COLUMNS,
 )
+
+ADDED_COLUMNS = frozenset(column.name for column in _FIT_COLUMNS)
+"""Columns that came with a minor version: a table that was begun before goes on without them."""
+
+UNLIKE = "unlike the maps that the model was trained on"
+"""In `problems`, of a map whose cluster and neighbours cannot be trusted."""
 
 SUGGESTIONS_SCHEMA = pa.schema(
     [
@@ -124,7 +148,7 @@ SUGGESTIONS_SCHEMA = pa.schema(
     ]
 )
 
-SUMMARY_COLUMNS = ("seq_num", "cluster", "novelty", "tau", "shear_stress")
+SUMMARY_COLUMNS = ("seq_num", "cluster", "novelty", "tau", "shear_stress", "time", "x", "y")
 """The columns of `points` from which the searchable summary of a run is computed."""
 
 
@@ -201,12 +225,28 @@ def points_table(fingerprints: Sequence[Fingerprints], analyses: Sequence[Analys
         "snr": per_bin([f.quality.snr for f in fingerprints]),
         "bad_share": per_measurement([f.quality.bad_share for f in fingerprints]),
         "intensity_drift": per_measurement([f.quality.drift for f in fingerprints]),
-        "problems": per_bin([np.array(f.quality.problems, dtype=object) for f in fingerprints]),
+        "problems": per_bin([_problems(f, a) for f, a in zip(fingerprints, analyses, strict=True)]),
+        **{column.name: per_bin([_fitted(f, column.name) for f in fingerprints]) for column in _FIT_COLUMNS},
         **{f"z{k}": np.ascontiguousarray(latents[:, k]) for k in range(latents.shape[1])},
         **{name: np.repeat(np.array(values, dtype=object), counts) for name, (_, values) in extra.items()},
     }
     schema = points_schema(latents.shape[1], {name: kind for name, (kind, _) in extra.items()})
     return pa.table([pa.array(columns[column.name], column.type) for column in schema], schema=schema)
+
+
+def _problems(fingerprints: Fingerprints, analysis: Analysis) -> NDArray[np.object_]:
+    """What makes each map too poor to trust, or its labels, shape (n_bins,)."""
+    told = [[text] if text else [] for text in fingerprints.quality.problems]
+    for number in () if analysis.unlike is None else np.flatnonzero(analysis.unlike):
+        told[number].append(UNLIKE)
+    return np.array(["; ".join(each) for each in told], dtype=object)
+
+
+def _fitted(fingerprints: Fingerprints, column: str) -> NDArray[Any]:
+    """The values of one of `_FIT_COLUMNS`, shape (n_bins,)."""
+    fits = fingerprints.relaxations or Relaxations.unknown(len(fingerprints.bins))
+    values = getattr(fits, column.removeprefix("fit_"))
+    return np.array(values, dtype=object if isinstance(values, tuple) else np.float64)
 
 
 def _extra_columns(records: Sequence[Mapping[str, Any]]) -> dict[str, tuple[pa.DataType, list[Any]]]:

@@ -165,8 +165,10 @@ def _build_server(directory: Path, api_key: str) -> Any:
     from tiled.server.app import build_app
     from tiled.server.settings import get_settings
 
+    from ainerd_agent.catalog._dependencies import remember_dependencies
     from ainerd_agent.catalog._storage import OneBatchSQLAdapter, prepare_database
 
+    remember_dependencies()
     database = directory / "catalog.db"
     prepare_database(database)
     catalog = open_catalog(

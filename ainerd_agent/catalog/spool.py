@@ -10,6 +10,7 @@ import os
 import threading
 import time as clock
 import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.catalog.client import ServerUnreachableError
+from ainerd_agent.catalog.client import ServerFailedError, ServerUnreachableError
 from ainerd_agent.catalog.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError, SessionError
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
+from ainerd_agent.records import (
+    Analysis,
+    Bins,
+    Fingerprints,
+    Origin,
+    Quality,
+    Relaxations,
+    Run,
+    ShearStress,
+    Suggestion,
+)
 
-_KINDS = (Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion)
+_KINDS = (Analysis, Bins, Fingerprints, Origin, Quality, Relaxations, Run, ShearStress, Suggestion)
 _RECORDS = {kind.__name__: kind for kind in _KINDS}
 _log = logging.getLogger(__name__)
+
+STRIKES = 3
+"""Deliveries of a record at which a server fails, before what comes after it is delivered without it."""
 
 
 class SpooledWriter:
     """A `DerivedWriter` for a live session, which may be called from several threads.
 
-    While the server cannot be reached, every call is kept as a file, in order. Each later call first delivers what
-    waits, and so does a new `SpooledWriter` on the same folder. A file goes only when the server has its content;
-    delivering twice is harmless, because the writer is idempotent.
+    While the server cannot be reached, fails (500), or asks for peace (429), every call is kept as a file, in order.
+    Each later call first delivers what waits, and so does a new `SpooledWriter` on the same folder. A file goes only
+    when the server has its content; delivering twice is harmless, because the writer is idempotent.
+
+    What the server refuses, or fails at again and again, is kept as `.refused`, lets pass what comes after it, and is
+    delivered by the next `SpooledWriter` on the folder: by then the key may be right, or the disk have room.
 
     Parameters
     ----------
@@ -55,8 +72,12 @@ class SpooledWriter:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SessionError(f"The spool folder {self._directory} cannot be created: {error.strerror}.") from error
-        kept = [*self._waiting(), *self._directory.glob("[0-9]*.refused")]
-        self._next = max((int(path.stem) for path in kept), default=0) + 1
+        for path in sorted(self._directory.glob("[0-9]*.refused")):
+            _log.warning("%s was refused before; it is tried again.", path)
+            path.rename(path.with_suffix(".npz"))
+        self._next = max((int(path.stem) for path in self._waiting()), default=0) + 1
+        self._strikes: Counter[Path] = Counter()
+        self._left_alone_until = -math.inf
 
     def open_run(self, run: Run) -> None:
         """As `DerivedWriter.open_run`."""
@@ -96,24 +117,33 @@ class SpooledWriter:
         """Deliver what waits, and return the number of calls that are still waiting."""
         with self._lock:
             waiting = self._waiting()
-            if waiting and self._writer.is_reachable():
+            if waiting and not self._shall_wait() and self._writer.is_reachable():
                 try:
                     for path in waiting:
                         self._deliver(path)
                     _log.info("Delivered %d records that were waiting in %s.", len(waiting), self._directory)
                 except ServerUnreachableError as error:
+                    self._leave_alone(error)
                     _log.warning("%s Records wait in %s.", error, self._directory)
             return len(self._waiting())
+
+    def _shall_wait(self) -> bool:
+        """Whether the server asked to be left alone, and still is to be."""
+        return clock.monotonic() < self._left_alone_until
+
+    def _leave_alone(self, error: ServerUnreachableError) -> None:
+        self._left_alone_until = clock.monotonic() + error.retry_after
 
     def _call(self, method: str, **arguments: Any) -> None:
         with self._lock:
             run = None if method == "record_suggestion" else self._run(arguments["raw_uid"])
             call = {"method": method, "run": run, "arguments": arguments}
-            if self.flush() == 0:
+            if self.flush() == 0 and not self._shall_wait():
                 try:
                     self._perform(method, run, arguments)
                     return
                 except ServerUnreachableError as error:
+                    self._leave_alone(error)
                     _log.warning("%s From now on records wait in %s.", error, self._directory)
                 except Exception:
                     # Repeating it would not help, but what was measured must not be lost.
@@ -135,22 +165,33 @@ class SpooledWriter:
         try:
             call = read_envelope(path)
             self._perform(call["method"], call["run"], call["arguments"])
+        except ServerFailedError as error:
+            self._strikes[path] += 1
+            if self._strikes[path] < STRIKES:
+                raise
+            self._refuse(path, error)
         except ServerUnreachableError:
             raise
         except Exception as error:
-            # It would fail for ever, and must not hold up what comes after it.
-            refused = path.with_suffix(".refused")
-            path.rename(refused)
-            _log.error("A record that had been waiting cannot be delivered, and is kept as %s: %s", refused, error)
-            return
-        path.unlink()
+            self._refuse(path, error)
+        else:
+            path.unlink()
+
+    def _refuse(self, path: Path, error: Exception) -> None:
+        """Let pass what comes after a record that cannot be delivered."""
+        refused = path.with_suffix(".refused")
+        path.rename(refused)
+        _log.error("A record that had been waiting cannot be delivered, and is kept as %s: %s", refused, error)
 
     def _keep(self, call: dict[str, Any], suffix: str) -> None:
         path = self._directory / f"{self._next:08d}{suffix}"
         try:
             write_envelope(path, call)
         except OSError as error:
-            raise SessionError(f"A record is lost: {path} cannot be written ({error.strerror}).") from error
+            raise SessionError(
+                f"A record could not be kept: {path} cannot be written ({error.strerror}). Make room on that disk; the "
+                "frames are there, and `ainerd analyze` makes again what is missing."
+            ) from error
         self._next += 1
 
     def _waiting(self) -> list[Path]:

@@ -1,11 +1,13 @@
 """The containers that a writer fills: the maps of a run, the points of a run, and the suggestions of a model.
 
-Each reads back what is there when it is made, and then is the only one that writes to it. What it holds is right
-until a request fails: then nobody knows what reached the server, and the store has to be made anew.
+Each reads back what is there when it is made. What it holds is right until another process writes (`is_current`), or a
+request fails: then nobody knows what reached the server. In both cases the store has to be made anew.
 """
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +17,9 @@ from numpy.typing import NDArray
 
 from ainerd_agent.catalog.client import child, ensure_container
 from ainerd_agent.catalog.metadata import maps_metadata, maps_progress, plain_json, run_metadata
+from ainerd_agent.catalog.provenance import credit
 from ainerd_agent.catalog.schema import (
+    ADDED_COLUMNS,
     ANALYSES,
     ANALYSIS_SPEC,
     BINS,
@@ -67,6 +71,10 @@ class MapsStore:
             self._arrays = {key: child(self._container, key) for key in (C2, G2)}
             self._seq_nums = self._container.metadata_copy()[0]["derived_from"]["seq_nums"]
 
+    def is_current(self) -> bool:
+        """Whether nobody else has written since this was made."""
+        return _seq_nums(child(self._parent, self._run.uid)) == (None if self._container is None else self._seq_nums)
+
     def append(self, fingerprints: Sequence[Fingerprints]) -> None:
         """Add the measurements that are not there yet."""
         known = set(self._seq_nums)
@@ -85,8 +93,9 @@ class MapsStore:
         if not self._seq_nums:
             self._write_bins(first)
         self._check_lags(new)
-        self._extend(C2, [f.c2 for f in new], C2_DIMS)
-        self._extend(G2, [f.g2 for f in new], G2_DIMS)
+        additions = ((C2, [f.c2 for f in new], C2_DIMS), (G2, [f.g2 for f in new], G2_DIMS))
+        for addition in additions:
+            self._extend(*addition)
         # Last: what these numbers do not name does not count, and is overwritten by the next attempt.
         self._seq_nums += [f.origin.seq_num for f in new]
         set_metadata(self._container, maps_progress(self._run, first.origin.stream, self._seq_nums))
@@ -150,22 +159,34 @@ class PointsStore:
         self._table: Any = None
         self._stream = "primary"
         self._failures: dict[int, str] = {}
+        self._made: list[dict[str, Any]] = []
         nothing = points_schema(0).empty_table()
         self._summary: dict[str, NDArray[Any]] = {name: nothing[name].to_numpy() for name in SUMMARY_COLUMNS}
         if self._container is not None:
             metadata = self._container.metadata_copy()[0]
-            before = metadata["derived_from"]["parameters"]
-            if before != plain_json(model.parameters):
-                raise CatalogError(
-                    f"Run {run.uid} was analysed before with other parameters ({before}): those results "
-                    "stay as they are. Use another catalog, or another name for the model."
-                )
+            derived = metadata["derived_from"]
+            for what, before, now in (
+                ("parameters", derived["parameters"], plain_json(model.parameters)),
+                # Stored maps are analysed again without a geometry.
+                ("geometry", derived.get("geometry") or {}, plain_json(model.geometry)),
+            ):
+                if before != now and (what == "parameters" or (before and now)):
+                    raise CatalogError(
+                        f"Run {run.uid} was analysed before with other {what} ({before}): those results "
+                        "stay as they are. Use another catalog, or another name for the model."
+                    )
             self._stream = metadata["derived_from"]["stream"]
+            self._made = metadata["derived_from"].get("made", _uncredited(metadata))
             self._failures = {failed["seq_num"]: failed["message"] for failed in metadata["failed"]}
             self._table = child(self._container, POINTS)
         if self._table is not None:
             rows = self._table.read(columns=list(SUMMARY_COLUMNS))
             self._summary = {name: rows[name].to_numpy() for name in SUMMARY_COLUMNS}
+
+    def is_current(self) -> bool:
+        """Whether nobody else has written since this was made."""
+        written = None if self._container is None else list(dict.fromkeys(self._summary["seq_num"].tolist()))
+        return _seq_nums(child(self._parent, self._run.uid)) == written
 
     def append(self, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
         """Add the measurements that are not there yet."""
@@ -200,7 +221,17 @@ class PointsStore:
         if self._container is not None:
             set_metadata(self._container, self._metadata(status))
 
+    def outdated(self, status: str) -> list[str]:
+        """Give the keys of the metadata that do not tell what the rows hold; who made them is not looked at."""
+        if self._container is None:
+            return []
+        found, told = self._metadata(status), self._container.metadata_copy()[0]
+        keys = [key for key in found if key not in ("derived_from", "analysed") and told.get(key) != found[key]]
+        numbers = (each["derived_from"]["seq_nums"] for each in (told, found))
+        return keys if len({tuple(sorted(each)) for each in numbers}) == 1 else [*keys, "derived_from.seq_nums"]
+
     def _metadata(self, status: str) -> dict[str, Any]:
+        self._made = credit(self._made, len(set(self._summary["seq_num"])), time.time())
         return run_metadata(
             self._run,
             self._model,
@@ -208,6 +239,7 @@ class PointsStore:
             status=status,
             stream=self._stream,
             failures=self._failures,
+            made=self._made,
         )
 
     def _ensure_container(self) -> None:
@@ -223,6 +255,7 @@ class PointsStore:
     def _as_stored(self, rows: pa.Table) -> pa.Table:
         schema = self._table.structure().arrow_schema_decoded
         try:
+            rows = rows.drop_columns(sorted(ADDED_COLUMNS.intersection(rows.schema.names).difference(schema.names)))
             if differing := set(rows.schema.names) ^ set(schema.names):
                 raise pa.ArrowInvalid(f"only one of them has {', '.join(sorted(differing))}")
             return rows.select(schema.names).cast(schema)
@@ -272,7 +305,12 @@ def model_container(root: Any, model: ModelIdentity) -> Any:
         ensure_container(root, ANALYSES, specs=[]),
         model.name,
         specs=[MODEL_SPEC],
-        metadata={"model": model.name, "weights_sha256": model.weights_sha256, "n_clusters": model.n_clusters},
+        metadata={
+            "model": model.name,
+            "weights_sha256": model.weights_sha256,
+            "n_clusters": model.n_clusters,
+            "uid": uuid.uuid4().hex,
+        },
     )
     if container.metadata["weights_sha256"] != model.weights_sha256:
         raise CatalogError(
@@ -303,6 +341,17 @@ def _changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str,
         elif current.get(key) != value:
             changes[key] = value
     return changes
+
+
+def _seq_nums(container: Any) -> list[int] | None:
+    """The measurements that the metadata of a run's maps or points name; None where there is no such container."""
+    return None if container is None else list(container.metadata_copy()[0]["derived_from"]["seq_nums"])
+
+
+def _uncredited(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The credit for what was written before there were credits: nobody knows where and when."""
+    n_measurements, software = metadata["n_measurements"], metadata["derived_from"]["software"]
+    return [{"software": software, "n_measurements": n_measurements, "end": None}] if n_measurements else []
 
 
 def _stack(arrays: Sequence[NDArray[Any]]) -> NDArray[np.float32]:

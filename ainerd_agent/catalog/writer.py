@@ -11,6 +11,7 @@ from typing import Any
 from ainerd_agent.catalog.client import address_of, limit_retries, server_errors
 from ainerd_agent.catalog.schema import ModelIdentity, suggestion_table
 from ainerd_agent.catalog.stores import MapsStore, PointsStore, SuggestionsStore, model_container
+from ainerd_agent.catalog.turns import Turns
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
 
 FINAL_STATUSES = ("success", "abort", "fail")
@@ -29,10 +30,10 @@ def check_model(root_client: Any, model: ModelIdentity) -> None:
 
 
 class DerivedWriter:
-    """Write derived data to a Tiled server: the only writer of what it writes, used by one thread at a time.
+    """Write derived data to a Tiled server, from one thread at a time.
 
     Everything is idempotent. What is there already stays as it is, so an analysis that was interrupted goes on where
-    it stopped, and one that is repeated changes nothing.
+    it stopped, and one that is repeated changes nothing. Several processes may write the same run: they take turns.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ class DerivedWriter:
         self._runs: dict[str, Run] = {}
         self._stores: dict[str, tuple[MapsStore, PointsStore]] = {}
         self._suggestions: SuggestionsStore | None = None
+        self._turns = Turns(root_client)
 
     def open_run(self, run: Run) -> None:
         """Announce a run. Nothing is written before its first measurement or failure."""
@@ -75,6 +77,11 @@ class DerivedWriter:
         with self._stores_of(raw_uid) as (maps, points):
             # In this order: nobody shall read points whose maps are not there.
             maps.append(fingerprints)
+            points.append(fingerprints, analyses)
+
+    def append_analyses(self, raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
+        """Add what another model says of measurements whose maps are in the catalog: `c2` and `g2` may be empty."""
+        with self._stores_of(raw_uid) as (_, points):
             points.append(fingerprints, analyses)
 
     def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
@@ -131,11 +138,16 @@ class DerivedWriter:
             raise
 
     def is_reachable(self) -> bool:
-        """Whether the server answers, found out within a second."""
+        """Whether the server answers: known within a second where nobody listens, within five where it is busy."""
         import httpx
 
+        patience = httpx.Timeout(5.0, connect=1.0)
         try:
-            answer = self._root.context.http_client.get(self._address, timeout=1.0)
+            try:
+                answer = self._root.context.http_client.get(self._address, timeout=patience)
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                # A connection kept from before the server was started again: it is dropped now, so ask on a new one.
+                answer = self._root.context.http_client.get(self._address, timeout=patience)
         except httpx.TransportError:
             return False
         return bool(answer.status_code < 500)
@@ -145,12 +157,13 @@ class DerivedWriter:
         if raw_uid not in self._runs:
             raise ValueError(f"run {raw_uid} was not opened")
         try:
-            with server_errors(self._address):
-                if raw_uid not in self._stores:
+            with server_errors(self._address), self._turns.at(raw_uid):
+                stores = self._stores.get(raw_uid)
+                if stores is None or not all(store.is_current() for store in stores):
                     run = self._runs[raw_uid]
                     parent = model_container(self._root, self.model)
-                    self._stores[raw_uid] = MapsStore(self._root, run), PointsStore(parent, run, self.model)
-                yield self._stores[raw_uid]
+                    stores = self._stores[raw_uid] = MapsStore(self._root, run), PointsStore(parent, run, self.model)
+                yield stores
         except BaseException:
             self._stores.pop(raw_uid, None)  # what reached the server is not known: read it back the next time
             raise

@@ -39,6 +39,8 @@ def test_summary_of_a_run() -> None:
             novelty=[math.nan, math.nan, 0.5, 2.0],
             tau=[1.0, math.nan, 3.0, 8.0],
             shear_stress=[10.0, 10.0, 30.0, 30.0],
+            time=[6.0, 6.0, 9.0, 9.0],
+            x=[0.5, 0.5, -1.0, -1.0],
         ),
         status="success",
         failures={2: "no frames"},
@@ -48,6 +50,8 @@ def test_summary_of_a_run() -> None:
     assert [metadata[f"cluster_fraction_{k}"] for k in range(4)] == metadata["cluster_fractions"]
     stress = [metadata[f"shear_stress_{kind}"] for kind in ("mean", "min", "max")]
     assert stress == [20.0, 10.0, 30.0]
+    extent = [metadata[f"{name}_{end}"] for name in ("time", "x", "y") for end in ("min", "max")]
+    assert extent == [6.0, 9.0, -1.0, 0.5, None, None]
     assert (metadata["novelty_max"], metadata["tau_median"], metadata["n_measurements"]) == (2.0, 3.0, 2)
     assert (metadata["failures"], metadata["failed"]) == (1, [{"seq_num": 2, "message": "no frames"}])
     assert (metadata["sample"], metadata["operator"], metadata["data_session"]) == ("silica", "me", "pass-1")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -16,7 +17,7 @@ from ainerd_agent.catalog.schema import (
     suggestion_table,
 )
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, ShearStress, Suggestion
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Relaxations, ShearStress, Suggestion
 
 N_BINS = 3
 
@@ -74,6 +75,28 @@ def test_points_have_one_row_per_measurement_and_bin() -> None:
     np.testing.assert_array_equal(rows[[f"z{k}" for k in range(64)]].iloc[4], np.arange(64) + 64 + 5)
 
 
+def test_points_hold_the_fits_beside_the_time_to_1_over_e() -> None:
+    fingerprints, analysis = pair(1)
+    tau = np.array([2.0, math.nan, 6.0])
+    fits = dataclasses.replace(
+        Relaxations.unknown(N_BINS), tau=tau, tau_error=0.1 * tau, problems=("", "no correlation above the noise", "")
+    )
+    rows = table_of((dataclasses.replace(fingerprints, relaxations=fits), analysis)).to_pandas()
+    np.testing.assert_array_equal(rows.fit_tau, tau)
+    np.testing.assert_array_equal(rows.fit_tau_error, 0.1 * tau)
+    np.testing.assert_array_equal(rows.tau, [1.0, math.nan, 3.0])
+    assert list(rows.fit_problems) == ["", "no correlation above the noise", ""]
+    assert rows.fit_exponent.isna().all()
+
+
+def test_points_of_maps_that_were_not_fitted_say_so() -> None:
+    rows = table_of(pair(1)).to_pandas()
+    assert list(rows.fit_problems) == ["not fitted"] * N_BINS
+    numbers = [name for name in rows.columns if name.startswith("fit_") and name != "fit_problems"]
+    assert len(numbers) == 8
+    assert rows[numbers].isna().all(axis=None)
+
+
 def test_every_column_is_a_scalar_with_units() -> None:
     for schema in (points_schema(), SUGGESTIONS_SCHEMA):
         assert {column.type for column in schema} <= {pa.string(), pa.int32(), pa.int64(), pa.float32(), pa.float64()}
@@ -81,8 +104,9 @@ def test_every_column_is_a_scalar_with_units() -> None:
         assert list(metadata["units"]) == schema.names
         assert all(metadata["descriptions"].values())
     units = column_metadata(points_schema())["units"]
+    assert (units["fit_tau"], units["fit_tau_error"], units["fit_exponent"]) == ("s", "s", "")
     assert (units["q"], units["viscosity"], units["x"], units["cluster"]) == ("1/nm", "Pa s", "mm", "")
-    assert len(points_schema()) == 24 + 64
+    assert len(points_schema()) == 33 + 64
 
 
 def test_extra_scalars_become_columns_of_their_own_type() -> None:

@@ -1,0 +1,267 @@
+"""What Tiled's client makes of our containers: it finds these classes by their spec, as entry points of this package.
+
+`catalog["ainerd/<model>"]` is a `ModelClient`, what is in it are `AnalysisClient`, and `catalog["xpcs/<uid>"]` is a
+`MapsClient`. Whatever Tiled's own containers do, they do as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from tiled.client.container import Container
+
+from ainerd_agent.catalog.client import (
+    address_of,
+    child,
+    latent_columns,
+    points_of,
+    read_maps,
+    server_errors,
+    tables_of,
+)
+from ainerd_agent.catalog.queries import Conditions, highest_first, narrowed
+from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW, column_metadata, points_schema
+from ainerd_agent.errors import CatalogError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import xarray
+    from numpy.typing import NDArray
+
+    from ainerd_agent.latent import Encoder
+
+
+class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
+    """All runs that a latent model analysed: `/ainerd/<model>`, or those of them that were found.
+
+    Conditions, in all methods: `cluster=0`; `share=0.3` of the maps at least in that cluster; `stress`, `novelty`,
+    `time`, `x`, `y`, `tau` as ranges (from, to), with None for an open end; and values that keys of the metadata must
+    equal, as `sample="PEO"`. The server evaluates them; only points of runs that may fit are read.
+    """
+
+    def find(self, **conditions: Any) -> Self:
+        """Runs that fit: again such a container, so that conditions can follow each other.
+
+        A run fits a range where its measurements have values in it, and a cluster where most of its maps are in it.
+        """
+        found: Self = narrowed(self, Conditions.of(conditions).runs())
+        return found
+
+    def to_frame(self, latest: int | None = None) -> pd.DataFrame:
+        """The runs as a table, one row each, in order of time; the columns are the metadata.
+
+        Parameters
+        ----------
+        latest : int, optional
+            Only so many, the latest.
+        """
+        import pandas as pd
+
+        with server_errors(address_of(self)):
+            found = narrowed(self, Conditions().runs())
+            # SQLite sorts numbers as text; of times that is the same until 2286.
+            chosen = found.values() if latest is None else found.sort(("time", -1)).values()[:latest]
+            table = pd.DataFrame([run.metadata_copy()[0] for run in chosen])
+        return table.sort_values("time", ignore_index=True) if len(table) else table
+
+    def points(self, columns: Sequence[str] | None = None, **conditions: Any) -> pd.DataFrame:
+        """Points of all these runs that fit the conditions, row by row.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Beside `raw_uid`, `seq_num`, `bin` and `model`; by default all.
+        """
+        import pandas as pd
+
+        given = Conditions.of(conditions)
+        tables = list(self._tables(given, columns))
+        return pd.concat(tables, ignore_index=True) if tables else points_of(None, columns).assign(model="")
+
+    def to_xarray(self, **conditions: Any) -> xarray.Dataset:
+        """The same as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""
+        return _dataset(self.points(**conditions))
+
+    def novel(self, k: int = 20, **conditions: Any) -> pd.DataFrame:
+        """The k most novel points of all these runs that fit the conditions, the most novel first.
+
+        With all columns but the latents. Only as many runs are read as can hold one of them, and a few ahead.
+        """
+        import pandas as pd
+
+        given, columns = Conditions.of(conditions), points_schema(0).names
+        best = points_of(None, columns).assign(model="")
+        with server_errors(address_of(self)):
+            runs = highest_first(narrowed(self, given.runs_with_rows()), "novelty_max")
+            for run, table in tables_of(runs, columns):
+                if len(best) == k and best["novelty"].min() >= run.metadata["novelty_max"]:
+                    break
+                rows = table[given.rows(table) & table["novelty"].notna()].assign(model=run.metadata["model"])
+                best = pd.concat([best, rows], ignore_index=True) if len(best) else rows
+                best = best.nlargest(k, "novelty").reset_index(drop=True)
+        return best
+
+    def similar(
+        self, what: Any, k: int = 20, *, folder: Path | None = None, encoder: Encoder | None = None
+    ) -> pd.DataFrame:
+        """The k points of all these runs that are most like a map or another point, the most similar first.
+
+        Keeps what it has read of this model in a folder, and reads only what is new the next time.
+
+        Parameters
+        ----------
+        what
+            A C2 map (size, size) as the catalog has it, a latent vector (64,), or a point: a row of a table with
+            `raw_uid`, `seq_num` and `bin`, or these three.
+        folder : Path, optional
+            Where the index is kept; by default in the user's cache.
+        encoder : Encoder, optional
+            With which a map is encoded; by default the model of the settings, or the shipped one of this name.
+
+        Returns
+        -------
+        DataFrame
+            With `distance`, in the latent space; the point that was asked about is left out.
+        """
+        from ainerd_agent.catalog.similar import open_index
+
+        return open_index(self, folder).similar(
+            what, k, model=self.new_variation(queries=[]), among=self.find() if self._queries else None, encoder=encoder
+        )
+
+    def follow(self, **options: Any) -> Iterator[pd.DataFrame]:
+        """Points as they are written, run by run; parameters as those of `ainerd_agent.catalog.follow`."""
+        from ainerd_agent.catalog.live import follow
+
+        return follow(self, **options)
+
+    def c2(self, row: Any) -> NDArray[np.float32]:
+        """The map (size, size) of a point, a row with `raw_uid`, `seq_num` and `bin`. Only that map is sent."""
+        return self.run(str(row["raw_uid"])).c2(int(row["seq_num"]), int(row["bin"]))
+
+    def explain(self, row: Any) -> dict[str, Any]:
+        """Where a point comes from, a row with `raw_uid`, `seq_num` and `bin`."""
+        return self.run(str(row["raw_uid"])).explain(int(row["seq_num"]), int(row["bin"]))
+
+    def run(self, raw_uid: str) -> AnalysisClient:
+        """The analysis of a run."""
+        with server_errors(address_of(self)):
+            found = child(self, raw_uid)
+        if not isinstance(found, AnalysisClient):
+            raise CatalogError(f"The model {self.item['id']} has no analysis of a run {raw_uid} here.")
+        return found
+
+    def _tables(self, given: Conditions, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
+        needed = None if columns is None else [*columns, *given.columns()]
+        with server_errors(address_of(self)):
+            for run, table in tables_of(narrowed(self, given.runs_with_rows()).values(), needed):
+                rows = table[given.rows(table)].assign(model=run.metadata["model"])
+                if len(rows):
+                    yield rows
+
+
+class AnalysisClient(Container):  # type: ignore[misc]
+    """What a model found in a run: `/ainerd/<model>/<uid>`."""
+
+    def points(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """All points, or some columns of them beside `raw_uid`, `seq_num`, `bin` and `model`."""
+        with server_errors(address_of(self)):
+            return points_of(self, columns).assign(model=self.metadata["model"])
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The points as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""
+        return _dataset(self.points())
+
+    def c2(self, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+        """C2 maps, as `read_c2`."""
+        return self.maps().c2(measurement, bin)
+
+    def maps(self) -> MapsClient:
+        """The container with the C2 maps."""
+        found = _beside(self, 3, MAPS, self.metadata["raw_uid"])
+        if not isinstance(found, MapsClient):
+            raise CatalogError(f"The catalog holds no C2 maps of run {self.metadata['raw_uid']}.")
+        return found
+
+    def raw(self) -> Any:
+        """The raw run."""
+        return _raw(self, 3)
+
+    def explain(self, seq_num: int, bin: int) -> dict[str, Any]:
+        """Where a point comes from; see `ainerd_agent.catalog.explanation.explain`."""
+        from ainerd_agent.catalog.explanation import explain
+
+        return explain(self, seq_num, bin)
+
+
+class MapsClient(Container):  # type: ignore[misc]
+    """C2 maps and g2 of a run: `/xpcs/<uid>`."""
+
+    def c2(self, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+        """C2 maps, as `read_c2`. Only what is asked for is sent."""
+        with server_errors(address_of(self)):
+            return read_maps(self, C2, measurement, bin)
+
+    def g2(self, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+        """g2 in the same way, over the lags in the metadata."""
+        with server_errors(address_of(self)):
+            return read_maps(self, G2, measurement, bin)
+
+    def analyses(self) -> dict[str, AnalysisClient]:
+        """What models found in this run, by their names."""
+        return analyses_of(self)
+
+    def raw(self) -> Any:
+        """The raw run."""
+        return _raw(self, 2)
+
+
+def analyses_of(run: Any) -> dict[str, AnalysisClient]:
+    """What models found in a run, by their names.
+
+    Parameters
+    ----------
+    run : BlueskyRun or MapsClient
+        `catalog["raw", uid]` or `catalog["xpcs", uid]`.
+    """
+    models = _beside(run, 2, ANALYSES)
+    with server_errors(address_of(run)):
+        found = {} if models is None else {name: child(models, f"{name}/{run.item['id']}") for name in models}
+    return {name: analysis for name, analysis in found.items() if analysis is not None}
+
+
+def _raw(node: Any, depth: int) -> Any:
+    uid = node.metadata["raw_uid"]
+    found = _beside(node, depth, RAW, uid)
+    if found is None:
+        source = node.metadata.get("source")
+        why = f"the maps came from the file {node.metadata.get('file')}" if source == "ingest" else "it was deleted"
+        raise CatalogError(f"The catalog holds no raw run {uid}: {why}.")
+    return found
+
+
+def _beside(node: Any, depth: int, *keys: str) -> Any:
+    """What is at `keys` in the catalog of which `node` is so deep inside; None where there is nothing."""
+    from tiled.client import from_context
+
+    with server_errors(address_of(node)):
+        root = from_context(node.context, node.structure_clients, node_path_parts=node.path_parts[:-depth])
+        return child(root, "/".join(keys))
+
+
+def _dataset(points: pd.DataFrame) -> xarray.Dataset:
+    import xarray
+
+    about = column_metadata(points_schema())
+    names, latents = [str(name) for name in points], latent_columns(points)
+
+    def described(name: str) -> dict[str, str]:
+        found = {"units": about["units"].get(name), "description": about["descriptions"].get(name)}
+        return {kind: text for kind, text in found.items() if text}
+
+    variables = {name: ("point", points[name].to_numpy(), described(name)) for name in names if name not in latents}
+    z = ("point", "latent"), points[latents].to_numpy(), {"description": "latent vector"}
+    return xarray.Dataset({**variables, "z": z})

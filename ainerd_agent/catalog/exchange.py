@@ -1,0 +1,78 @@
+"""Results as files for other programs: HDF5 in the names of APS, CSV and Parquet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ainerd_agent.catalog.client import address_of, child, points_of, read_maps, server_errors
+from ainerd_agent.catalog.recall import recall
+from ainerd_agent.catalog.schema import C2, G2, MAPS
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.scattering.aps_results import write_results
+
+HDF5 = (".h5", ".hdf", ".hdf5", ".nxs")
+
+
+def export(root: Any, analysis: Any, path: Path, measurement: int | None = None) -> list[Path]:
+    """Write an analysed run to files, of the kind that the ending tells.
+
+    Parameters
+    ----------
+    root : tiled Container
+    analysis : tiled Container
+        `/ainerd/<model>/<uid>`.
+    path : Path
+        `.csv` or `.parquet` for the points, `.h5`, `.hdf`, `.hdf5` or `.nxs` for maps, g2 and points in the names of
+        APS: that is one measurement a file, so with several, "-0001" and so on come before the ending.
+    measurement : int, optional
+        Only this one.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    CatalogError
+        Another ending, no such measurement, or a file that exists.
+    MapError
+        A file that cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in (".csv", ".parquet", *HDF5):
+        raise CatalogError(f"{path} has no ending that says what to write: .csv, .parquet, or {', '.join(HDF5)}")
+    with server_errors(address_of(root)):
+        rows = points_of(analysis)
+        if measurement is not None:
+            rows = rows[rows["seq_num"] == measurement].reset_index(drop=True)
+        if not len(rows):
+            asked = "no points" if measurement is None else f"no measurement {measurement}"
+            raise CatalogError(f"Run {analysis.metadata['raw_uid']} has {asked} to export.")
+        if ending not in HDF5:
+            if path.exists():
+                raise CatalogError(f"{path} exists already: write to another file")
+            try:
+                rows.to_csv(path, index=False) if ending == ".csv" else rows.to_parquet(path, index=False)
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                raise CatalogError(f"{path} cannot be written: {error}") from error
+            return [path]
+        metadata = analysis.metadata_copy()[0]
+        wavelength = (metadata["derived_from"].get("geometry") or {}).get("wavelength")
+        about = {**metadata, **({} if wavelength is None else {"wavelength": wavelength})}
+        recalled, maps = recall(root, analysis), child(root, f"{MAPS}/{metadata['raw_uid']}")
+        chosen = [each for each in recalled.fingerprints if measurement in (None, each.origin.seq_num)]
+        written = []
+        for each in chosen:
+            number = each.origin.seq_num
+            file = path if len(chosen) == 1 else path.with_name(f"{path.stem}-{number:04d}{path.suffix}")
+            whole = replace(each, c2=read_maps(maps, C2, number), g2=read_maps(maps, G2, number))
+            own = rows[rows["seq_num"] == number]
+            write_results(file, whole, about, {str(name): np.asarray(own[name]) for name in own.columns})
+            written.append(file)
+    return written

@@ -1,0 +1,98 @@
+"""Where a point comes from: frames, bin, software, weights, parameters, geometry, moment and machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tiled.client.container import Container
+
+from ainerd_agent.catalog.client import ROW, address_of, child, points_of, server_errors
+from ainerd_agent.catalog.metadata import plain_json
+from ainerd_agent.catalog.provenance import maker_of
+from ainerd_agent.catalog.schema import BINS, C2, MAPS
+from ainerd_agent.errors import CatalogError
+
+FOUND = ("cluster", "novelty", "centre_distance", "reconstruction_error", "shear_stress", "tau", "contrast", "problems")
+"""Columns of a point that are told."""
+
+
+def explain(analysis: Any, seq_num: int, bin: int) -> dict[str, Any]:
+    """Say where a point comes from.
+
+    Parameters
+    ----------
+    analysis : AnalysisClient
+        Of its run, with its model.
+
+    Returns
+    -------
+    dict
+        As JSON has it: `point`, `found`, `measured`, `frames`, `map`, `bin`, `analysed`, `model`, `parameters` and
+        `geometry`. None or empty is what was not written down.
+
+    Raises
+    ------
+    CatalogError
+        There is no such point.
+    """
+    metadata = analysis.metadata_copy()[0]
+    origin, uid = metadata["derived_from"], metadata["raw_uid"]
+    with server_errors(address_of(analysis)):
+        points = points_of(analysis)
+        rows = points[(points["seq_num"] == seq_num) & (points["bin"] == bin)]
+        if not len(rows):
+            raise CatalogError(f"Run {uid} has no point of measurement {seq_num} and bin {bin} by {metadata['model']}.")
+        row = plain_json(rows.iloc[0].to_dict())
+        maps = analysis.maps()
+        bins = plain_json(maps[BINS].read().to_dict("records"))
+        made = maker_of(origin, seq_num)
+        return {
+            "point": {**{name: row[name] for name in ROW}, "model": metadata["model"]},
+            "found": {name: row.get(name) for name in FOUND},
+            "measured": {name: row[name] for name in ("time", "elapsed", "x", "y")} | {"sample": metadata["sample"]},
+            "frames": _frames(analysis, metadata, seq_num),
+            "map": {
+                "array": f"/{MAPS}/{uid}/{C2}",
+                "index": [maps.metadata_copy()[0]["derived_from"]["seq_nums"].index(seq_num), bin - 1],
+                "software": maps.metadata["derived_from"]["software"],
+            },
+            "bin": next((entry for entry in bins if entry["bin"] == bin), None),
+            "analysed": {**made, "software": made.get("software", origin["software"])},
+            "model": {"name": metadata["model"], "weights_sha256": origin["weights_sha256"]},
+            "parameters": origin["parameters"],
+            "geometry": origin.get("geometry") or {},
+        }
+
+
+def _frames(analysis: Any, metadata: dict[str, Any], seq_num: int) -> dict[str, Any]:
+    """The event, and the files that its stream refers to; of an ingested file, the file."""
+    if metadata["source"] == "ingest":
+        return {name: metadata.get(name) for name in ("file", "file_sha256", "baseline")} | {"map": seq_num - 1}
+    event = {"raw_uid": metadata["raw_uid"], "stream": metadata["derived_from"]["stream"], "seq_num": seq_num}
+    try:
+        raw = analysis.raw()
+    except CatalogError as error:
+        return {**event, "files": [], "note": str(error)}
+    stream = child(raw, event["stream"])
+    return {**event, "files": [] if stream is None else _files(stream)}
+
+
+def _files(stream: Any) -> list[dict[str, Any]]:
+    # As Tiled itself sees a stream: the client for runs shows columns of events, and no files.
+    plain = Container(
+        context=stream.context,
+        item=stream.item,
+        structure_clients=stream.structure_clients,
+        include_data_sources=True,
+    )
+    return [
+        {
+            "key": key,
+            "file": asset.data_uri,
+            **{k: source.parameters[k] for k in ("dataset",) if k in source.parameters},
+        }
+        for key, node in plain.items()
+        for source in node.data_sources() or ()
+        if source.management == "external"
+        for asset in source.assets
+    ]

@@ -1,0 +1,114 @@
+"""Points as they are written.
+
+Tiled's websocket only rings a bell; what is told is read from the catalog. For the websocket also streams rows of a
+write that failed afterwards, forgets what is old, and counts anew when the server starts again. The catalog does none
+of that, so nothing is missed and nothing is told twice: not by a reader who comes late, nor while the server was away.
+Without a websocket, it is asked every few seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from ainerd_agent.catalog.client import ServerUnreachableError
+from ainerd_agent.catalog.news import News
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+MESSAGE_BYTES = 64 * 2**20
+"""Of an update at most; beyond Tiled's default of 1 MB the subscription would end for good."""
+
+
+def follow(
+    model: Any,
+    *,
+    start: Literal["now", "beginning"] = "now",
+    seen: Mapping[str, Iterable[int]] | None = None,
+    columns: Sequence[str] | None = None,
+    every: float = 5.0,
+    stop: threading.Event | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Points of a model as they are written: each table has those of one run that are new, whole measurements.
+
+    Parameters
+    ----------
+    model : ModelClient
+    start : {"now", "beginning"}
+        Whether points that are there already are told first.
+    seen : mapping of str to iterable of int, optional
+        Instead, to go on after an interruption: the seq_nums that were told, by raw_uid.
+    columns : sequence of str, optional
+        As for `ModelClient.points`.
+    every : float
+        Seconds after which the catalog is asked even if no bell rang.
+    stop : Event, optional
+        Ends the iteration once it is set, at the next bell or after `every` seconds.
+
+    Raises
+    ------
+    CatalogError
+        By `next`, where the server refuses. While it is away, this waits for it.
+    """
+    news = News({} if seen is None else {uid: set(numbers) for uid, numbers in seen.items()})
+    if seen is None and start == "now":
+        news.skip(model)
+    return _told(model, news, columns, every, threading.Event() if stop is None else stop)
+
+
+def _told(
+    model: Any, news: News, columns: Sequence[str] | None, every: float, stop: threading.Event
+) -> Iterator[pd.DataFrame]:
+    reachable = True
+    with _bell(model, every) as bell:
+        while not stop.is_set():
+            bell.clear()  # before reading: what comes meanwhile rings again
+            try:
+                yield from news.read(model, columns)
+                reachable = True
+            except ServerUnreachableError as error:
+                if reachable:
+                    logger.warning("%s Waiting for it.", error)
+                reachable = False
+            if not stop.is_set():
+                bell.wait(every)
+
+
+@contextmanager
+def _bell(model: Any, every: float) -> Iterator[threading.Event]:
+    """An event that is set whenever a run of the model changes."""
+    bell, done = threading.Event(), threading.Event()
+    current: list[Any] = []
+
+    def ring(_: Any) -> None:
+        bell.set()
+
+    def listen() -> None:
+        while not done.is_set():
+            subscription = model.subscribe()
+            current[:] = [subscription]
+            for happening in (subscription.child_created, subscription.child_metadata_updated):
+                happening.add_callback(ring)  # held weakly
+            try:
+                # From as far back as there is: what happened since the catalog was read must ring as well.
+                subscription.start(0, max_size=MESSAGE_BYTES)
+            except Exception as error:
+                # A server without websockets, or one that is away: the catalog is asked every few seconds.
+                logger.debug("no subscription to %s: %s", model.uri, error)
+            done.wait(every)
+
+    listener = threading.Thread(target=listen, name="tiled-bell", daemon=True)
+    listener.start()
+    try:
+        yield bell
+    finally:
+        done.set()
+        for subscription in current:
+            subscription.disconnect()
+        listener.join(timeout=1.0)

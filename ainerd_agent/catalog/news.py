@@ -1,0 +1,99 @@
+"""What the results of a model hold that a reader has not seen yet.
+
+The metadata of a run says which measurements it has, and is written after their points. So the server is asked for runs
+with results since the last time, and a table is read only where measurements are new. Tiled gives no part of a table:
+of a run that grew, all rows are read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ainerd_agent.catalog.client import address_of, server_errors, tables_of
+from ainerd_agent.catalog.queries import Conditions, between, narrowed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLOCKS = 120.0
+"""Seconds by which the clocks of those who write may differ."""
+
+
+class News:
+    """Points that are new since they were last read.
+
+    Parameters
+    ----------
+    seen : dict of str to set of int, optional
+        The seq_nums that need not be told, by raw_uid; kept up to date.
+    since : float
+        When the latest of them was analysed, seconds since the epoch.
+
+    Attributes
+    ----------
+    shrunk : bool
+        Whether something that was seen is not there any more: deleted, or replaced.
+    """
+
+    def __init__(self, seen: dict[str, set[int]] | None = None, since: float = 0.0) -> None:
+        self.seen: dict[str, set[int]] = {} if seen is None else seen
+        self.since = since
+        self.shrunk = False
+
+    def skip(self, model: Any) -> None:
+        """Take all that is there for seen."""
+        for runs in self._changed(model):
+            for run in runs:
+                self._note(run, _measurements(run))
+
+    def read(self, model: Any, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """New points of a model, run by run; those of a run count as seen once the next ones are asked for.
+
+        Parameters
+        ----------
+        model : ModelClient
+            Always the same one.
+        columns : sequence of str, optional
+            As for `ModelClient.points`.
+        """
+        for runs in self._changed(model):
+            there = {run.item["id"]: _measurements(run) for run in runs}
+            new = {uid: numbers - self.seen.get(uid, set()) for uid, numbers in there.items()}
+            with server_errors(address_of(model)):
+                for run, table in tables_of([run for run in runs if new[run.item["id"]]], columns):
+                    uid = run.item["id"]
+                    yield table[table["seq_num"].isin(new[uid])].assign(model=run.metadata["model"])
+                    self._note(run, there[uid])
+            for run in runs:
+                self._note(run, there[run.item["id"]])
+
+    def _changed(self, model: Any) -> Iterator[list[Any]]:
+        """Runs with results that may be new. Only when all were taken, the time of the latest counts."""
+        everything = narrowed(model, Conditions().runs())
+        latest = self.since
+        with server_errors(address_of(model)):
+            if self.since:
+                recent = list(narrowed(everything, between("analysed", (self.since - CLOCKS, math.inf))).values())
+                latest = max(latest, *map(_analysed, recent)) if recent else latest
+                yield recent
+            # Everything the first time, or where the number is not what it should be: deleted, or written before 1.3.
+            if not self.since or len(narrowed(model, Conditions().runs())) != len(self.seen):
+                there = list(everything.values())
+                self.shrunk |= bool(self.seen.keys() - {run.item["id"] for run in there})
+                latest = max(latest, *map(_analysed, there)) if there else latest
+                yield there
+        self.since = latest
+
+    def _note(self, run: Any, there: set[int]) -> None:
+        self.shrunk |= bool(self.seen.get(run.item["id"], set()) - there)
+        self.seen[run.item["id"]] = there
+
+
+def _analysed(run: Any) -> float:
+    return float(run.metadata.get("analysed") or 0.0)
+
+
+def _measurements(run: Any) -> set[int]:
+    return {int(number) for number in run.metadata["derived_from"]["seq_nums"]}

@@ -1,0 +1,221 @@
+"""What people ask for, as queries that the Tiled server answers, and as a choice among rows of points.
+
+A condition is either a range of one of `RANGES`, `cluster`, `share`, or a value that a key of the metadata must equal.
+Runs are found by what their metadata say of all their rows together, so that a run is found where it may hold a row
+that is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ainerd_agent.catalog.schema import ANALYSIS_SPEC
+from ainerd_agent.errors import CatalogError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+LARGEST = 1.7976931348623157e308
+"""Instead of infinity, which JSON has not."""
+
+RANGES = {
+    "stress": ("shear_stress", "shear_stress_min", "shear_stress_max"),
+    "time": ("time", "time_min", "time_max"),
+    "x": ("x", "x_min", "x_max"),
+    "y": ("y", "y_min", "y_max"),
+    "novelty": ("novelty", None, "novelty_max"),
+    "tau": ("tau", "tau_median", "tau_median"),
+}
+"""By condition: the column of points, and the keys with the least and the largest of them in a run."""
+
+_TO_SORT = 99
+"""Items that are fetched at a time to be sorted: with one more, a page of Tiled's."""
+
+_TINY = 1e-3
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Conditions on runs and on the rows of their points.
+
+    Attributes
+    ----------
+    cluster : int or None
+        Of most maps of a run, or with `share` of so many of them; of a row.
+    share : tuple of float or None
+        Of the maps of a run that are in `cluster`, from 0 to 1.
+    ranges : mapping of str to tuple of float
+        Of the quantities in `RANGES`, ends included.
+    equal : mapping
+        Values of keys of the metadata of a run.
+    """
+
+    cluster: int | None = None
+    share: Interval | None = None
+    ranges: Mapping[str, Interval] = field(default_factory=dict)
+    equal: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, conditions: Mapping[str, Any]) -> Conditions:
+        """Understand what people write.
+
+        Parameters
+        ----------
+        conditions : mapping
+            A range is (from, to), with None for an end that is open, or the least value alone. Times are seconds since
+            the epoch, datetimes, or text as "2026-11-25 15:00" (UTC, where it names no other zone).
+
+        Raises
+        ------
+        CatalogError
+            What cannot be understood.
+        """
+        given = dict(conditions)
+        cluster, share = given.pop("cluster", None), given.pop("share", None)
+        if share is not None and cluster is None:
+            raise CatalogError("share is the share of the maps in a cluster: say which cluster, too.")
+        if cluster is not None and (isinstance(cluster, bool) or int(cluster) != cluster or cluster < 0):
+            raise CatalogError(f"cluster is a number from 0, not {cluster!r}.")
+        ranges = {name: _interval(name, given.pop(name)) for name in RANGES if given.get(name) is not None}
+        return cls(
+            cluster=None if cluster is None else int(cluster),
+            share=None if share is None else _interval("share", share),
+            ranges=ranges,
+            equal={key: value for key, value in given.items() if value is not None},
+        )
+
+    def runs(self) -> list[Any]:
+        """Queries for the runs that these conditions describe."""
+        from tiled.queries import Key
+
+        found = self._in_common()
+        if self.cluster is not None and self.share is None:
+            found.append(Key("dominant_cluster") == self.cluster)
+        return found
+
+    def runs_with_rows(self) -> list[Any]:
+        """Queries for the runs that may hold rows that these conditions describe."""
+        from tiled.queries import Key
+
+        found = self._in_common(but=("tau",))  # the median says nothing of single rows
+        if self.cluster is not None and self.share is None:
+            found.append(Key(f"cluster_fraction_{self.cluster}") > 0.0)
+        return found
+
+    def rows(self, points: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which rows of points, of runs that fit, these conditions describe."""
+        import numpy as np
+
+        chosen = np.ones(len(points), dtype=np.bool_)
+        if self.cluster is not None:
+            chosen &= (points["cluster"] == self.cluster).to_numpy()
+        for name, (least, largest) in self.ranges.items():
+            chosen &= points[RANGES[name][0]].between(least, largest).to_numpy()
+        return chosen
+
+    def columns(self) -> list[str]:
+        """Columns of points that `rows` looks at."""
+        return [*(["cluster"] if self.cluster is not None else []), *(RANGES[name][0] for name in self.ranges)]
+
+    def _in_common(self, but: Sequence[str] = ()) -> list[Any]:
+        from tiled.queries import Key, SpecsQuery
+
+        found: list[Any] = [SpecsQuery(include=[ANALYSIS_SPEC[0]])]
+        found += [Key(key) == value for key, value in self.equal.items()]
+        if self.share is not None:
+            found += between(f"cluster_fraction_{self.cluster}", self.share)
+        for name, (least, largest) in self.ranges.items():
+            if name not in but:
+                _, low, high = RANGES[name]
+                # Both ranges overlap.
+                found += between(high, (least, math.inf)) if high else []
+                found += between(low, (-math.inf, largest)) if low and largest < math.inf else []
+        return found
+
+
+def between(key: str, interval: Interval) -> list[Any]:
+    """Queries for numbers of a key within an interval, ends included.
+
+    Values that are not known never lie within one. Two things need care for that: PostgreSQL takes null for less than
+    any number, so that there is always a lower end; and SQLite compares with integers as integers, so that ends are
+    floats.
+    """
+    from tiled.queries import Key
+
+    least, largest = (float(end) for end in interval)
+    found = [Key(key) >= max(least, -LARGEST)]
+    return [*found, Key(key) <= largest] if largest < math.inf else found
+
+
+def narrowed(container: Any, queries: Iterable[Any]) -> Any:
+    """A container of what fits all the queries. Nothing is asked of the server yet."""
+    for query in queries:
+        container = container.search(query)
+    return container
+
+
+def highest_first(container: Any, key: str) -> Iterator[Any]:
+    """What is in a container, in falling order of a number that is not negative; items without it are left out.
+
+    Not by Tiled's `sort`: on SQLite, it sorts numbers as text. So, range by range, each small enough to be sorted here.
+    """
+    top = 1.0
+    while container.search(_at_least(key, top)).keys()[:1]:
+        top *= 4
+    while top > _TINY:
+        yield from _falling(container, key, top / 4, top)
+        top /= 4
+    yield from _falling(container, key, 0.0, top)
+
+
+def _falling(container: Any, key: str, least: float, below: float) -> Iterator[Any]:
+    from tiled.queries import Key
+
+    found = narrowed(container, [_at_least(key, least), Key(key) < below])
+    some = found.values()[: _TO_SORT + 1]
+    middle = (least + below) / 2
+    if len(some) > _TO_SORT and least < middle < below:
+        yield from _falling(container, key, middle, below)
+        yield from _falling(container, key, least, middle)
+        return
+    if len(some) > _TO_SORT:
+        some = list(found.values())  # all alike
+    yield from sorted(some, key=lambda item: float(item.metadata[key]), reverse=True)
+
+
+def _at_least(key: str, least: float) -> Any:
+    from tiled.queries import Key
+
+    return Key(key) >= least
+
+
+def _interval(name: str, value: Any) -> Interval:
+    ends = tuple(value) if isinstance(value, tuple | list) else (value, None)
+    try:
+        low, high = ends
+        least = -math.inf if low is None else _number(name, low)
+        largest = math.inf if high is None else _number(name, high)
+    except (TypeError, ValueError) as error:
+        raise CatalogError(
+            f"{name} is a range (from, to) of numbers, with None for an open end, not {value!r}."
+        ) from error
+    if not least <= largest:  # NaN as well
+        raise CatalogError(f"{name} begins with {least:g} and ends with {largest:g}: nothing lies between them.")
+    return least, largest
+
+
+def _number(name: str, value: Any) -> float:
+    if name == "time" and isinstance(value, str | datetime):
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, str | bool):
+        raise ValueError(value)
+    return float(value)

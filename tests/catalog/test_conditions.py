@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from ainerd_agent.catalog.queries import LARGEST, Conditions, between
+from ainerd_agent.errors import CatalogError
+
+POINTS = pd.DataFrame(
+    {"cluster": [0, 0, 1], "shear_stress": [5.0, 15.0, math.nan], "time": [0.0, 10.0, 20.0], "novelty": [1.0, 2.0, 3.0]}
+)
+
+
+def told(queries: list[object]) -> list[tuple[str, object]]:
+    """The keys and values of queries, but that for the spec."""
+    return [(query.key, query.value) for query in queries[1:]]  # type: ignore[attr-defined]
+
+
+def test_ranges_always_have_a_lower_end_and_are_floats() -> None:
+    ((key, least),) = told([None, *between("novelty_max", (-math.inf, math.inf))])
+    assert (key, least) == ("novelty_max", -LARGEST)
+    ends = told([None, *between("tau_median", (-math.inf, 3))])
+    assert [value for _, value in ends] == [-LARGEST, 3.0]
+    assert all(isinstance(value, float) for _, value in ends)
+
+
+def test_queries_for_runs_and_for_runs_with_such_rows() -> None:
+    given = Conditions.of({"cluster": 2, "stress": (1, 2), "tau": (None, 9), "sample": "PEO", "scan_id": None})
+    runs = told(given.runs())
+    assert ("dominant_cluster", 2) in runs
+    assert ("sample", "PEO") in runs
+    assert ("shear_stress_max", 1.0) in runs
+    assert ("shear_stress_min", 2.0) in runs
+    assert ("tau_median", 9.0) in runs
+    with_rows = told(given.runs_with_rows())
+    assert ("cluster_fraction_2", 0.0) in with_rows
+    assert not {"tau_median", "dominant_cluster"} & {key for key, _ in with_rows}
+    shared = told(Conditions.of({"cluster": 2, "share": 0.5}).runs())
+    assert shared == [("cluster_fraction_2", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({}, [True, True, True]),
+        ({"cluster": 0}, [True, True, False]),
+        ({"stress": (None, None)}, [True, True, False]),
+        ({"stress": (5, 15)}, [True, True, False]),
+        ({"cluster": 0, "novelty": 2}, [False, True, False]),
+        ({"time": (5, 10)}, [False, True, False]),
+    ],
+)
+def test_rows(conditions: dict[str, object], expected: list[bool]) -> None:
+    given = Conditions.of(conditions)
+    assert given.rows(POINTS).tolist() == expected
+    assert set(given.columns()) <= set(POINTS)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-11-25 15:00", "2026-11-25T16:00+01:00", datetime(2026, 11, 25, 15, tzinfo=UTC), datetime(2026, 11, 25, 15)],
+)
+def test_times_are_utc_where_no_zone_is_named(moment: object) -> None:
+    assert Conditions.of({"time": moment}).ranges["time"] == (1795618800.0, math.inf)
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    for conditions, reason in (
+        ({"share": 0.5}, "say which cluster"),
+        ({"cluster": 1.5}, "a number from 0"),
+        ({"cluster": True}, "a number from 0"),
+        ({"stress": (2, 1)}, "nothing lies between"),
+        ({"stress": math.nan}, "nothing lies between"),
+        ({"novelty": "5"}, "is a range"),
+        ({"time": "soon"}, "is a range"),
+        ({"x": ()}, "is a range"),
+    ):
+        with pytest.raises(CatalogError, match=reason):
+            Conditions.of(conditions)
