@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from ainerd_agent.agent.surrogate import Prediction
 from ainerd_agent.records import FloatArray
 
-N_SAMPLES = 64
+N_SAMPLES = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,8 +28,12 @@ class ExpectedNovelty:
     std: FloatArray
 
 
-def expected_novelty(prediction: Prediction, archive: FloatArray, rng: np.random.Generator) -> ExpectedNovelty:
+def expected_novelty(
+    prediction: Prediction, archive: FloatArray, noise: FloatArray, rng: np.random.Generator
+) -> ExpectedNovelty:
     """Expected distance of a measurement from all that was seen (BEACON, arXiv 2406.03616, with one neighbour).
+
+    What was seen is noisy, and would seem to be far from everything: the mean of that is taken off the squares.
 
     Parameters
     ----------
@@ -35,11 +41,14 @@ def expected_novelty(prediction: Prediction, archive: FloatArray, rng: np.random
         Of the candidates.
     archive : ndarray, shape (n_seen, n_components)
         Components of the measurements so far.
+    noise : ndarray, shape (n_components,)
+        Variance of theirs.
     """
-    noise = rng.standard_normal((N_SAMPLES, *prediction.mean.shape))
-    samples = prediction.mean + prediction.std * noise
-    nearest = np.stack([np.linalg.norm(each[:, None] - archive[None], axis=-1).min(axis=1) for each in samples])
-    return ExpectedNovelty(nearest.mean(axis=0), nearest.std(axis=0))
+    random = rng.standard_normal((N_SAMPLES, *prediction.mean.shape))
+    samples = prediction.mean + prediction.std * random
+    nearest = KDTree(archive).query(samples)[0]
+    distance = np.sqrt(np.maximum(np.square(nearest) - noise.sum(), 0))
+    return ExpectedNovelty(distance.mean(axis=0), distance.std(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +70,28 @@ class BeamtimeCost:
         """Travel from `here` (2,), None where the stage stands nowhere yet, to each of `there` (n, 2), and counting."""
         travel = 0.0 if here is None else np.abs(there - here).max(axis=1) / self.speed
         return np.asarray(travel + np.full(len(there), self.counting))
+
+
+def tour(here: FloatArray | None, positions: FloatArray, cost: BeamtimeCost) -> list[int]:
+    """Order in which to visit positions (n, 2): the nearest next, then turned around wherever that is shorter."""
+    left = list(range(len(positions)))
+    order: list[int] = []
+    at = here
+    while left:
+        seconds = cost(at, positions[left])
+        order.append(left.pop(int(seconds.argmin())))
+        at = positions[order[-1]]
+    improved = True
+    while improved:
+        improved = False
+        for first in range(len(order) - 1):
+            for last in range(first + 1, len(order)):
+                turned = order[:first] + order[first : last + 1][::-1] + order[last + 1 :]
+                if _seconds(here, positions[turned], cost) < _seconds(here, positions[order], cost) - 1e-9:
+                    order, improved = turned, True
+    return order
+
+
+def _seconds(here: FloatArray | None, positions: FloatArray, cost: BeamtimeCost) -> float:
+    stops = positions if here is None else np.concatenate([here[None], positions])
+    return float(sum(cost(start, stop[None])[0] for start, stop in pairwise(stops)))

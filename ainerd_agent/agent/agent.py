@@ -3,73 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 import numpy as np
+from scipy.spatial import KDTree
 from scipy.stats import qmc
 
-from ainerd_agent.agent.acquisition import BeamtimeCost, ExpectedNovelty, expected_novelty
+from ainerd_agent.agent.acquisition import BeamtimeCost, ExpectedNovelty, expected_novelty, tour
+from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.surrogate import Surrogate
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
 
-GRID = 41
+Goal = Literal["coverage", "novelty"]
+
+REACH = 0.2
+"""Distance over which a place is taken to say something of another one, in units of the sample's length."""
+
+LOOKED_AT = 500
+"""Candidates at most whose expected novelty says whether it is time to stop."""
+
+GRID = 71
 """Candidates along each axis."""
+
+IN_A_ROW = 3
+"""Suggestions without expected novelty before it is time to stop: one may be bad luck."""
 
 
 class NoSuggestionError(AinerdError):
-    """Every candidate was measured or is too close to an exposed spot."""
+    """Every candidate was measured, is forbidden, or is too close to an exposed spot."""
 
 
 class NoveltyAgent:
-    """Suggests the position whose dynamics are expected to be the least like anything seen, per second of beamtime.
+    """Suggests where to find dynamics that were not seen yet, soon.
 
-    It starts with a space-filling design. Then a gaussian process maps positions to latents, and each candidate is
-    scored by the expected distance of its latents from the archive, over the seconds it costs. The same seed and the
-    same measurements give the same suggestions.
+    It starts with a space-filling design. Then a gaussian process maps positions and times to latents, and tells for
+    each candidate how far from the archive its latents are expected to be. What is maximised per second of beamtime is
+    the goal. The same seed and the same measurements give the same suggestions.
 
     Parameters
     ----------
-    limits : mapping
-        Lowest and highest position of "x" and "y", mm. No suggestion leaves them.
+    limits : Limits or mapping
+        Lowest and highest position of "x" and "y", mm, and what is forbidden. No suggestion leaves them.
     cost : BeamtimeCost
+    goal : "coverage" or "novelty"
+        "coverage" weighs the hole around a candidate that nothing was measured in, "novelty" its expected novelty
+        (BEACON). Novelty finds more where dynamics change smoothly, coverage where there are phases
+        (`benchmarks/agent.py`): between two of them, a surrogate expects something in between, which is not there.
     n_start : int
         Positions of the space-filling start.
     exclusion : float
-        No position is suggested closer than this to an exposed spot, mm (radiation damage).
+        No position is suggested closer than this to an exposed spot, mm (radiation damage); where `limits` is a
+        mapping.
     repeatability : float
         Distance between latents of repeated measurements: the unit of novelty.
+    time_budget, dose_budget : float
+        Seconds of beamtime (travel and counting), and of counting alone, after which it is time to stop.
+    stop_below : float
+        Expected novelty below which it is time to stop, in units of the repeatability; 0 for never.
     model : str
         Name of the latent model.
     seed : int
+
+    Raises
+    ------
+    ValueError
+        Limits without room, also where everything is forbidden; no position to start with; a budget that is none.
     """
 
     def __init__(
         self,
-        limits: Mapping[str, tuple[float, float]],
+        limits: Limits | Mapping[str, tuple[float, float]],
         cost: BeamtimeCost,
         *,
+        goal: Goal = "coverage",
         n_start: int = 5,
         exclusion: float = 0.1,
         repeatability: float = 1.0,
+        time_budget: float = np.inf,
+        dose_budget: float = np.inf,
+        stop_below: float = 0.0,
         model: str = "",
         seed: int = 0,
     ) -> None:
-        self._low, self._high = np.array([limits["x"], limits["y"]], dtype=np.float64).T
-        if not np.all(self._high > self._low):
-            raise ValueError(f"limits {dict(limits)} leave no room: the second of each pair must be the larger")
+        self.limits = limits if isinstance(limits, Limits) else Limits(limits, exclusion=exclusion)
         if n_start < 1:
             raise ValueError(f"the space-filling start needs at least one position, got {n_start}")
+        if not (time_budget > 0 and dose_budget > 0):
+            raise ValueError(
+                f"budgets are seconds, more than 0; got {time_budget} of beamtime and {dose_budget} of dose"
+            )
+        if goal not in get_args(Goal):
+            raise ValueError(f"the goal is {goal!r}, not one of {', '.join(get_args(Goal))}")
+        self._goal = goal
         self._cost = cost
-        self._exclusion = exclusion
         self._repeatability = repeatability
+        self._time_budget, self._dose_budget, self._stop_below = time_budget, dose_budget, stop_below
         self._model = model
         self._seed = seed
-        self._start = qmc.scale(qmc.Sobol(2, rng=seed).random(_power_of_two(n_start))[:n_start], self._low, self._high)
-        axes = [np.linspace(low, high, GRID) for low, high in zip(self._low, self._high, strict=True)]
-        self._candidates = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+        low, high = self.limits.low, self.limits.high
+        axes = [np.linspace(first, last, GRID) for first, last in zip(low, high, strict=True)]
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+        self._candidates: FloatArray = grid[self.limits.allowed(grid)]
+        if not len(self._candidates):
+            raise ValueError(f"the forbidden regions leave no room within the limits: {self.limits.forbidden}")
+        self._start = self._filling(n_start)
         self._exposed: list[FloatArray] = []  # measured or about to be
-        self._positions: list[FloatArray] = []
+        self._spent = 0.0
+        self._expected: list[float] = []
+        self._asked_to_stop = ""
+        self._places: list[FloatArray] = []
         self._latents: list[FloatArray] = []
+        self._noise: list[float] = []
         self._inputs: list[str] = []
 
     @property
@@ -81,6 +126,27 @@ class NoveltyAgent:
     def needs_results(self) -> bool:
         """Whether the next suggestion depends on the measurements before it: not in the space-filling start."""
         return len(self._exposed) >= len(self._start)
+
+    def should_stop(self) -> str:
+        """Why it is time to stop, in words; empty where it is not."""
+        if self._asked_to_stop:
+            return self._asked_to_stop
+        if self._spent >= self._time_budget:
+            return f"the beamtime is spent: {self._spent:.0f} s of {self._time_budget:.0f} s"
+        dose = len(self._exposed) * self._cost.counting
+        if dose >= self._dose_budget:
+            return f"the dose is spent: {dose:.0f} s of exposure of {self._dose_budget:.0f} s"
+        last = self._expected[-IN_A_ROW:]
+        if len(last) == IN_A_ROW and max(last) < self._stop_below:
+            return (
+                f"nothing new is expected: {max(last):.1f} repeatabilities at most in the last {IN_A_ROW} suggestions, "
+                f"{self._stop_below:g} is the limit"
+            )
+        return ""
+
+    def stop(self, reason: str = "somebody asked to stop") -> None:
+        """Ask to stop before the next suggestion; from any thread."""
+        self._asked_to_stop = reason
 
     def suggest(self) -> Suggestion:
         """The next position, which counts as exposed from now on.
@@ -98,30 +164,81 @@ class NoveltyAgent:
         free = self._free_candidates()
         if not len(free):
             raise NoSuggestionError(
-                f"every candidate is within {self._exclusion:g} mm of an exposed spot: the sample is used up; "
-                "move to a fresh one or allow a smaller distance"
+                f"every candidate is within {self.limits.exclusion:g} mm of an exposed spot, or forbidden: the sample "
+                "is used up; move to a fresh one or allow a smaller distance"
             )
-        rng = np.random.default_rng([self._seed, number])
         cost = self._cost(self._exposed[-1], free)
-        if len(self._positions) < 2:
+        if len(self._places) < 2:
             return self._far_away(free, cost)
-        surrogate = Surrogate(float((self._high - self._low).max()), self._seed)
-        surrogate.fit(np.array(self._positions), np.array(self._latents, dtype=np.float32))
-        novelty = expected_novelty(surrogate.predict(free), surrogate.archive, rng)
-        novelty = ExpectedNovelty(novelty.mean / self._repeatability, novelty.std / self._repeatability)
-        score = novelty.mean / cost
-        best = int(score.argmax())
-        nearest = np.linalg.norm(np.array(self._positions) - free[best], axis=1).min()
+        surrogate = self._surrogate(self._places, self._latents)
+        hole = KDTree(np.array(self._exposed)).query(free)[0]
+        if self._goal == "novelty":
+            novelty = self._novelty(surrogate, free, number)
+            score = novelty.mean / cost
+            best = int(score.argmax())
+            mean, std, most = novelty.mean[best], novelty.std[best], novelty.mean.max()
+        else:
+            score = (1 - np.exp(-np.square(hole / (REACH * self.limits.extent)))) / cost
+            best = int(score.argmax())
+            some = free[:: -(-len(free) // LOOKED_AT)]
+            novelty = self._novelty(surrogate, np.concatenate([free[[best]], some]), number)
+            mean, std, most = novelty.mean[0], novelty.std[0], novelty.mean.max()
+        self._expected.append(float(most))
         return self._suggestion(
             free[best],
-            reason=(
-                f"novelty {novelty.mean[best]:.1f} ± {novelty.std[best]:.1f} expected, {nearest:.1f} mm from any spot"
-            ),
-            expected_novelty=float(novelty.mean[best]),
-            uncertainty=float(novelty.std[best]),
+            reason=f"{hole[best]:.1f} mm from any spot, novelty {mean:.1f} ± {std:.1f} expected",
+            expected_novelty=float(mean),
+            uncertainty=float(std),
             cost=float(cost[best]),
             score=float(score[best]),
         )
+
+    def suggest_batch(self, n: int) -> list[Suggestion]:
+        """Several positions that do not wait for each other's results, in the order of a short tour.
+
+        Each is chosen as if the ones before it had been measured and had given what is predicted there. Fewer than `n`
+        where the sample is used up.
+
+        Raises
+        ------
+        NoSuggestionError
+            Where there is not even one.
+        """
+        if n < 1:
+            raise ValueError(f"a batch has at least one position, got {n}")
+        known, here = len(self._places), self._exposed[-1] if self._exposed else None
+        first, spent = len(self._exposed), self._spent
+        chosen: list[Suggestion] = []
+        while len(chosen) < n:
+            try:
+                chosen.append(self.suggest())
+            except NoSuggestionError:
+                if not chosen:
+                    raise
+                break
+            if known >= 2:
+                place = np.append(self._exposed[-1], self._now())
+                surrogate = self._surrogate(self._places, self._latents)
+                self._latents.append(surrogate.imagine(place))
+                self._places.append(place)
+        del self._places[known:], self._latents[known:]
+        positions = np.array(self._exposed[first:])
+        order = tour(here, positions, self._cost)
+        # Exposed and paid for in that order.
+        self._exposed[first:], self._spent = [], spent
+        ordered = []
+        for number in order:
+            each = chosen[number]
+            ordered.append(
+                self._suggestion(
+                    positions[number],
+                    reason=each.reason,
+                    expected_novelty=each.expected_novelty,
+                    uncertainty=each.uncertainty,
+                    score=each.score,
+                )
+            )
+        return ordered
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
         """Learn what became of a suggestion.
@@ -140,19 +257,55 @@ class NoveltyAgent:
         """
         if analysis is None or not np.isfinite(analysis.latents).all():
             return float("nan")
+        latents = analysis.latents.astype(np.float64)
         # Over the root of the bins, so that a distance between measurements is a typical distance between maps.
-        position = np.array([suggestion.position["x"], suggestion.position["y"]])
-        latents = analysis.latents.astype(np.float64).ravel() / np.sqrt(len(analysis.latents))
-        nearest = min((float(np.linalg.norm(latents - seen)) for seen in self._latents), default=float("nan"))
-        self._positions.append(position)
-        self._latents.append(latents)
+        vector = latents.ravel() / np.sqrt(len(latents))
+        if self._latents and len(vector) != len(self._latents[0]):
+            raise ValueError(
+                f"measurement {analysis.origin.raw_uid}/{analysis.origin.seq_num} has {len(latents)} bins, those "
+                "before it have others: one agent learns from measurements of the same bins"
+            )
+        nearest = min((float(np.linalg.norm(vector - seen)) for seen in self._latents), default=float("nan"))
+        self._places.append(
+            np.array([suggestion.position["x"], suggestion.position["y"], analysis.origin.start], dtype=np.float64)
+        )
+        self._latents.append(vector)
+        half = len(latents) // 2
+        if (
+            half and len(latents) % 2 == 0
+        ):  # Friedel pairs see the same dynamics: half of their squared distance is noise
+            self._noise.append(float(np.median(np.square(latents[:half] - latents[half:]).sum(axis=1)) / 2))
         self._inputs.append(f"{analysis.origin.raw_uid}/{analysis.origin.seq_num}")
         return nearest / self._repeatability
 
+    def _surrogate(self, places: list[FloatArray], latents: list[FloatArray]) -> Surrogate:
+        noise = float(np.median(self._noise)) if self._noise else np.inf
+        return Surrogate(self.limits.extent).fit(np.array(places), np.array(latents), noise=noise)
+
+    def _novelty(self, surrogate: Surrogate, free: FloatArray, number: int) -> ExpectedNovelty:
+        """Expected novelty of candidates (n, 2), in units of the repeatability."""
+        places = np.column_stack([free, np.full(len(free), self._now())])
+        rng = np.random.default_rng([self._seed, number])
+        found = expected_novelty(surrogate.predict(places), surrogate.archive, surrogate.noise, rng)
+        return ExpectedNovelty(found.mean / self._repeatability, found.std / self._repeatability)
+
+    def _now(self) -> float:
+        """When the next measurement will be: a little after the last one."""
+        return float(max(place[2] for place in self._places) + self._cost.counting)
+
+    def _filling(self, n: int) -> FloatArray:
+        """A Sobol sequence; where something is forbidden, the first of it that are allowed, then any candidates."""
+        low, high = self.limits.low, self.limits.high
+        points = qmc.scale(qmc.Sobol(2, rng=self._seed).random(_power_of_two(n)), low, high)[:n]
+        if not self.limits.forbidden:
+            return np.asarray(points)
+        more = qmc.scale(qmc.Sobol(2, rng=self._seed).random(_power_of_two(16 * n)), low, high)
+        others = np.random.default_rng(self._seed).permutation(self._candidates)
+        every = np.concatenate([points, more[len(points) :], others])
+        return np.asarray(every[self.limits.allowed(every)][:n])
+
     def _free_candidates(self) -> FloatArray:
-        exposed = np.array(self._exposed)
-        distance = np.linalg.norm(self._candidates[:, None] - exposed[None], axis=-1).min(axis=1)
-        return np.asarray(self._candidates[distance > self._exclusion])
+        return np.asarray(self._candidates[self.limits.allowed(self._candidates, np.array(self._exposed))])
 
     def _far_away(self, free: FloatArray, cost: FloatArray) -> Suggestion:
         """The most distant candidate, as long as too little succeeded to learn from."""
@@ -175,14 +328,16 @@ class NoveltyAgent:
         score: float = float("nan"),
     ) -> Suggestion:
         here = self._exposed[-1] if self._exposed else None
+        seconds = float(self._cost(here, position[None])[0]) if cost is None else cost
         self._exposed.append(position)
+        self._spent += seconds
         return Suggestion(
             id=f"{self._seed}-{len(self._exposed)}",
             position={"x": float(position[0]), "y": float(position[1])},
             reason=reason,
             expected_novelty=expected_novelty,
             uncertainty=uncertainty,
-            cost=float(self._cost(here, position[None])[0]) if cost is None else cost,
+            cost=seconds,
             score=score,
             inputs=tuple(self._inputs),
             model=self._model,

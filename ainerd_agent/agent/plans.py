@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
@@ -14,9 +15,11 @@ import bluesky.preprocessors as bpp
 from bluesky.utils import Msg, RunEngineControlException
 
 from ainerd_agent.agent.agent import NoSuggestionError
+from ainerd_agent.agent.limits import Limits
 from ainerd_agent.records import Analysis, Suggestion
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 Plan = Generator[Msg, Any, T]
 
 
@@ -34,6 +37,10 @@ class Suggests(Protocol):
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
         """Learn what became of it; gives the novelty found."""
+        ...
+
+    def should_stop(self) -> str:
+        """Why it is time to stop; empty where it is not."""
         ...
 
 
@@ -75,11 +82,14 @@ def novelty_scan(
     result_of: Callable[[str, int], Analysis | None],
     *,
     n_measurements: int,
+    limits: Limits | None = None,
     monitors: Sequence[Any] = (),
     follow: Follows | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan[str]:
-    """Measure where the agent says, until the budget is spent or it has nothing more to suggest.
+    """Measure where the agent says, until the budget is spent, it says why to stop, or has nothing more to suggest.
+
+    Whatever the agent is, no position outside of `limits` is driven to: the run fails before anything moves.
 
     The scan waits for the analysis only before a suggestion that depends on it: after the space-filling start. It can
     be paused before and after every measurement.
@@ -94,6 +104,8 @@ def novelty_scan(
         Blocks until the measurement (run uid, seq_num) is analysed, and gives None where it failed.
     n_measurements : int
         The budget.
+    limits : Limits, optional
+        By default those of the agent, where it has any.
     monitors : sequence of signals
         Monitored during the run: the rheometer's.
     follow : callable, optional
@@ -114,6 +126,7 @@ def novelty_scan(
         **(md or {}),
     }
     read = [*detectors, x_axis, y_axis]
+    bounds = limits if limits is not None else getattr(agent, "limits", None)
     pending: list[tuple[Suggestion, int]] = []
 
     def tell(suggestion: Suggestion, event: str, uid: str, seq_num: int, novelty: float = float("nan")) -> Plan[None]:
@@ -131,10 +144,16 @@ def novelty_scan(
         for seq_num in range(1, n_measurements + 1):
             if agent.needs_results:
                 yield from learn(uid)
+            if reason := agent.should_stop():
+                _log.info("The scan ends after %d measurements: %s.", seq_num - 1, reason)
+                break
             try:
                 suggestion = yield from in_thread(agent.suggest)
-            except NoSuggestionError:
+            except NoSuggestionError as error:
+                _log.info("The scan ends after %d measurements: %s.", seq_num - 1, error)
                 break
+            if bounds is not None:
+                bounds.check(suggestion.position["x"], suggestion.position["y"])
             yield from tell(suggestion, "proposed", uid, seq_num)
             pending.append((suggestion, seq_num))
             yield from bps.checkpoint()

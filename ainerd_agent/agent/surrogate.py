@@ -1,25 +1,39 @@
-"""From sample position to latents: what has been measured, and what is expected elsewhere."""
+"""From place and time to latents: what has been measured, and what is expected elsewhere."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cholesky, eigh, solve_triangular
 
 from ainerd_agent.records import FloatArray
 
 N_COMPONENTS = 4
 """Principal components of the latents that are modelled; more hold noise as long as measurements are few."""
 
+LENGTHS = np.geomspace(1 / 20, 2, 9)
+"""Over how much of the sample things change, in units of its length."""
+
+USUAL_LENGTH, SPREAD = 0.25, 1.0
+"""What is taken for likely before there are measurements, and the spread of its logarithm."""
+
+AGES = (0.25, 0.5, 1.0, 2.0, np.inf)
+"""Over how much of the time so far things change; the last one: they do not."""
+
+NOISES = np.geomspace(1e-3, 1, 7)
+"""Variance of the noise, in units of the signal's."""
+
+LEARNT_FROM = 80
+"""Measurements at most that these are found from."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """Gaussian prediction of the components, per candidate.
+    """Gaussian prediction of the components, without noise, per candidate.
 
     Attributes
     ----------
@@ -31,50 +45,99 @@ class Prediction:
 
 
 class Surrogate:
-    """Independent gaussian processes from (x, y) to the principal components of the measurements' latents.
+    """Gaussian processes from (x, y, time) to the principal components of the measurements' latents.
 
-    The components keep the scale of the latents: a distance between components is a distance between latents.
-    Hyperparameters maximise the marginal likelihood, with length scales between a twentieth and twice the sample.
+    The components keep the scale of the latents: a distance between components is a distance between latents. They
+    share the correlation (Matern 5/2; one length in space and one in time), and each has a variance of its own. The
+    lengths and the noise are those of the largest marginal likelihood on a grid within sane bounds (Rasmussen &
+    Williams, 2006, eq. 5.8), so that no start and no local optimum decides.
 
     Parameters
     ----------
     extent : float
         Length of the sample, mm.
-    seed : int
     """
 
-    def __init__(self, extent: float, seed: int) -> None:
-        self._extent = extent
-        self._seed = seed
-        self.archive: FloatArray = np.empty((0, 0))
+    archive: FloatArray
+    noise: FloatArray
 
-    def fit(self, positions: FloatArray, latents: NDArray[np.float32]) -> Surrogate:
+    def __init__(self, extent: float) -> None:
+        self._extent = extent
+
+    def fit(self, places: ArrayLike, latents: NDArray[np.floating], *, noise: float = np.inf) -> Surrogate:
         """Learn from measurements.
 
         Parameters
         ----------
-        positions : ndarray, shape (n, 2)
-            mm.
+        places : array_like, shape (n, 3)
+            x and y in mm, and when, in seconds.
         latents : ndarray, shape (n, n_features)
             One vector a measurement: those of all its azimuthal bins, so that anisotropy counts.
+        noise : float
+            Variance of the noise of a measurement (a sum over its features) as its repeats show it; the components
+            have no more than that.
         """
+        where = np.asarray(places, dtype=np.float64)
         centred = latents.astype(np.float64) - latents.mean(axis=0, dtype=np.float64)
-        left, singular, _ = np.linalg.svd(centred, full_matrices=False)
-        self.archive = (left * singular)[:, :N_COMPONENTS]
-        self._processes = []
-        for component in self.archive.T:
-            kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(
-                self._extent / 4, (self._extent / 20, self._extent * 2), nu=2.5
-            ) + WhiteKernel(1e-2, (1e-4, 1.0))
-            process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=self._seed)
-            with warnings.catch_warnings():
-                # A hyperparameter at its bound is what the bound is for.
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                process.fit(positions, component)
-            self._processes.append(process)
+        n = len(where)
+        # Principal components from the products of measurements, which are fewer than the features.
+        n_kept = min(N_COMPONENTS, n)
+        power, axes = eigh(centred @ centred.T, subset_by_index=[n - n_kept, n - 1])
+        self.archive = axes[:, ::-1] * np.sqrt(np.maximum(power[::-1], 0))
+        self._centred, self._centre = centred, latents.mean(axis=0, dtype=np.float64)
+        self._lasted = max(float(np.ptp(where[:, 2])), np.finfo(float).tiny)
+        self._where = where
+        some = np.unique(np.linspace(0, n - 1, min(n, LEARNT_FROM)).astype(int))
+        total = float(np.square(self.archive).sum() / n)
+        most = noise / total if total > 0 else np.inf
+        noises = [each for each in NOISES if each <= most] or [NOISES[0]]
+        ages = AGES if np.ptp(where[:, 2]) > 0 else (np.inf,)
+        self._noise, best = 0.0, -np.inf
+        for length, age in product(LENGTHS, ages):
+            evidence = self._evidence(where[some], self.archive[some], length, age, noises)
+            if evidence.max() > best:
+                best, self._noise = evidence.max(), noises[int(evidence.argmax())]
+                self._length, self._age = length, age
+        self._root = cholesky(
+            self._correlation(where, where, self._length, self._age) + self._noise * np.eye(n), lower=True
+        )
+        whitened = solve_triangular(self._root, self.archive, lower=True)
+        self._alpha = solve_triangular(self._root, whitened, lower=True, trans="T")
+        self._variance = np.square(whitened).mean(axis=0)
+        self.noise = self._noise * self._variance
         return self
 
-    def predict(self, positions: FloatArray) -> Prediction:
-        """Predict the components at positions (n, 2) in mm."""
-        predicted = [process.predict(positions, return_std=True) for process in self._processes]
-        return Prediction(np.stack([mean for mean, _ in predicted], 1), np.stack([std for _, std in predicted], 1))
+    def predict(self, places: ArrayLike) -> Prediction:
+        """Predict the components at places and times (m, 3)."""
+        related = self._correlation(np.asarray(places, np.float64), self._where, self._length, self._age)
+        left = 1 - np.square(solve_triangular(self._root, related.T, lower=True)).sum(axis=0)
+        std = np.sqrt(np.maximum(left, 0)[:, None] * self._variance)
+        return Prediction(related @ self._alpha, std)
+
+    def imagine(self, place: FloatArray) -> FloatArray:
+        """The latents that are predicted at a place and time (3,), shape (n_features,)."""
+        power = np.square(self.archive).sum(axis=0)
+        weights = self.predict(place[None]).mean[0] / np.where(power > 0, power, np.inf)
+        return np.asarray(self._centre + (self.archive @ weights) @ self._centred)
+
+    def _evidence(
+        self, where: FloatArray, values: FloatArray, length: float, age: float, noises: Sequence[float]
+    ) -> FloatArray:
+        """Logarithm of the marginal likelihood for each noise, the components' common variance being the best one.
+
+        How likely the length is beforehand is part of it: a handful of measurements says little.
+        """
+        variance, axes = np.linalg.eigh(self._correlation(where, where, length, age))
+        spectrum = np.maximum(variance, 0)[:, None] + np.asarray(noises)
+        along = np.square(axes.T @ values).sum(axis=1)[:, None]
+        misfit = (along / spectrum).sum(axis=0) / values.size
+        fit = np.log(np.maximum(misfit, np.finfo(float).tiny)) * values.size
+        volume = values.shape[1] * np.log(spectrum).sum(axis=0)
+        return np.asarray(-0.5 * (fit + volume + (np.log(length / USUAL_LENGTH) / SPREAD) ** 2))
+
+    def _correlation(self, one: FloatArray, other: FloatArray, length: float, age: float) -> FloatArray:
+        apart = np.square(one[:, None, :2] - other[None, :, :2]).sum(axis=-1) / (length * self._extent) ** 2
+        if np.isfinite(age):
+            apart += np.square((one[:, None, 2] - other[None, :, 2]) / (age * self._lasted))
+        scaled = np.sqrt(5 * apart)
+        return np.asarray((1 + scaled + scaled**2 / 3) * np.exp(-scaled))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bluesky.utils import FailedStatus, RunEngineInterrupted
 
-from ainerd_agent.agent import BeamtimeCost, NoSuggestionError, NoveltyAgent
+from ainerd_agent.agent import BeamtimeCost, LimitError, Limits, NoSuggestionError, NoveltyAgent
 from ainerd_agent.agent.plans import in_thread, novelty_scan
 from ainerd_agent.records import Analysis, Origin, ShearStress, Suggestion
 
@@ -105,6 +105,9 @@ def test_a_used_up_sample_ends_the_scan_in_good_order(run_engine, documents, bea
         def __init__(self):
             self.ingested = 0
 
+        def should_stop(self):
+            return ""
+
         def suggest(self):
             if self.ingested or len(documents.events()) == 1:
                 raise NoSuggestionError("used up")
@@ -123,6 +126,9 @@ def test_a_used_up_sample_ends_the_scan_in_good_order(run_engine, documents, bea
 def test_a_device_that_fails_ends_the_run_as_failed(run_engine, documents, beamline):
     class Astray:
         needs_results = False
+
+        def should_stop(self):
+            return ""
 
         def suggest(self):
             return Suggestion(id="1", position={"x": 99.0, "y": 1.0}, reason="")
@@ -171,3 +177,25 @@ def test_a_pause_repeats_neither_thoughts_nor_measurements(run_engine, documents
     assert documents.named("stop")[0]["exit_status"] == "success"
     assert [event["seq_num"] for event in documents.events()] == [1, 2, 3, 4, 5]
     assert len(asked) == 5
+
+
+def test_the_scan_ends_where_the_agent_says(run_engine, documents, beamline, agent, caplog):
+    caplog.set_level("INFO")
+
+    def result_of(uid, number):
+        if number == 3:
+            agent.stop("the gel has melted")
+        return analysed(uid, number)
+
+    run_engine(scan(beamline, agent, result_of, 10))
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert len(documents.events()) == 3
+    assert "after 3 measurements: the gel has melted" in caplog.text
+
+
+def test_a_position_beyond_the_limits_is_not_driven_to(run_engine, documents, beamline, agent):
+    """Whoever suggested it."""
+    with pytest.raises(LimitError, match="outside of the limits"):
+        run_engine(scan(beamline, agent, analysed, 4, limits=Limits({"x": (3.0, 4.0), "y": (3.0, 4.0)})))
+    assert documents.named("stop")[0]["exit_status"] == "fail"
+    assert not documents.events()
