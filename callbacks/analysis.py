@@ -58,6 +58,8 @@ class AnalysisCallback:
         How C2 is computed.
     follow : bool
         Correlate the next exposure while it goes on (see `callbacks.ahead`).
+    skip : callable, optional
+        Told run and number of each measurement; where it answers True, the measurement is passed over.
     on_outcome : callable, optional
         Told each `Analysis` or `Failure` once it is written.
     """
@@ -71,8 +73,10 @@ class AnalysisCallback:
         *,
         options: TwoTimeOptions = LIVE,
         follow: bool = True,
+        skip: Callable[[str, int], bool] | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
+        self._skip = skip
         self._assembler = assembler
         self._partition = partition
         self._analyst = analyst
@@ -92,6 +96,8 @@ class AnalysisCallback:
             match record:
                 case Run():
                     self._writer.open_run(record)
+                case Measurement() if self._skip and self._skip(record.origin.raw_uid, record.origin.seq_num):
+                    logger.debug("measurement %d of run %s is there", record.origin.seq_num, record.origin.raw_uid)
                 case Measurement():
                     self._settle(record.origin.raw_uid, record.origin.seq_num, self._analyse(record))
                 case Failure():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 from event_model import EventPage, unpack_event_page
 
-from ainerd_agent.records import Measurement, Origin, RheometerSamples, Run
+from ainerd_agent.errors import FrameError
+from ainerd_agent.records import FrameSource, Measurement, Origin, RheometerSamples, Run
 from ainerd_agent.scattering.sources import Following, HDF5Frames
 from ainerd_agent.settings import DataKeys, FileSettings
 
@@ -43,6 +44,7 @@ class RunEnd:
 
 
 Assembled = Run | Measurement | Failure | RunEnd
+FramesElsewhere = Callable[[str, str, str, int, int], FrameSource]
 
 
 @dataclass(slots=True)
@@ -69,10 +71,16 @@ class Assembler:
         Names of the data in the documents.
     files : FileSettings
         What the detector writes beside its frames, and how long they are waited for.
+    frames : callable, optional
+        Finds the frames of an event elsewhere than in its file, by run, stream, key, number of the event in the array
+        (from 0), and number of frames (see `callbacks.replay.frames_in`).
     """
 
-    def __init__(self, keys: DataKeys, files: FileSettings | None = None) -> None:
+    def __init__(
+        self, keys: DataKeys, files: FileSettings | None = None, frames: FramesElsewhere | None = None
+    ) -> None:
         self._keys = keys
+        self._elsewhere = frames
         self._files = FileSettings() if files is None else files
         self._runs: dict[str, _OpenRun] = {}
 
@@ -156,6 +164,8 @@ class Assembler:
                 found.datums.remove(datum)
             try:
                 yield self._measurement(found, event, datum)
+            except FrameError as error:
+                yield Failure(found.run.uid, event["seq_num"], str(error))
             except (KeyError, ValueError, TypeError) as error:
                 logger.exception("event %s of run %s cannot be read", event["seq_num"], found.run.uid)
                 yield Failure(found.run.uid, event["seq_num"], f"the event's documents lack or garble {error}")
@@ -173,7 +183,6 @@ class Assembler:
         duration = n_frames * float(frame_time)
         start = float(data.get(keys.exposure_start, event["time"] - duration))
         offset = datum["indices"]["start"] + event["seq_num"] - datum["seq_nums"]["start"]
-        resource = found.resources[datum["stream_resource"]]
         saturation = configuration.get(keys.saturation)
         return Measurement(
             origin=Origin(
@@ -185,19 +194,27 @@ class Assembler:
                 elapsed=start - found.run.time,
                 position={axis: float(data[key]) for axis, key in (("x", keys.x), ("y", keys.y)) if key in data},
             ),
-            frames=HDF5Frames(
-                path=_local_path(resource["uri"]),
-                dataset=resource["parameters"]["dataset"],
-                start=offset * n_frames,
-                stop=(offset + 1) * n_frames,
-                timestamps=self._files.timestamps,
-                frame_numbers=self._files.frame_numbers,
-                # An event may come before its last frames can be seen on this side of the detector's disk.
-                following=Following(timeout=self._files.timeout),
-            ),
+            frames=self._frames(found, descriptor.get("name", "primary"), datum, offset, n_frames),
             frame_time=float(frame_time),
             saturation=None if saturation is None else float(saturation),
             rheometer=self._rheometer(found, start - RHEOMETER_MARGIN, start + duration + RHEOMETER_MARGIN),
+        )
+
+    def _frames(
+        self, found: _OpenRun, stream: str, datum: Mapping[str, Any], offset: int, n_frames: int
+    ) -> FrameSource:
+        if self._elsewhere is not None:
+            return self._elsewhere(found.run.uid, stream, self._keys.frames, offset, n_frames)
+        resource = found.resources[datum["stream_resource"]]
+        return HDF5Frames(
+            path=_local_path(resource["uri"]),
+            dataset=resource["parameters"]["dataset"],
+            start=offset * n_frames,
+            stop=(offset + 1) * n_frames,
+            timestamps=self._files.timestamps,
+            frame_numbers=self._files.frame_numbers,
+            # An event may come before its last frames can be seen on this side of the detector's disk.
+            following=Following(timeout=self._files.timeout),
         )
 
     def _rheometer(self, found: _OpenRun, start: float, stop: float) -> RheometerSamples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from ainerd_agent.errors import BinError
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.scattering.aps_maps import read_partition_map
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions
-from ainerd_agent.scattering.geometry import DetectorGeometry, Geometry, PoniGeometry
+from ainerd_agent.scattering.geometry import DetectorGeometry, Geometry, PoniGeometry, describe
 from ainerd_agent.scattering.labels import label_bins
 from ainerd_agent.scattering.masks import HDF5_ENDINGS, load_image, load_mask
 from ainerd_agent.scattering.partition import Partition
@@ -24,7 +25,7 @@ from ainerd_agent.scattering.sectors import azimuthal_bins
 from ainerd_agent.scattering.two_time import warm_up
 from ainerd_agent.settings import CorrelationSettings, GeometrySettings, Settings
 from callbacks.analysis import AnalysisCallback, Outcome
-from callbacks.assemble import Assembler
+from callbacks.assemble import Assembler, FramesElsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,14 @@ class LiveAnalysis:
     writer : SpooledWriter
         Also for the agent's suggestions.
     encoder : Encoder
+    analyst : Analyst
+        With the atlas of what this process has seen.
     """
 
     callback: AnalysisCallback
     writer: SpooledWriter
     encoder: Encoder
+    analyst: Analyst
 
 
 def live_analysis(
@@ -52,6 +56,8 @@ def live_analysis(
     *,
     geometry: DetectorGeometry | None = None,
     mask: NDArray[np.bool_] | None = None,
+    frames: FramesElsewhere | None = None,
+    skip: Callable[[str, int], bool] | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> LiveAnalysis:
     """Put the analysis of a beamline together.
@@ -65,6 +71,10 @@ def live_analysis(
         Folder in which results wait while Tiled is away.
     geometry, mask
         See `detector_bins`.
+    frames
+        See `Assembler`.
+    skip
+        See `AnalysisCallback`.
     on_outcome : callable, optional
         Told of each result.
 
@@ -87,21 +97,24 @@ def live_analysis(
             **settings.bins.model_dump(mode="json", exclude_none=True),
             **settings.correlation.model_dump(mode="json", exclude_none=True, exclude={"device"}),
         },
+        geometry=describe_bins(settings, geometry),
     )
     # Now, and not measurement by measurement in the background: is the name free for these weights?
     check_model(root, identity)
     writer = SpooledWriter(DerivedWriter(root, model=identity), spool)
+    analyst = Analyst(encoder)
     callback = AnalysisCallback(
-        Assembler(settings.keys, settings.files),
+        Assembler(settings.keys, settings.files, frames),
         partition,
-        Analyst(encoder),
+        analyst,
         writer,
         options=_two_time_options(settings.correlation),
         follow=settings.files.follow,
+        skip=skip,
         on_outcome=on_outcome,
     )
     warm_up()
-    return LiveAnalysis(callback, writer, encoder)
+    return LiveAnalysis(callback, writer, encoder, analyst)
 
 
 def detector_bins(
@@ -155,6 +168,25 @@ def detector_bins(
         mask=mask,
         empty=bins.empty,
     )
+
+
+def describe_bins(settings: Settings, geometry: DetectorGeometry | None = None) -> dict[str, Any]:
+    """Where the detector stood, and SHA-256 of the files that its bins were made from: a file may change later."""
+    if geometry is None and settings.geometry is not None:
+        geometry = _geometry(settings.geometry)
+    files = {
+        "poni": None if settings.geometry is None else settings.geometry.poni,
+        "mask": settings.bins.mask,
+        "partition": settings.bins.partition,
+    }
+    return {
+        **({} if geometry is None else describe(geometry)),
+        **{
+            f"{name}_sha256": hashlib.sha256(Path(str(file).partition("::")[0]).read_bytes()).hexdigest()
+            for name, file in files.items()
+            if file is not None
+        },
+    }
 
 
 def _two_time_options(given: CorrelationSettings) -> TwoTimeOptions:

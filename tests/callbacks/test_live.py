@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from pyFAI.detectors import Detector
@@ -8,7 +10,7 @@ from ainerd_agent.scattering.aps_map_writer import save_partition_map
 from ainerd_agent.scattering.geometry import Geometry
 from ainerd_agent.scattering.sectors import azimuthal_bins
 from ainerd_agent.settings import Settings
-from callbacks.live import detector_bins
+from callbacks.live import describe_bins, detector_bins
 
 SHAPE = (160, 160)
 GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)
@@ -40,6 +42,18 @@ def test_bins_by_a_poni_file():
     np.testing.assert_array_equal(
         labels(Settings(geometry={"poni": "here.poni"})), azimuthal_bins(GEOMETRY, SHAPE).labels
     )
+
+
+def test_what_bins_come_from_is_told(tmp_path):
+    poni = PyFAIGeometry(8.0, 80 * 55e-6, 80 * 55e-6, wavelength=0.11271e-9, detector=Detector(55e-6, 55e-6))
+    poni.save("here.poni")
+    np.save("good.npy", np.ones(SHAPE))
+    told = describe_bins(Settings(geometry={"poni": "here.poni"}, bins={"mask": "good.npy"}))
+    assert told["pyFAI"]["dist"] == 8.0
+    assert told["poni_sha256"] == hashlib.sha256((tmp_path / "here.poni").read_bytes()).hexdigest()
+    assert "mask_sha256" in told
+    assert describe_bins(Settings(geometry=FLAT))["centre"] == (79.5, 79.5)
+    assert describe_bins(Settings(), GEOMETRY)["distance"] == 8.0
 
 
 def test_a_geometry_that_is_given_comes_first():

@@ -1,0 +1,152 @@
+"""Past runs as documents, for the same callbacks as a live one."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import FrameSource
+from ainerd_agent.scattering.sources import TiledFrames
+
+logger = logging.getLogger(__name__)
+
+Document = tuple[str, Mapping[str, Any]]
+NAMES = (
+    "start", "descriptor", "event", "event_page", "stream_resource", "stream_datum", "resource", "datum", "datum_page",
+    "stop",
+)  # fmt: skip
+
+
+def documents_in(path: Path) -> Iterator[Document]:
+    """Read documents from a file with one JSON text a line: `[name, doc]`, or `{"name": name, "doc": doc}`.
+
+    Also what Tiled exports as application/json-seq, and what suitcase.jsonl writes.
+
+    Raises
+    ------
+    CatalogError
+        No such file, or a line that is no document. A last line that was cut off ends the file, with a warning.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            broken: str | None = None
+            for number, line in enumerate(file, 1):
+                text = line.strip("\x1e \t\r\n")
+                if not text:
+                    continue
+                if broken is not None:
+                    raise CatalogError(broken)
+                try:
+                    yield _document(json.loads(text))
+                except (ValueError, KeyError, TypeError):
+                    broken = (
+                        f'Line {number} of {path} is no document: write [name, doc] or {{"name": ..., "doc": ...}}, '
+                        "one a line."
+                    )
+            if broken is not None:
+                if number == 1:
+                    raise CatalogError(broken)
+                logger.warning("%s It is the last one, and left out.", broken)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _document(found: Any) -> Document:
+    name, doc = (found["name"], found["doc"]) if isinstance(found, dict) else found
+    if name not in NAMES or not isinstance(doc, dict):
+        raise ValueError(name)
+    return name, doc
+
+
+def documents_of(run: Any) -> Iterator[Document]:
+    """Give the documents of a BlueskyRun in Tiled, or of a header of databroker.
+
+    Raises
+    ------
+    CatalogError
+        The server does not export documents.
+    """
+    try:
+        yield from run.documents()
+    except Exception as error:
+        raise CatalogError(
+            f"The documents of run {run!r} cannot be had ({type(error).__name__}: {error}): the server needs the "
+            "exporter bluesky_tiled_plugins.exporters:json_seq_exporter for BlueskyRun."
+        ) from error
+
+
+def whole_runs(documents: Iterable[Document], frames: str) -> Iterator[list[Document]]:
+    """Sort documents into runs, each in the order that an analysis wants.
+
+    Live, readings of the rheometer come before the end of the exposure that they belong to. A catalog tells stream
+    after stream. So events without frames come first here.
+
+    Parameters
+    ----------
+    documents : iterable
+    frames : str
+        The detector's key.
+
+    Yields
+    ------
+    list of (name, doc)
+        As soon as its stop document came. A run without one is yielded last, and has none.
+    """
+    runs: dict[str, list[Document]] = {}
+    owner: dict[str, str] = {}
+    for name, doc in documents:
+        uid = _run_of(name, doc, owner)
+        if uid is None or (name != "start" and uid not in runs):
+            logger.warning("a %s document of a run whose start is not there is passed over", name)
+            continue
+        runs.setdefault(uid, []).append((name, doc))
+        if name == "stop":
+            yield _ordered(runs.pop(uid), frames)
+    for incomplete in runs.values():
+        yield _ordered(incomplete, frames)
+
+
+def _run_of(name: str, doc: Mapping[str, Any], owner: dict[str, str]) -> str | None:
+    """The uid of a document's run. Descriptors and resources are noted in `owner` for the documents of theirs."""
+    if name == "start":
+        return str(doc["uid"])
+    if "run_start" in doc:
+        if "uid" in doc:
+            owner[doc["uid"]] = doc["run_start"]
+        return str(doc["run_start"])
+    return owner.get(doc.get("descriptor", doc.get("stream_resource", doc.get("resource", ""))))
+
+
+def _ordered(documents: list[Document], frames: str) -> list[Document]:
+    with_frames = {doc["uid"] for name, doc in documents if name == "descriptor" and frames in doc["data_keys"]}
+    ranks = {"start": 0, "descriptor": 1, "stream_resource": 2, "stop": 5}
+
+    def rank(document: Document) -> int:
+        name, doc = document
+        if name in ("event", "event_page"):
+            return 4 if doc["descriptor"] in with_frames else 3
+        return ranks.get(name, 3)
+
+    return sorted(documents, key=rank)
+
+
+def frames_in(raw: Any) -> Callable[[str, str, str, int, int], FrameSource]:
+    """Give what finds the frames of an event as an array in Tiled, where their files are out of reach.
+
+    Parameters
+    ----------
+    raw : tiled Container
+        With the runs by uid.
+    """
+
+    def find(raw_uid: str, stream: str, key: str, event: int, n_frames: int) -> FrameSource:
+        array = raw[raw_uid][stream][key]
+        if len(array.shape) == 4:
+            return TiledFrames(array, event=event)
+        return TiledFrames(array, start=event * n_frames, stop=(event + 1) * n_frames)
+
+    return find
