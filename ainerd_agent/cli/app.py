@@ -11,9 +11,18 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from ainerd_agent.cli.analyze import analyze
+from ainerd_agent.cli.check import check
+from ainerd_agent.cli.clusters import clusters
 from ainerd_agent.cli.demo import demo
+from ainerd_agent.cli.evaluate import evaluate
+from ainerd_agent.cli.explain import explain
+from ainerd_agent.cli.export import export
+from ainerd_agent.cli.figures import figures
+from ainerd_agent.cli.find import find
 from ainerd_agent.cli.ingest import ingest
 from ainerd_agent.cli.relate import relate
+from ainerd_agent.cli.reprocess import reprocess
 from ainerd_agent.cli.serve import serve
 from ainerd_agent.cli.train import train
 from ainerd_agent.errors import AinerdError
@@ -30,8 +39,23 @@ app = typer.Typer(
     """,
     rich_markup_mode="rich",
 )
-for command in (demo, serve, ingest, relate, train):
+for command in (
+    demo,
+    serve,
+    ingest,
+    relate,
+    train,
+    evaluate,
+    clusters,
+    figures,
+    explain,
+    check,
+    analyze,
+    reprocess,
+    export,
+):
     app.command()(command)
+app.add_typer(find)
 
 
 def main() -> None:

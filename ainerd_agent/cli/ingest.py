@@ -19,17 +19,23 @@ from rich.progress import track
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Fingerprints, Run, ShearStress
 
+RESULT_ENDINGS = (".h5", ".hdf", ".hdf5", ".nxs")
+"""Of results in the form of APS."""
+
 BATCH = 128
 """Measurements that are encoded and written at a time."""
 
 
 def ingest(
-    file: Annotated[Path, typer.Argument(help=".npy or .npz with maps of shape (n, size, size) or (size, size).")],
+    file: Annotated[Path, typer.Argument(help=".npy or .npz with maps (n, size, size), or .h5 with APS results.")],
     out: Annotated[Path, typer.Option(help="Session folder to put them in.")] = Path("ainerd-session"),
     tiled: Annotated[str | None, typer.Option(help="A running Tiled server instead of a folder.")] = None,
     key: Annotated[str | None, typer.Option(help="Name of the maps in an .npz with several.")] = None,
     baseline: Annotated[
         float | None, typer.Option(help="Value of uncorrelated times (1 for maps like g2); estimated by default.")
+    ] = None,
+    contrast: Annotated[
+        float | None, typer.Option(help="Speckle contrast of the maps (1 where they were divided by it), where known.")
     ] = None,
     duration: Annotated[
         float | None, typer.Option(min=0, help="Seconds that a side of a map spans, where known.")
@@ -45,8 +51,15 @@ def ingest(
     from ainerd_agent.scattering.stored_maps import ORIGIN_COLUMNS, read_maps
 
     console = Console(stderr=json)
-    stored = read_maps(file, key=key)
-    level = stored.baseline() if baseline is None else baseline
+    if file.suffix.lower() in RESULT_ENDINGS:
+        from ainerd_agent.scattering.aps_results import read_results
+
+        results = read_results(file)
+        stored, level = results.stored, 1.0 if baseline is None else baseline
+        duration = results.duration if duration is None else duration
+    else:
+        stored = read_maps(file, key=key)
+        level = stored.baseline() if baseline is None else baseline
     if not math.isfinite(level):
         raise MapError(f"the baseline must be a number, not {level}")
     seconds = math.nan if duration is None else duration
@@ -58,12 +71,12 @@ def ingest(
 
     stored = stored.rename(set(points_schema().names) - set(ORIGIN_COLUMNS))
     encoder = Encoder.load(Settings().model)
-    run = _run_of(file, key, level, seconds, sample)
+    run = _run_of(file, key, level, contrast, seconds, sample)
     identity = ModelIdentity(
         name=encoder.name,
         weights_sha256=encoder.weights_sha256,
         n_clusters=len(encoder.clusters),
-        parameters={"baseline": level},
+        parameters={"baseline": level, "contrast": contrast},
     )
     console.print(f"{len(stored)} maps of {stored.maps.shape[1]} x {stored.maps.shape[2]}, baseline {level:.4g}")
     clusters: list[int] = []
@@ -75,7 +88,7 @@ def ingest(
         usable = stored.finite
         for index in (~usable).nonzero()[0]:
             writer.record_failure(run.uid, int(index) + 1, "the map holds NaN or infinite values")
-        fingerprints = stored.fingerprints(run.uid, run.time, baseline=level, duration=seconds)
+        fingerprints = stored.fingerprints(run.uid, run.time, baseline=level, contrast=contrast, duration=seconds)
         kept = (each for each in fingerprints if usable[each.origin.seq_num - 1])
         total = math.ceil(int(usable.sum()) / BATCH)
         for batch in track(_batches(kept, BATCH), "encoding and writing", total=total, console=console):
@@ -95,10 +108,10 @@ def ingest(
         print(jsonlib.dumps({**summary, "baseline": level, "maps_per_cluster": counts}))
 
 
-def _run_of(file: Path, key: str | None, baseline: float, duration: float, sample: str) -> Run:
+def _run_of(file: Path, key: str | None, baseline: float, contrast: float | None, duration: float, sample: str) -> Run:
     """The file as a run. Its key holds all that decides the result, so that another choice is another run."""
     content = hashlib.sha256(file.read_bytes()).hexdigest()
-    choice = hashlib.sha256(f"{content} {key} {baseline!r} {duration!r} {sample}".encode()).hexdigest()
+    choice = hashlib.sha256(f"{content} {key} {baseline!r} {contrast!r} {duration!r} {sample}".encode()).hexdigest()
     return Run(
         uid=f"{file.stem}-{choice[:12]}",
         time=file.stat().st_mtime,

@@ -126,7 +126,9 @@ def draw_figures(
             minima=stress_minima(findings.rheometer, after=0.0),
             duration=duration,
         ),
-        "azimuth-time": figures.azimuth_time(elapsed, points["azimuth"], cluster, n_clusters, duration=duration),
+        "azimuth-time": figures.azimuth_time(
+            elapsed, points["azimuth"], cluster, n_clusters, q=points["q"], duration=duration
+        ),
         "embedding": figures.embedding(
             embed(latents, seed=seed),
             cluster,

@@ -191,12 +191,14 @@ def run_session(
             problem = str(error.__cause__ or error)  # a device's failure comes wrapped in a FailedStatus
     if not started:
         raise SessionError(f"the scan could not start: {problem}")
+    undelivered = live.writer.flush() + len(list(raw_backup.glob("*")))
+    root.context.http_client.close()
     return SessionResult(
         raw_uid=started[0],
         model=live.encoder.name,
         status=status,
         n_start=agent.n_start,
-        undelivered=live.writer.flush() + len(list(raw_backup.glob("*"))),
+        undelivered=undelivered,
     )
 
 
