@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import platform
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from ainerd_agent.catalog import (
     read_points,
     runs,
 )
+from ainerd_agent.catalog.schema import _FIT_COLUMNS, _POINT_COLUMNS
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
 
@@ -129,7 +131,9 @@ def test_live_and_bulk_give_the_same(root: Any, writer: DerivedWriter) -> None:
     assert list(live.seq_num) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert list(live.bin) == [1, 2, 3] * 3
     np.testing.assert_allclose(live[["z0", "z1", "z2", "z3"]], np.concatenate([a.latents for _, a in pairs]))
-    metadata = [runs(root, raw_uid=uid).drop(columns=["raw_uid", "derived_from"]) for uid in ("live", "bulk")]
+    metadata = [
+        runs(root, raw_uid=uid).drop(columns=["raw_uid", "derived_from", "analysed"]) for uid in ("live", "bulk")
+    ]
     assert metadata[0].to_dict() == metadata[1].to_dict()
     assert root["xpcs", "live", "c2"].chunks[0] == (1, 1, 1)
     assert root["xpcs", "bulk", "c2"].chunks[0] == (3,)
@@ -139,7 +143,7 @@ def test_layout_units_and_slices(root: Any, writer: DerivedWriter) -> None:
     write_run(writer, a_run("layout"), range(5, 8))
     maps, analysis = root["xpcs", "layout"], root["ainerd", "toy-1", "layout"]
     assert [(spec.name, spec.version) for spec in maps.specs] == [("XPCSFingerprints", "1.0")]
-    assert [(spec.name, spec.version) for spec in analysis.specs] == [("XPCSAnalysis", "1.1")]
+    assert [(spec.name, spec.version) for spec in analysis.specs] == [("XPCSAnalysis", "1.3")]
     assert [(spec.name, spec.version) for spec in root["raw"].specs] == [("CatalogOfBlueskyRuns", "3.0")]
     assert tuple(maps["c2"].dims) == ("measurement", "bin", "t1", "t2")
     assert list(maps["bins"].read().n_pixels) == [90, 91, 92]
@@ -209,6 +213,8 @@ def test_interrupted_run_goes_on(root: Any, writer: DerivedWriter) -> None:
     root["xpcs", "crash", "c2"].patch(np.full((1, N_BINS, SIZE, SIZE), 99, np.float32), offset=(1,), extend=True)
 
     write_run(DerivedWriter(root, model=MODEL), run, range(2, 5))
+    (made,) = root["ainerd", "toy-1", "crash"].metadata_copy()[0]["derived_from"]["made"]
+    assert (made["n_measurements"], made["machine"]) == (3, platform.node())
     assert (read_c2(root, "crash", bin=1)[:, 0, 0] == [2, 3, 4]).all()
     assert list(read_points(root, raw_uid="crash").seq_num) == [2, 2, 2, 3, 3, 3, 4, 4, 4]
     metadata = root["ainerd", "toy-1", "crash"].metadata
@@ -255,6 +261,17 @@ def test_other_parameters_do_not_overwrite_what_is_there(root: Any, writer: Deri
     with pytest.raises(CatalogError, match="other parameters"):
         other.close_run("parameters", "success")
     assert root["ainerd"][writer.model.name]["parameters"].metadata_copy()[0] == before
+
+
+def test_another_geometry_does_not_mix_with_what_is_there(root: Any, writer: DerivedWriter) -> None:
+    run = a_run("geometry")
+    for geometry in ({"distance": 8.0}, {}, {"distance": 8.0}):
+        write_run(DerivedWriter(root, model=dataclasses.replace(MODEL, geometry=geometry)), run, range(1, 3))
+    other = DerivedWriter(root, model=dataclasses.replace(MODEL, geometry={"distance": 9.0}))
+    other.open_run(run)
+    with pytest.raises(CatalogError, match="other geometry"):
+        other.close_run("geometry", "success")
+    assert root["ainerd", "toy-1", "geometry"].metadata["derived_from"]["geometry"] == {"distance": 8.0}
 
 
 def test_records_that_do_not_fit_are_refused(root: Any, writer: DerivedWriter) -> None:
@@ -474,3 +491,20 @@ def test_folders_that_cannot_hold_a_catalog(tmp_path: Path) -> None:
         TiledServer(tmp_path)
     with pytest.raises(SessionError, match="letters and digits"):
         TiledServer(tmp_path / "new", api_key="pass word")
+
+
+def test_points_of_an_earlier_minor_version_are_read_and_go_on(
+    root: Any, writer: DerivedWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        # 1.1 had no columns of fits.
+        before.setattr("ainerd_agent.catalog.schema._POINT_COLUMNS", _POINT_COLUMNS[: -len(_FIT_COLUMNS)])
+        before.setattr("ainerd_agent.catalog.schema._FIT_COLUMNS", ())
+        write_run(writer, a_run("earlier"), range(1, 3))
+    assert "fit_tau" not in root["ainerd", "toy-1", "earlier", "points"].columns
+    write_run(DerivedWriter(root, model=MODEL), a_run("earlier"), range(1, 4))
+    write_run(writer, a_run("later"), range(1, 2))
+    assert list(read_points(root, raw_uid="earlier").seq_num) == [1] * 3 + [2] * 3 + [3] * 3
+    both = read_points(root, MODEL.name)
+    assert {"earlier", "later"} <= set(both.raw_uid)
+    assert both.fit_tau[both.raw_uid == "earlier"].isna().all()

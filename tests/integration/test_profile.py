@@ -14,7 +14,7 @@ namespace = {}
 for path in sorted(glob.glob("profile/startup/*.py")):
     exec(compile(open(path).read(), path, "exec"), namespace)
 RE, explore, detector = namespace["RE"], namespace["explore"], namespace["detector"]
-RE(explore(6))
+RE(explore(3))
 namespace["beamline"].close()
 """
 
@@ -33,5 +33,5 @@ def test_a_scan_from_the_profile_is_analysed(tmp_path):
     with serving(tmp_path) as uri, client_of(uri) as client:
         (raw,) = client["raw"].values()
         assert raw.metadata["stop"]["exit_status"] == "success"
-        (run,) = client["ainerd"]["paper-v1"].search(Key("status") == "success").values()
-        assert len(run["points"].read()) == 108
+        (run,) = client["ainerd"]["lag-v1"].search(Key("status") == "success").values()
+        assert len(run["points"].read()) == 54

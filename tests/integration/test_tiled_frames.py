@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import h5py
@@ -10,12 +13,14 @@ import httpx
 import numpy as np
 import pytest
 from tiled.client import from_uri
+from tiled.client import utils as tiled_utils
 from tiled.structures.array import ArrayStructure
 from tiled.structures.core import StructureFamily
 from tiled.structures.data_source import Asset, DataSource, Management
 
 from ainerd_agent.catalog.server import TiledServer
 from ainerd_agent.errors import FrameError
+from ainerd_agent.scattering import TwoTimeStream, two_time
 from ainerd_agent.scattering.sources import TiledFrames, tiled_frames
 
 SHAPE = (3, 20, 12, 15)
@@ -127,3 +132,101 @@ def test_a_server_that_does_not_give_the_frames_is_told(client, failing, status,
     failing([status] * 20)
     with pytest.raises(FrameError, match=rf"does not give frames 0 to \d+ after {attempts} attempts: {status}"):
         list(TiledFrames(client["stack"], 0, 5).blocks())
+
+
+def test_maps_from_the_server_are_those_from_memory(client, movies):
+    labels = np.arange(1, SHAPE[2] + 1)[:, None] * np.ones(SHAPE[3], dtype=np.int64) % 4
+    source = TiledFrames(client["array"], event=2)
+    stream = TwoTimeStream(labels, source.shape[0], size=16)
+    for block in source.blocks():
+        stream.add(block)
+    expected = two_time(movies[2], labels, size=16)
+    assert np.isfinite(expected).any()
+    np.testing.assert_allclose(stream.result().c2, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("key", "movie", "message"),
+    [
+        ("complex", np.zeros((4, 3, 5), dtype=np.complex64), "holds complex64, which is no counts"),
+        ("image", np.zeros((3, 5), dtype=np.uint16), r"shape \(3, 5\); \(frames, H, W\) is needed"),
+    ],
+)
+def test_arrays_that_are_no_frames_are_refused(client, key, movie, message):
+    client.write_array(movie, key=key)
+    with pytest.raises(FrameError, match=message):
+        TiledFrames(client[key])
+
+
+def test_what_is_no_array_is_refused(client):
+    with pytest.raises(FrameError, match="is no array"):
+        TiledFrames(client.create_container(key="folder"))
+
+
+@pytest.fixture
+def two_attempts(monkeypatch):
+    """Tiled's client asks twice, not for 45 seconds."""
+    monkeypatch.setattr(tiled_utils, "TILED_RETRY_ATTEMPTS", 2)
+
+
+def reading_threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("read-frames")]
+
+
+def test_a_server_that_goes_away_is_told(tmp_path, movies, two_attempts):
+    with TiledServer(tmp_path) as server:
+        client = from_uri(server.uri)
+        source = TiledFrames(client.write_array(movies[0], key="movie"))
+        blocks = source.blocks()
+        np.testing.assert_array_equal(next(blocks), movies[0, :7])
+    with closing(client.context.http_client):
+        # Blocks that were asked for before are still there; a movie that is opened now is not.
+        with pytest.raises(FrameError, match=r"Tiled does not give frames 0 to 6 after 1 attempts: .*refused"):
+            list(source.blocks())
+        blocks.close()
+    assert not reading_threads()
+
+
+class Silent(httpx.BaseTransport):
+    """Sends requests for frames to a port where nobody answers."""
+
+    def __init__(self, behind: httpx.BaseTransport, port: int) -> None:
+        self.behind, self.port, self.asked = behind, port, 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if "/array/" in request.url.path:
+            self.asked += 1
+            request.url = request.url.copy_with(host="127.0.0.1", port=self.port)
+        return self.behind.handle_request(request)
+
+
+def test_a_server_that_does_not_answer_in_time_is_told(client, monkeypatch, two_attempts):
+    http, source = client.context.http_client, TiledFrames(client["stack"], 0, 5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = Silent(http._transport, listener.getsockname()[1])
+        monkeypatch.setattr(http, "_transport", silent)
+        monkeypatch.setattr(http, "timeout", 0.05)
+        with pytest.raises(FrameError, match=r"Tiled does not give frames 0 to 4 after 1 attempts: .*timed out"):
+            list(source.blocks())
+    assert silent.asked == 2
+    assert not reading_threads()
+
+
+def test_a_slow_server_is_waited_for(client, movies, monkeypatch):
+    """Answers that come late, and in another order than they were asked for."""
+    http, later = client.context.http_client, threading.Event()
+
+    class Slow(httpx.BaseTransport):
+        behind, first = http._transport, True
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if "/array/" in request.url.path:
+                if self.first:
+                    self.first = False
+                    assert later.wait(60)
+                else:
+                    later.set()
+            return self.behind.handle_request(request)
+
+    monkeypatch.setattr(http, "_transport", Slow())
+    np.testing.assert_array_equal(np.concatenate(list(TiledFrames(client["stack"]).blocks())), movies[1])

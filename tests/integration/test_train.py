@@ -1,23 +1,83 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
+import pytest
+from typer.testing import CliRunner
 
+from ainerd_agent.cli.app import app
+from ainerd_agent.errors import ModelError
 from ainerd_agent.latent import Encoder
 from tests.integration.conftest import ainerd
 
 
-def test_a_small_model_is_trained_and_used(tmp_path):
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """Noisy maps of ten experiments."""
+    rng = np.random.default_rng(0)
     lag = np.abs(np.subtract.outer(np.arange(20), np.arange(20)))
-    real = np.stack([1 + np.exp(-lag / tau) for tau in np.linspace(1, 20, 30)])
-    np.savez(tmp_path / "real.npz", c2=real, series=np.repeat(np.arange(10), 3))
+    clean = np.stack([1 + np.exp(-lag / tau) for tau in np.repeat(np.geomspace(1, 20, 10), 4)])
+    path = tmp_path_factory.mktemp("real") / "real.npz"
+    is_mean = np.tile([False, False, False, True], 10)
+    noise = rng.normal(0, 0.1, clean.shape) * ~is_mean[:, None, None]
+    np.savez(path, c2=clean + noise, series=np.repeat(np.arange(10), 4), roi=np.zeros(40), is_mean=is_mean)
+    return path
+
+
+def test_a_model_is_trained_refined_and_evaluated(real, tmp_path):
     out = tmp_path / "small.safetensors"
-    done = ainerd("train", str(out), "--name", "small", "--simulated", "60", "--epochs", "2", "--clusters", "3",
-                  "--real", str(tmp_path / "real.npz"))  # fmt: skip
+    done = ainerd("train", str(out), "--simulated", "50", "--clusters", "3", "--real", str(real), "--contrast", "1")
     assert done.returncode == 0, done.stderr
-    assert "epoch 2/2" in done.stderr
-    metrics = json.loads(out.with_suffix(".json").read_text())
-    assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1, 2]
-    assert metrics["n_real"] == 24  # a fifth of the ten experiments is kept apart
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["n_real"] == 27  # one of the ten experiments is kept apart, means are not learnt from
     encoder = Encoder.load(out)
-    assert (encoder.name, len(encoder.clusters)) == ("small", 3)
-    assert encoder.encode(real, baseline=1.0).shape == (30, 64)
+    assert (encoder.name, encoder.architecture, len(encoder.clusters)) == ("small", "lag", 3)
+    assert encoder.familiarity is not None
+    assert card["weights_sha256"] == encoder.weights_sha256
+
+    refined = tmp_path / "refined.safetensors"
+    done = ainerd("train", str(refined), "--from", str(out), "--simulated", "10", "--clusters", "3", "--real",
+                  str(real), "--contrast", "1")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(refined.with_suffix(".json").read_text())["from"] == str(out)
+
+    done = ainerd("evaluate", str(refined), "--real", str(real), "--every-series", "--contrast", "1", "--simulated",
+                  "40", "--write", "--json", str(tmp_path / "figures.json"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["queries"] == 10
+    assert figures["r_precision"] > 0.2
+    assert json.loads(refined.with_suffix(".json").read_text())["figures"]["queries"] == 10
+
+
+def test_the_papers_architecture_goes_on_after_a_kill(tmp_path):
+    out = tmp_path / "paper.safetensors"
+    arguments = ["train", str(out), "--architecture", "paper", "--simulated", "40", "--epochs", "2", "--clusters", "3"]
+    program = [sys.executable, "-u", "-c", "from ainerd_agent.cli import main; main()"]
+    with subprocess.Popen([*program, *arguments], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = next((line for line in process.stderr if "epoch 1/2" in line), "")
+        os.kill(process.pid, signal.SIGKILL)
+    assert said
+    assert not out.exists()
+    done = ainerd(*arguments, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1/2" not in done.stderr
+    epochs = json.loads(out.with_suffix(".json").read_text())["epochs"]
+    assert [epoch["number"] for epoch in epochs] == [1, 2]
+    assert Encoder.load(out).architecture == "paper"
+
+
+def test_what_cannot_be_trained_is_said(real, tmp_path):
+    out = tmp_path / "model.safetensors"
+    cases = [
+        (["--resume"], "no checkpoint"),
+        (["--from", "nobody"], "no model at nobody"),
+        (["--simulated", "0"], "nothing to learn from"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ModelError, match=message):
+            CliRunner().invoke(app, ["train", str(out), *options], catch_exceptions=False)

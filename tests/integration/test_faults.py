@@ -1,0 +1,135 @@
+"""Servers that fail, are busy, full, or change their key while a session writes: nothing is lost, and it is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ainerd_agent.catalog import DerivedWriter, TiledServer, connect, read_c2, read_points
+from ainerd_agent.catalog.spool import SpooledWriter
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Run
+from tests.integration.derived_runs import MODEL, START, measurement
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
+        client = connect(server.uri, create=True)
+        yield client
+        client.context.http_client.close()
+
+
+def spooled(root: Any, folder: Path, uid: str) -> SpooledWriter:
+    writer = SpooledWriter(DerivedWriter(root, model=MODEL), folder)
+    writer.open_run(Run(uid=uid, time=START))
+    return writer
+
+
+def append(writer: SpooledWriter, uid: str, number: int) -> None:
+    fingerprints, analysis = measurement(uid, number)
+    writer.append(uid, [fingerprints], [analysis])
+
+
+def everything_is_there(root: Any, uid: str, numbers: list[int]) -> None:
+    points = read_points(root, raw_uid=uid)
+    assert sorted(zip(points["seq_num"], points["bin"], strict=True)) == [(n, b) for n in numbers for b in (1, 2, 3)]
+    order = root["xpcs", uid].metadata["derived_from"]["seq_nums"]
+    assert read_c2(root, uid, bin=1)[:, 0, 0].tolist() == [100 * number + 1 for number in order]
+    assert sorted(order) == numbers
+
+
+def troubled(
+    root: Any, monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx.Request], httpx.Response | None]
+) -> None:
+    """Have some requests answered by `answer` in place of the server."""
+    send = root.context.http_client.send
+    monkeypatch.setattr("tiled.client.utils.TILED_RETRY_ATTEMPTS", 1)
+    monkeypatch.setattr(
+        root.context.http_client, "send", lambda request, **options: answer(request) or send(request, **options)
+    )
+
+
+@pytest.mark.parametrize("kind", ["POST", "PATCH", "PUT"])
+def test_a_server_that_fails_half_way(root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    uid = f"fails-{kind}"
+    writer = spooled(root, tmp_path, uid)
+    append(writer, uid, 1)
+    with monkeypatch.context() as trouble:
+        troubled(
+            root, trouble, lambda request: httpx.Response(500, request=request) if request.method == kind else None
+        )
+        append(writer, uid, 2)
+    append(writer, uid, 3)
+    assert writer.flush() == 0
+    assert not list(tmp_path.rglob("*.refused"))
+    everything_is_there(root, uid, [1, 2, 3])
+
+
+def test_a_busy_server_is_left_alone(root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, asked, now = spooled(root, tmp_path, "busy"), [], [1000.0]
+    monkeypatch.setattr("ainerd_agent.catalog.spool.clock.monotonic", lambda: now[0])
+
+    def busy(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        return httpx.Response(429, request=request, headers={"Retry-After": "20"})
+
+    with monkeypatch.context() as trouble:
+        troubled(root, trouble, busy)
+        append(writer, "busy", 1)
+        before = len(asked)
+        append(writer, "busy", 2)
+        assert len(asked) == before
+    assert writer.flush() == 2
+    now[0] += 21
+    assert writer.flush() == 0
+    everything_is_there(root, "busy", [1, 2])
+
+
+def test_a_key_that_is_changed(root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = spooled(root, tmp_path, "key")
+    append(writer, "key", 1)
+    with monkeypatch.context() as trouble:
+        troubled(root, trouble, lambda request: httpx.Response(401, request=request, json={"detail": "no"}))
+        with pytest.raises(CatalogError, match="refuses the API key"):
+            append(writer, "key", 2)
+    assert len(list(tmp_path.rglob("*.refused"))) == 1
+    again = spooled(root, tmp_path, "key")  # a new session, with the right key
+    assert again.flush() == 0
+    everything_is_there(root, "key", [1, 2])
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiled.client.utils.TILED_RETRY_ATTEMPTS", 1)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.getuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a small disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted: {mounted.stderr.strip()}")
+    try:
+        with TiledServer(disk) as server:
+            root = connect(server.uri, create=True)
+            writer = spooled(root, tmp_path / "spool", "full")
+            append(writer, "full", 1)
+            ballast = disk / "ballast"
+            room = shutil.disk_usage(disk).free
+            ballast.write_bytes(b"\0" * room)
+            append(writer, "full", 2)
+            assert writer.flush() == 1
+            ballast.unlink()
+            assert writer.flush() == 0
+            everything_is_there(root, "full", [1, 2])
+            root.context.http_client.close()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -1,0 +1,155 @@
+"""Past runs, from Tiled and from files, through the analysis of live ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from bluesky_tiled_plugins import TiledWriter
+
+from ainerd_agent.catalog import TiledServer, connect, read_c2, read_points
+from ainerd_agent.catalog.check import check
+from ainerd_agent.cli.analyze import analyze
+from ainerd_agent.errors import CatalogError
+from callbacks.replay import documents_of
+from tests.callbacks.conftest import measure
+from tests.conftest import connected_beamline, new_run_engine, small_glass
+
+SETTINGS = """
+[geometry]
+centre_row = 31.5
+centre_column = 31.5
+distance = 3.2
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
+    with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def root(server: TiledServer) -> Iterator[Any]:
+    root = connect(server.uri, create=True)
+    yield root
+    root.context.http_client.close()
+
+
+@pytest.fixture(scope="module")
+def documents(root: Any, server: TiledServer) -> list[tuple[str, dict[str, Any]]]:
+    """Of a run that was recorded in Tiled, and not analysed."""
+    kept: list[tuple[str, dict[str, Any]]] = []
+
+    def keep(name: str, doc: dict[str, Any]) -> None:
+        kept.append((name, dict(doc)))
+
+    with new_run_engine() as engine, connected_beamline(small_glass(), server.frames) as beamline:
+        writer = TiledWriter(root["raw"], batch_size=1, max_array_size=0)
+        engine.subscribe(writer)
+        engine.subscribe(keep)
+        engine(measure(beamline, sample="glass"))
+    return kept
+
+
+@pytest.fixture
+def again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run `ainerd analyze` and give its summary."""
+    (tmp_path / "ainerd.toml").write_text(SETTINGS)
+    monkeypatch.chdir(tmp_path)
+
+    def run(catalog: str, runs: list[str] | None = None, **options: Any) -> dict[str, Any]:
+        defaults = {"source": None, "documents": None, "sample": None, "plan": None, "frames": "files"}
+        analyze(runs=runs, catalog=catalog, unsent=tmp_path / "unsent", json=True, **{**defaults, **options})
+        summary: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+        return summary
+
+    return run
+
+
+def counts(summary: dict[str, Any]) -> tuple[int, int, int, int]:
+    return summary["runs"], summary["analysed"], summary["there"], summary["failed"]
+
+
+def test_from_a_file_that_was_cut_off_then_from_tiled(
+    root: Any, server: TiledServer, documents: Any, again: Any, tmp_path: Path
+) -> None:
+    """What is there is not made again; the third time nothing changes."""
+    uid = documents[0][1]["uid"]
+    detector = next(doc["uid"] for name, doc in documents if name == "descriptor" and "detector" in doc["data_keys"])
+    seconds = [
+        place
+        for place, (name, doc) in enumerate(documents)
+        if name == "event" and doc["descriptor"] == detector and doc["seq_num"] == 2
+    ]
+    lines = [json.dumps({"name": name, "doc": doc}) for name, doc in documents[: seconds[0] + 1]]
+    (tmp_path / "run.jsonl").write_text("\n".join(lines) + '\n["event", {"uid"')
+    first = again(server.uri, documents=tmp_path / "run.jsonl")
+    assert first["runs"] == 1
+    assert first["analysed"] in (1, 2)  # the file of the last one may have been named later
+    model = first["model"]
+    assert root["ainerd", model, uid].metadata["status"] == "running"
+
+    assert counts(again(server.uri, [uid])) == (1, 3 - first["analysed"], first["analysed"], 0)
+    metadata = root["ainerd", model, uid].metadata_copy()[0]
+    assert (metadata["status"], metadata["sample"], metadata["n_measurements"]) == ("success", "glass", 3)
+    assert metadata["shear_stress_mean"] is not None
+    rows = read_points(root, model, uid)
+
+    assert counts(again(server.uri, sample="glass")) == (1, 0, 3, 0)
+    assert root["ainerd", model, uid].metadata_copy()[0] == metadata
+    pd.testing.assert_frame_equal(read_points(root, model, uid), rows)
+    assert counts(again(server.uri, sample="another")) == (0, 0, 0, 0)
+
+
+def test_maps_that_are_gone_are_made_again(root: Any, server: TiledServer, documents: Any, again: Any) -> None:
+    """As `ainerd check` advises."""
+    uid = documents[0][1]["uid"]
+    model = again(server.uri, [uid])["model"]  # where the test before this one did not run
+    rows, maps = read_points(root, model, uid), read_c2(root, uid)
+    root["xpcs"].delete_contents(uid, recursive=True, external_only=False)
+    assert any("have no C2 maps" in problem.what for problem in check(root))
+    assert counts(again(server.uri, [uid])) == (1, 3, 0, 0)
+    assert list(check(root)) == []
+    pd.testing.assert_frame_equal(read_points(root, model, uid), rows)
+    np.testing.assert_array_equal(read_c2(root, uid), maps)
+
+
+def test_frames_from_tiled_into_another_catalog(
+    root: Any, server: TiledServer, documents: Any, again: Any, tmp_path: Path
+) -> None:
+    uid = documents[0][1]["uid"]
+    source = f"{server.address}/api/v1/metadata/raw?{server.uri.partition('?')[2]}"
+    summary = again(str(tmp_path / "other"), source=source, frames="tiled")
+    assert counts(summary) == (1, 3, 0, 0)
+    again(server.uri, [uid])  # where the test before this one did not run
+    with TiledServer(tmp_path / "other") as other:
+        found = connect(other.uri)
+        np.testing.assert_allclose(read_c2(found, uid), read_c2(root, uid), atol=1e-6)
+        # The other catalog's was made in one go.
+        novelty = [read_points(each, summary["model"], uid)["novelty"] for each in (root, found)]
+        np.testing.assert_allclose(*novelty, rtol=1e-3)
+        found.context.http_client.close()
+
+
+def test_as_databroker_gives_them(root: Any, documents: Any) -> None:
+    """Through `Broker`, as programs of databroker 1 ask."""
+    pytest.importorskip("databroker", reason="the extra databroker is not installed")
+    uid = documents[0][1]["uid"]
+    header = root["raw"].v1[uid]
+    names = [name for name, _ in documents_of(header)]
+    assert names[0] == "start"
+    assert names[-1] == "stop"
+    assert {"descriptor", "stream_resource", "stream_datum"} <= set(names)
+
+
+def test_runs_that_are_not_there(server: TiledServer, again: Any, tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="no run 12345678"):
+        again(server.uri, ["12345678"])
+    with pytest.raises(CatalogError, match="leave out"):
+        again(server.uri, documents=tmp_path / "run.jsonl", frames="tiled")
