@@ -26,7 +26,7 @@ demo: $(READY)  ## Run a live session with a simulated beamline
 test: $(READY)  ## Run all checks and tests
 	$(MAKE) lint
 	$(MAKE) unit
-	$(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
 
 # A file of tests per process, each with one thread for its mathematics.
 unit: $(READY)  ## Run the tests that need no server

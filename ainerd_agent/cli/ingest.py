@@ -6,7 +6,6 @@ import hashlib
 import json as jsonlib
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from ainerd_agent.cli.opening import opened
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Fingerprints, Run, ShearStress
 
@@ -66,6 +66,7 @@ def ingest(
     stress = stored.columns.get("shear_stress", np.full(len(stored), np.nan))
 
     from ainerd_agent.catalog import DerivedWriter, ModelIdentity, points_schema
+    from ainerd_agent.catalog.client import address_of
     from ainerd_agent.latent import Analyst, Encoder
     from ainerd_agent.settings import Settings
 
@@ -80,8 +81,7 @@ def ingest(
     )
     console.print(f"{len(stored)} maps of {stored.maps.shape[1]} x {stored.maps.shape[2]}, baseline {level:.4g}")
     clusters: list[int] = []
-    with ExitStack() as stack:
-        root, address = _catalog(stack, out, tiled)
+    with opened(tiled or str(out), create=True) as root:
         writer = DerivedWriter(root, model=identity)
         writer.open_run(run)
         analyst = Analyst(encoder)
@@ -100,7 +100,7 @@ def ingest(
     counts = [clusters.count(number) for number in range(len(encoder.clusters))]
     bad = len(stored) - len(clusters)
     console.print(f"{len(clusters)} maps stored, {bad} left out; per cluster, slow to fast: {counts}", highlight=False)
-    console.print(f"They are /ainerd/{encoder.name}/{run.uid} at {address}", highlight=False, soft_wrap=True)
+    console.print(f"They are /ainerd/{encoder.name}/{run.uid} at {address_of(root) if tiled else out}", highlight=False, soft_wrap=True)
     if tiled is None:
         console.print(f"Open the catalog with: [bold]ainerd serve {out}[/]", highlight=False, soft_wrap=True)
     if json:
@@ -119,16 +119,6 @@ def _run_of(file: Path, key: str | None, baseline: float, contrast: float | None
         sample=sample,
         metadata={"file": file.name, "file_sha256": content, "baseline": baseline},
     )
-
-
-def _catalog(stack: ExitStack, out: Path, tiled: str | None) -> tuple[Any, str]:
-    """Root of the catalog, and its address without the key."""
-    from ainerd_agent.catalog import TiledServer, connect
-
-    if tiled is not None:
-        return connect(tiled, create=True), tiled.partition("?")[0]
-    server = stack.enter_context(TiledServer(out))
-    return connect(server.uri, create=True), str(out)
 
 
 def _batches(items: Iterable[Fingerprints], size: int) -> Iterator[list[Fingerprints]]:

@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pytest
 from tiled.queries import Key
+from typer.testing import CliRunner
 
-from tests.integration.conftest import ainerd, client_of, serving
+from ainerd_agent.cli.app import app
+from tests.integration.conftest import client_of, serving
 
 
 def ingest(file, *options):
-    done = ainerd("ingest", str(file), *options, "--json")
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["ingest", str(file), *options, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -27,10 +27,14 @@ def real(tmp_path_factory):
     return path
 
 
+def run(*arguments):
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+
+
 def test_a_model_is_trained_refined_and_evaluated(real, tmp_path):
     out = tmp_path / "small.safetensors"
-    done = ainerd("train", str(out), "--simulated", "50", "--clusters", "3", "--real", str(real), "--contrast", "1")
-    assert done.returncode == 0, done.stderr
+    run("train", str(out), "--simulated", "50", "--clusters", "3", "--real", str(real), "--contrast", "1")
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["n_real"] == 27  # one of the ten experiments is kept apart, means are not learnt from
     encoder = Encoder.load(out)
@@ -39,14 +43,12 @@ def test_a_model_is_trained_refined_and_evaluated(real, tmp_path):
     assert card["weights_sha256"] == encoder.weights_sha256
 
     refined = tmp_path / "refined.safetensors"
-    done = ainerd("train", str(refined), "--from", str(out), "--simulated", "10", "--clusters", "3", "--real",
-                  str(real), "--contrast", "1")  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run("train", str(refined), "--from", str(out), "--simulated", "10", "--clusters", "3", "--real", str(real),
+        "--contrast", "1")  # fmt: skip
     assert json.loads(refined.with_suffix(".json").read_text())["from"] == str(out)
 
-    done = ainerd("evaluate", str(refined), "--real", str(real), "--every-series", "--contrast", "1", "--simulated",
-                  "40", "--write", "--json", str(tmp_path / "figures.json"))  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run("evaluate", str(refined), "--real", str(real), "--every-series", "--contrast", "1", "--simulated", "40",
+        "--write", "--json", str(tmp_path / "figures.json"))  # fmt: skip
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["queries"] == 10
     assert figures["r_precision"] > 0.2
