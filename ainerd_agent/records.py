@@ -375,7 +375,7 @@ class Suggestion:
     expected_novelty, uncertainty : float
         Mean and standard deviation of the novelty that the surrogate predicts; NaN in the space-filling start.
     cost : float
-        Seconds of travel and counting.
+        Seconds of travel, waiting and counting.
     score : float
         What was maximised.
     reason : str
@@ -384,6 +384,22 @@ class Suggestion:
         The measurements it was inferred from, as "uid/seq_num".
     model, seed
         The latent model, and the seed of this choice.
+    agent : str
+        Whose suggestion it is.
+    counting : float
+        Seconds of exposure; NaN where the plan's usual one is meant.
+    wait : float
+        Seconds to let pass before the exposure.
+    predicted : ndarray of float32, shape (n_bins, n_latents), or None
+        The latents that the surrogate expects there; None where nothing is known yet.
+    predicted_std : float
+        Standard deviation of a measurement's distance from `predicted`, as the surrogate expects it.
+    terms : mapping
+        What the score was made of: numbers by name.
+    alternatives : tuple of mapping
+        The best positions that were not taken: "x", "y", "score", "cost", and "expected_novelty" where it is known.
+    settings : mapping
+        How the agent was made, so that another process can make it again.
     """
 
     id: str
@@ -396,3 +412,11 @@ class Suggestion:
     inputs: tuple[str, ...] = ()
     model: str = ""
     seed: int = 0
+    agent: str = ""
+    counting: float = float("nan")
+    wait: float = 0.0
+    predicted: NDArray[np.float32] | None = field(default=None, compare=False)
+    predicted_std: float = float("nan")
+    terms: Mapping[str, float] = field(default_factory=dict)
+    alternatives: tuple[Mapping[str, float], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)

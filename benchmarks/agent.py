@@ -27,7 +27,6 @@ from rich.console import Console
 from tables import Row, Table, write_figures
 
 from ainerd_agent.agent import BeamtimeCost, NoSuggestionError, NoveltyAgent
-from ainerd_agent.agent.agent import Goal
 from ainerd_agent.agent.surrogate import Surrogate
 from ainerd_agent.instrument import dynamics as kinds
 from ainerd_agent.instrument.dynamics import Dynamics
@@ -261,7 +260,7 @@ def run(way: str, landscape: Landscape, latents: Array, seed: int) -> dict[str, 
     """One beamtime: when each of the dynamics was found, and how much of the latent space was covered, over time."""
     experiment = Experiment(landscape, latents, seed)
     limits = {"x": (0.0, SIDE), "y": (0.0, SIDE)}
-    goal: Goal = "novelty" if way == "agent, novelty" else "coverage"
+    goal = "novelty" if way == "agent, novelty" else "coverage"
     agent = NoveltyAgent(limits, COST, goal=goal, n_start=N_START, exclusion=EXCLUSION, seed=seed)
     places: list[Array] = []
 

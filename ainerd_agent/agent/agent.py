@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Literal, get_args
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from scipy.spatial import KDTree
 from scipy.stats import qmc
 
 from ainerd_agent.agent.acquisition import BeamtimeCost, ExpectedNovelty, expected_novelty, tour
+from ainerd_agent.agent.goals import Goal, Outlook, as_settings, from_settings
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.surrogate import Surrogate
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
-
-Goal = Literal["coverage", "novelty"]
-
-REACH = 0.2
-"""Distance over which a place is taken to say something of another one, in units of the sample's length."""
 
 LOOKED_AT = 500
 """Candidates at most whose expected novelty says whether it is time to stop."""
@@ -28,6 +27,10 @@ GRID = 71
 
 IN_A_ROW = 3
 """Suggestions without expected novelty before it is time to stop: one may be bad luck."""
+
+N_ALTERNATIVES = 3
+APART = 0.1
+"""Between alternatives that are told, in units of the sample's length: neighbours of the best are no alternatives."""
 
 
 class NoSuggestionError(AinerdError):
@@ -39,17 +42,18 @@ class NoveltyAgent:
 
     It starts with a space-filling design. Then a gaussian process maps positions and times to latents, and tells for
     each candidate how far from the archive its latents are expected to be. What is maximised per second of beamtime is
-    the goal. The same seed and the same measurements give the same suggestions.
+    the gain by the goal. The same seed and the same measurements give the same suggestions.
 
     Parameters
     ----------
     limits : Limits or mapping
         Lowest and highest position of "x" and "y", mm, and what is forbidden. No suggestion leaves them.
     cost : BeamtimeCost
-    goal : "coverage" or "novelty"
+    goal : Goal or str
         "coverage" weighs the hole around a candidate that nothing was measured in, "novelty" its expected novelty
         (BEACON). Novelty finds more where dynamics change smoothly, coverage where there are phases
         (`benchmarks/agent.py`): between two of them, a surrogate expects something in between, which is not there.
+        `goals.Alike` looks for more like a map, `goals.Boundary` maps the boundary between two kinds of dynamics.
     n_start : int
         Positions of the space-filling start.
     exclusion : float
@@ -64,11 +68,14 @@ class NoveltyAgent:
     model : str
         Name of the latent model.
     seed : int
+    name : str
+        By which its suggestions are found again; by default one that nobody else has.
 
     Raises
     ------
     ValueError
-        Limits without room, also where everything is forbidden; no position to start with; a budget that is none.
+        Limits without room, also where everything is forbidden; no position to start with; a budget or goal that is
+        none.
     """
 
     def __init__(
@@ -76,7 +83,7 @@ class NoveltyAgent:
         limits: Limits | Mapping[str, tuple[float, float]],
         cost: BeamtimeCost,
         *,
-        goal: Goal = "coverage",
+        goal: Goal | str = "coverage",
         n_start: int = 5,
         exclusion: float = 0.1,
         repeatability: float = 1.0,
@@ -85,6 +92,7 @@ class NoveltyAgent:
         stop_below: float = 0.0,
         model: str = "",
         seed: int = 0,
+        name: str = "",
     ) -> None:
         self.limits = limits if isinstance(limits, Limits) else Limits(limits, exclusion=exclusion)
         if n_start < 1:
@@ -93,9 +101,8 @@ class NoveltyAgent:
             raise ValueError(
                 f"budgets are seconds, more than 0; got {time_budget} of beamtime and {dose_budget} of dose"
             )
-        if goal not in get_args(Goal):
-            raise ValueError(f"the goal is {goal!r}, not one of {', '.join(get_args(Goal))}")
-        self._goal = goal
+        self.goal = from_settings(goal) if isinstance(goal, str) else goal
+        self.name = name or f"agent-{uuid4().hex[:8]}"
         self._cost = cost
         self._repeatability = repeatability
         self._time_budget, self._dose_budget, self._stop_below = time_budget, dose_budget, stop_below
@@ -109,13 +116,52 @@ class NoveltyAgent:
             raise ValueError(f"the forbidden regions leave no room within the limits: {self.limits.forbidden}")
         self._start = self._filling(n_start)
         self._exposed: list[FloatArray] = []  # measured or about to be
+        self._when: dict[str, float] = {}  # seconds, by suggestion
+        self._ids: list[str] = []  # of the exposed spots
+        self._left_over: list[Suggestion] = []
         self._spent = 0.0
+        self._dose = 0.0
         self._expected: list[float] = []
         self._asked_to_stop = ""
         self._places: list[FloatArray] = []
         self._latents: list[FloatArray] = []
+        self._n_latents = 1
         self._noise: list[float] = []
         self._inputs: list[str] = []
+        self._settings = {
+            "agent": "NoveltyAgent",
+            "limits": self.limits.as_settings(),
+            "cost": {"speed": float(cost.speed), "counting": float(cost.counting)},
+            "goal": as_settings(self.goal),
+            "n_start": n_start,
+            "repeatability": float(repeatability),
+            "time_budget": _finite(time_budget),
+            "dose_budget": _finite(dose_budget),
+            "stop_below": float(stop_below),
+            "model": model,
+            "seed": seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> NoveltyAgent:
+        """Make an agent again that has not suggested anything yet, from what its suggestions tell.
+
+        Raises
+        ------
+        ValueError
+            These are not the settings of such an agent.
+        """
+        given: dict[str, Any] = {key: value for key, value in settings.items() if key != "agent"}
+        try:
+            return cls(
+                Limits.from_settings(given.pop("limits")),
+                BeamtimeCost(**given.pop("cost")),
+                goal=from_settings(given.pop("goal")),
+                **_infinite(given),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"these are not the settings of a NoveltyAgent: {error}") from error
 
     @property
     def n_start(self) -> int:
@@ -133,9 +179,8 @@ class NoveltyAgent:
             return self._asked_to_stop
         if self._spent >= self._time_budget:
             return f"the beamtime is spent: {self._spent:.0f} s of {self._time_budget:.0f} s"
-        dose = len(self._exposed) * self._cost.counting
-        if dose >= self._dose_budget:
-            return f"the dose is spent: {dose:.0f} s of exposure of {self._dose_budget:.0f} s"
+        if self._dose >= self._dose_budget:
+            return f"the dose is spent: {self._dose:.0f} s of exposure of {self._dose_budget:.0f} s"
         last = self._expected[-IN_A_ROW:]
         if len(last) == IN_A_ROW and max(last) < self._stop_below:
             return (
@@ -156,6 +201,8 @@ class NoveltyAgent:
         NoSuggestionError
             Where the sample has no unexposed candidate left.
         """
+        if self._left_over:
+            return self._left_over.pop(0)
         number = len(self._exposed)
         if number < len(self._start):
             return self._suggestion(
@@ -171,26 +218,54 @@ class NoveltyAgent:
         if len(self._places) < 2:
             return self._far_away(free, cost)
         surrogate = self._surrogate(self._places, self._latents)
-        hole = KDTree(np.array(self._exposed)).query(free)[0]
-        if self._goal == "novelty":
-            novelty = self._novelty(surrogate, free, number)
-            score = novelty.mean / cost
-            best = int(score.argmax())
-            mean, std, most = novelty.mean[best], novelty.std[best], novelty.mean.max()
-        else:
-            score = (1 - np.exp(-np.square(hole / (REACH * self.limits.extent)))) / cost
-            best = int(score.argmax())
-            some = free[:: -(-len(free) // LOOKED_AT)]
-            novelty = self._novelty(surrogate, np.concatenate([free[[best]], some]), number)
-            mean, std, most = novelty.mean[0], novelty.std[0], novelty.mean.max()
-        self._expected.append(float(most))
+        now = self._now()
+        places = np.column_stack([free, np.full(len(free), now)])
+        when = [self._when.get(each, now) for each in self._ids]
+        outlook = Outlook(
+            places,
+            np.column_stack([np.array(self._exposed), when]),
+            self.limits.extent,
+            surrogate,
+            np.random.default_rng([self._seed, number]),
+        )
+        gain = self.goal.gain(outlook)
+        score = gain / cost
+        told = self._best_apart(free, score)
+        best = told[0]
+        some = free[:: -(-len(free) // LOOKED_AT)]
+        novelty = self._novelty(surrogate, np.concatenate([free[told], some]), number)
+        most = float(novelty.mean.max())
+        self._expected.append(most)
+        prediction = surrogate.predict(places[[best]])
+        hole = float(KDTree(np.array(self._exposed)).query(free[best])[0])
         return self._suggestion(
             free[best],
-            reason=f"{hole[best]:.1f} mm from any spot, novelty {mean:.1f} ± {std:.1f} expected",
-            expected_novelty=float(mean),
-            uncertainty=float(std),
+            reason=f"{hole:.1f} mm from any spot, novelty {novelty.mean[0]:.1f} ± {novelty.std[0]:.1f} expected",
+            expected_novelty=float(novelty.mean[0]),
+            uncertainty=float(novelty.std[0]),
             cost=float(cost[best]),
             score=float(score[best]),
+            predicted=self._maps_of(surrogate.imagine(places[best])),
+            predicted_std=float(np.sqrt(np.square(prediction.std).sum())),
+            terms={
+                "gain": float(gain[best]),
+                "travel": float(cost[best] - self._cost.counting),
+                "counting": float(self._cost.counting),
+                "hole": hole,
+                "most_expected": most,
+                **surrogate.learnt,
+            },
+            alternatives=tuple(
+                {
+                    "x": float(free[each, 0]),
+                    "y": float(free[each, 1]),
+                    "score": float(score[each]),
+                    "cost": float(cost[each]),
+                    "expected_novelty": float(novelty.mean[place]),
+                }
+                for place, each in enumerate(told)
+                if place
+            ),
         )
 
     def suggest_batch(self, n: int) -> list[Suggestion]:
@@ -207,7 +282,7 @@ class NoveltyAgent:
         if n < 1:
             raise ValueError(f"a batch has at least one position, got {n}")
         known, here = len(self._places), self._exposed[-1] if self._exposed else None
-        first, spent = len(self._exposed), self._spent
+        before = len(self._exposed)
         chosen: list[Suggestion] = []
         while len(chosen) < n:
             try:
@@ -217,28 +292,64 @@ class NoveltyAgent:
                     raise
                 break
             if known >= 2:
-                place = np.append(self._exposed[-1], self._now())
+                position = chosen[-1].position
+                place = np.array([position["x"], position["y"], self._now()])
                 surrogate = self._surrogate(self._places, self._latents)
                 self._latents.append(surrogate.imagine(place))
                 self._places.append(place)
         del self._places[known:], self._latents[known:]
-        positions = np.array(self._exposed[first:])
-        order = tour(here, positions, self._cost)
+        left_over = chosen[: len(chosen) - (len(self._exposed) - before)]
+        fresh = chosen[len(left_over) :]
+        order = tour(here, np.array(self._exposed[before:]), self._cost) if fresh else []
         # Exposed and paid for in that order.
-        self._exposed[first:], self._spent = [], spent
+        for each in reversed(fresh):
+            self._take_back(each)
         ordered = []
         for number in order:
-            each = chosen[number]
-            ordered.append(
-                self._suggestion(
-                    positions[number],
-                    reason=each.reason,
-                    expected_novelty=each.expected_novelty,
-                    uncertainty=each.uncertainty,
-                    score=each.score,
-                )
-            )
-        return ordered
+            there = np.array([[fresh[number].position["x"], fresh[number].position["y"]]])
+            here = self._exposed[-1] if self._exposed else None
+            ordered.append(replace(fresh[number], cost=float(self._cost(here, there)[0])))
+            self._count(ordered[-1])
+        return [*left_over, *ordered]
+
+    def recall(self, suggestion: Suggestion) -> None:
+        """Take note of a suggestion that this agent made in another process: its spot counts as exposed."""
+        self._count(suggestion)
+        if "most_expected" in suggestion.terms:
+            self._expected.append(float(suggestion.terms["most_expected"]))
+
+    def repeat(self, suggestion: Suggestion) -> None:
+        """Suggest once more, before anything else, what nothing came of: its process ended first."""
+        self._left_over.append(suggestion)
+
+    def withdraw(self, suggestion: Suggestion) -> None:
+        """Take note that a suggestion was rejected: nothing was spent, and the spot is not suggested again."""
+        self._spent -= suggestion.cost
+        self._dose -= self._counting(suggestion)
+
+    def edit(self, suggestion: Suggestion, x: float, y: float) -> Suggestion:
+        """Take note that somebody wants to measure elsewhere (mm) instead; gives the suggestion for there.
+
+        Raises
+        ------
+        LimitError
+            That is outside of the limits or forbidden. Nothing has changed then.
+        """
+        self.limits.check(x, y)
+        place = self._ids.index(suggestion.id)
+        self._exposed[place] = np.array([x, y])
+        return replace(suggestion, position={"x": float(x), "y": float(y)})
+
+    def expose(self, x: float, y: float, suggestion_id: str, reason: str = "somebody asked for it") -> Suggestion:
+        """Take note of a position that somebody else chose; gives it as a suggestion.
+
+        Raises
+        ------
+        LimitError
+            That is outside of the limits or forbidden.
+        """
+        self.limits.check(x, y)
+        return self._suggestion(np.array([x, y], dtype=np.float64), reason=reason, suggestion_id=suggestion_id)
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
         """Learn what became of a suggestion.
@@ -270,6 +381,8 @@ class NoveltyAgent:
             np.array([suggestion.position["x"], suggestion.position["y"], analysis.origin.start], dtype=np.float64)
         )
         self._latents.append(vector)
+        self._n_latents = latents.shape[1]
+        self._when[suggestion.id] = float(analysis.origin.start)
         half = len(latents) // 2
         if (
             half and len(latents) % 2 == 0
@@ -280,7 +393,7 @@ class NoveltyAgent:
 
     def _surrogate(self, places: list[FloatArray], latents: list[FloatArray]) -> Surrogate:
         noise = float(np.median(self._noise)) if self._noise else np.inf
-        return Surrogate(self.limits.extent).fit(np.array(places), np.array(latents), noise=noise)
+        return Surrogate(self.limits.extent, self._n_latents).fit(np.array(places), np.array(latents), noise=noise)
 
     def _novelty(self, surrogate: Surrogate, free: FloatArray, number: int) -> ExpectedNovelty:
         """Expected novelty of candidates (n, 2), in units of the repeatability."""
@@ -317,32 +430,71 @@ class NoveltyAgent:
             cost=float(cost[best]),
         )
 
+    def _best_apart(self, free: FloatArray, score: FloatArray) -> list[int]:
+        """The best candidate, and the best ones that are not its neighbours or one another's."""
+        left = score.copy()
+        found: list[int] = []
+        while len(found) <= N_ALTERNATIVES and np.isfinite(left).any():
+            found.append(int(np.nanargmax(left)))
+            near = np.linalg.norm(free - free[found[-1]], axis=1) < APART * self.limits.extent
+            left[near] = -np.inf
+        return found
+
+    def _maps_of(self, vector: FloatArray) -> Any:
+        """Latents per bin, as the encoder gives them, of a measurement's vector."""
+        latents = vector.reshape(-1, self._n_latents)
+        return (latents * np.sqrt(len(latents))).astype(np.float32)
+
     def _suggestion(
         self,
         position: FloatArray,
         *,
         reason: str,
-        expected_novelty: float = float("nan"),
-        uncertainty: float = float("nan"),
         cost: float | None = None,
-        score: float = float("nan"),
+        suggestion_id: str = "",
+        **more: Any,
     ) -> Suggestion:
         here = self._exposed[-1] if self._exposed else None
-        seconds = float(self._cost(here, position[None])[0]) if cost is None else cost
-        self._exposed.append(position)
-        self._spent += seconds
-        return Suggestion(
-            id=f"{self._seed}-{len(self._exposed)}",
+        suggestion = Suggestion(
+            id=suggestion_id or f"{self.name}-{len(self._exposed) + 1}",
             position={"x": float(position[0]), "y": float(position[1])},
             reason=reason,
-            expected_novelty=expected_novelty,
-            uncertainty=uncertainty,
-            cost=seconds,
-            score=score,
+            cost=float(self._cost(here, position[None])[0]) if cost is None else cost,
             inputs=tuple(self._inputs),
             model=self._model,
             seed=self._seed,
+            agent=self.name,
+            settings=self._settings,
+            **more,
         )
+        self._count(suggestion)
+        return suggestion
+
+    def _counting(self, suggestion: Suggestion) -> float:
+        return self._cost.counting if math.isnan(suggestion.counting) else suggestion.counting
+
+    def _count(self, suggestion: Suggestion) -> None:
+        """Its spot is exposed and paid for from now on."""
+        self._exposed.append(np.array([suggestion.position["x"], suggestion.position["y"]]))
+        self._ids.append(suggestion.id)
+        self._spent += suggestion.cost
+        self._dose += self._counting(suggestion)
+
+    def _take_back(self, suggestion: Suggestion) -> None:
+        """Undo `_count` of the last one."""
+        self._exposed.pop()
+        self._ids.pop()
+        self._spent -= suggestion.cost
+        self._dose -= self._counting(suggestion)
+
+
+def _infinite(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: math.inf if value is None else value for key, value in given.items()}
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no infinity."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _power_of_two(count: int) -> int:

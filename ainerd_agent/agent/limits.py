@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,9 @@ class Rectangle:
         return np.asarray((x >= self.x[0]) & (x <= self.x[1]) & (y >= self.y[0]) & (y <= self.y[1]))
 
 
+REGIONS: Mapping[str, type[Disc] | type[Rectangle]] = {"Disc": Disc, "Rectangle": Rectangle}
+
+
 class Limits:
     """Limits of the stage, and regions of the sample that are left alone.
 
@@ -75,6 +79,35 @@ class Limits:
             raise ValueError(f"the exclusion radius is {exclusion}: it must be 0 or a length in mm")
         self.forbidden = forbidden
         self.exclusion = exclusion
+
+    def as_settings(self) -> dict[str, Any]:
+        """The limits as plain values; `from_settings` makes them again."""
+        return {
+            "axes": {axis: [float(self.low[place]), float(self.high[place])] for place, axis in enumerate("xy")},
+            "forbidden": [{"region": type(each).__name__, **asdict(each)} for each in self.forbidden],
+            "exclusion": float(self.exclusion),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Limits:
+        """Make limits again.
+
+        Raises
+        ------
+        ValueError
+            They name a kind of region that does not exist.
+        """
+        regions: list[Disc | Rectangle] = []
+        for each in settings["forbidden"]:
+            given: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in each.items()
+            }
+            kind = REGIONS.get(str(given.pop("region", "")))
+            if kind is None:
+                raise ValueError(f"a forbidden region is one of {', '.join(REGIONS)}; got {each}")
+            regions.append(kind(**given))
+        axes = {axis: (low, high) for axis, (low, high) in settings["axes"].items()}
+        return cls(axes, tuple(regions), settings["exclusion"])
 
     @property
     def extent(self) -> float:

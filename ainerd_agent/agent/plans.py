@@ -171,6 +171,61 @@ def novelty_scan(
     return uid
 
 
+def measure_at(
+    detectors: Sequence[Any],
+    x_axis: Any,
+    y_axis: Any,
+    x: float,
+    y: float,
+    *,
+    limits: Limits | None = None,
+    monitors: Sequence[Any] = (),
+    md: Mapping[str, Any] | None = None,
+) -> Plan[str]:
+    """Measure one position in a run of its own, with one event: what a queue server runs for a suggestion.
+
+    Parameters
+    ----------
+    detectors : sequence of devices
+    x_axis, y_axis : movable devices
+    x, y : float
+        Where to, mm.
+    limits : Limits, optional
+        The run fails before anything moves where the position is outside of them.
+    monitors : sequence of signals
+        Monitored during the run: the rheometer's.
+    md : mapping, optional
+        Metadata of the run.
+
+    Returns
+    -------
+    str
+        Uid of the run.
+
+    Raises
+    ------
+    LimitError
+        The position is outside of the limits, or forbidden.
+    """
+    if limits is not None:
+        limits.check(x, y)
+    metadata = {
+        "plan_name": "measure_at",
+        "detectors": [detector.name for detector in detectors],
+        "motors": [x_axis.name, y_axis.name],
+        "num_points": 1,
+        **(md or {}),
+    }
+
+    def expose() -> Plan[None]:
+        yield from bps.mv(x_axis, x, y_axis, y)
+        yield from bps.trigger_and_read([*detectors, x_axis, y_axis])
+
+    watched = bpp.monitor_during_wrapper(bpp.run_wrapper(expose(), md=metadata), list(monitors))
+    uid: str = yield from bpp.stage_wrapper(watched, list(detectors))
+    return uid
+
+
 def _close_failed(error: Exception) -> Plan[None]:
     """Close the run as Bluesky's own plans do: an abort is no failure."""
     if isinstance(error, RunEngineControlException):

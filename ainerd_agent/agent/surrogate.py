@@ -56,13 +56,16 @@ class Surrogate:
     ----------
     extent : float
         Length of the sample, mm.
+    n_latents : int
+        Features of one map; a measurement has a multiple of it.
     """
 
     archive: FloatArray
     noise: FloatArray
 
-    def __init__(self, extent: float) -> None:
+    def __init__(self, extent: float, n_latents: int = 64) -> None:
         self._extent = extent
+        self.n_latents = n_latents
 
     def fit(self, places: ArrayLike, latents: NDArray[np.floating], *, noise: float = np.inf) -> Surrogate:
         """Learn from measurements.
@@ -85,6 +88,8 @@ class Surrogate:
         power, axes = eigh(centred @ centred.T, subset_by_index=[n - n_kept, n - 1])
         self.archive = axes[:, ::-1] * np.sqrt(np.maximum(power[::-1], 0))
         self._centred, self._centre = centred, latents.mean(axis=0, dtype=np.float64)
+        powers = np.square(self.archive).sum(axis=0)
+        self._axes = centred.T @ (self.archive / np.where(powers > 0, powers, np.inf))
         self._lasted = max(float(np.ptp(where[:, 2])), np.finfo(float).tiny)
         self._where = where
         some = np.unique(np.linspace(0, n - 1, min(n, LEARNT_FROM)).astype(int))
@@ -116,9 +121,45 @@ class Surrogate:
 
     def imagine(self, place: FloatArray) -> FloatArray:
         """The latents that are predicted at a place and time (3,), shape (n_features,)."""
-        power = np.square(self.archive).sum(axis=0)
-        weights = self.predict(place[None]).mean[0] / np.where(power > 0, power, np.inf)
-        return np.asarray(self._centre + (self.archive @ weights) @ self._centred)
+        return np.asarray(self._centre + self._axes @ self.predict(place[None]).mean[0])
+
+    def components(self, latents: FloatArray) -> tuple[FloatArray, float]:
+        """Where latents lie among the components, and the square of their distance from the space of these.
+
+        Latents of one map stand for a measurement whose maps are all like it.
+
+        Raises
+        ------
+        ValueError
+            They have another number of features than the measurements.
+        """
+        n = len(self._centre)
+        if n % len(latents):
+            raise ValueError(f"the latents have {len(latents)} numbers, which do not fit the {n} of a measurement")
+        # Measurements are divided by the root of their bins; see NoveltyAgent.ingest.
+        repeated = n // len(latents)
+        apart = np.tile(latents, repeated) / np.sqrt(n / self.n_latents) - self._centre
+        within = apart @ self._axes
+        return within, float(max(np.square(apart).sum() - np.square(within).sum(), 0.0))
+
+    @property
+    def usual_distance(self) -> float:
+        """Root mean square distance between the measurements."""
+        return float(np.sqrt(2 * np.square(self.archive).sum() / max(1, len(self.archive) - 1)))
+
+    @property
+    def fades(self) -> float:
+        """Seconds over which things change; infinite where they do not."""
+        return self._age * self._lasted
+
+    @property
+    def learnt(self) -> dict[str, float]:
+        """What was learnt: over how many mm and seconds things change (0 for never), and the share of noise."""
+        return {
+            "length": float(self._length * self._extent),
+            "fades": float(self.fades) if np.isfinite(self.fades) else 0.0,
+            "noise": float(self._noise),
+        }
 
     def _evidence(
         self, where: FloatArray, values: FloatArray, length: float, age: float, noises: Sequence[float]

@@ -28,7 +28,9 @@ from ainerd_agent.catalog.schema import (
     MODEL_SPEC,
     POINTS,
     RAW,
+    REQUESTS,
     RUN_STATUSES,
+    SUGGESTION_EVENTS,
     SUGGESTIONS,
     SUGGESTIONS_SCHEMA,
     SUGGESTIONS_SPEC,
@@ -40,9 +42,6 @@ from ainerd_agent.catalog.stores import PointsStore
 
 IDLE = 3600.0
 """Seconds after which a run that says it is running, and whose raw run tells nothing, counts as left behind."""
-
-EVENTS = ("proposed", "measured", "failed")
-"""In the life of a suggestion; the first one is in every life."""
 
 _TEXT, _NUMBER = (str,), (int, float, type(None))
 MODEL_KEYS: Mapping[str, tuple[type, ...]] = {"model": _TEXT, "weights_sha256": _TEXT, "n_clusters": (int,)}
@@ -237,13 +236,13 @@ def _suggestions(path: str, table: Any) -> Iterator[Problem]:
     if broken:
         return
     rows = table.read(columns=["suggestion_id", "event"])
-    if unknown := sorted(set(rows["event"]) - set(EVENTS)):
+    if unknown := sorted(set(rows["event"]) - {*SUGGESTION_EVENTS, *REQUESTS}):
         yield Problem(
-            path, f"it has events {', '.join(unknown)}, not {', '.join(EVENTS)}",
+            path, f"it has events {', '.join(unknown)}, not {', '.join(SUGGESTION_EVENTS + REQUESTS)}",
             "find out who wrote them: nobody reads them",
         )  # fmt: skip
-    proposed = set(rows["suggestion_id"][rows["event"] == EVENTS[0]])
-    if orphans := sorted(set(rows["suggestion_id"]) - proposed):
+    proposed = set(rows["suggestion_id"][rows["event"] == SUGGESTION_EVENTS[0]])
+    if orphans := sorted(set(rows["suggestion_id"][~rows["event"].isin(REQUESTS)]) - proposed):
         yield Problem(
             path, f"suggestions {', '.join(orphans[:8])} were never proposed, yet something came of them",
             "nothing: why they were made is lost, what came of them is there",

@@ -11,6 +11,7 @@ Bins are counted from 1, clusters from 0 (the slowest), measurements by the seq_
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -38,13 +39,17 @@ RAW_SPEC = ("CatalogOfBlueskyRuns", "3.0")
 MAPS_SPEC = ("XPCSFingerprints", "1.0")
 MODEL_SPEC = ("XPCSModel", "1.0")
 ANALYSIS_SPEC = ("XPCSAnalysis", "1.3")
-SUGGESTIONS_SPEC = ("XPCSSuggestions", "1.0")
+SUGGESTIONS_SPEC = ("XPCSSuggestions", "1.1")
 
 C2_DIMS = ("measurement", "bin", "t1", "t2")
 G2_DIMS = ("measurement", "bin", "lag")
 
 RUN_STATUSES = ("running", "success", "abort", "fail")
-SUGGESTION_EVENTS = ("proposed", "measured", "failed")
+SUGGESTION_EVENTS = ("proposed", "approved", "edited", "rejected", "queued", "measured", "failed")
+"""In the life of a suggestion; the first one is in every life. An edited one has the new position."""
+
+REQUESTS = ("pause", "resume", "stop", "suggest", "ask", "automatic")
+"""What people may ask of a running agent, as events whose suggestion is its name: it listens to nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +126,19 @@ _POINT_COLUMNS = (
     *_FIT_COLUMNS,
 )
 
-ADDED_COLUMNS = frozenset(column.name for column in _FIT_COLUMNS)
+_REASON_COLUMNS = (
+    _column("agent", pa.string(), "", "whose suggestion it is"),
+    _column("counting", pa.float64(), "s", "exposure; NaN for the plan's usual one"),
+    _column("wait", pa.float64(), "s", "to let pass before the exposure"),
+    _column("predicted_std", pa.float64(), "", "standard deviation of the distance of latents from those predicted"),
+    _column("predicted", pa.string(), "", "JSON: latents that are expected, a list for each bin; empty if unknown"),
+    _column("terms", pa.string(), "", "JSON: what the score was made of"),
+    _column("alternatives", pa.string(), "", "JSON: the best positions that were not taken"),
+    _column("settings", pa.string(), "", "JSON: how the agent was made"),
+    _column("note", pa.string(), "", "who decided and why"),
+)
+
+ADDED_COLUMNS = frozenset(column.name for column in (*_FIT_COLUMNS, *_REASON_COLUMNS))
 """Columns that came with a minor version: a table that was begun before goes on without them."""
 
 UNLIKE = "unlike the maps that the model was trained on"
@@ -131,7 +148,7 @@ SUGGESTIONS_SCHEMA = pa.schema(
     [
         _column("time", pa.float64(), "s", "of the event, since 1970-01-01 UTC"),
         _column("suggestion_id", pa.string(), "", "the same in all events of a suggestion"),
-        _column("event", pa.string(), "", "proposed, measured or failed"),
+        _column("event", pa.string(), "", "proposed, approved, rejected, measured, ... or a request"),
         _column("raw_uid", pa.string(), "", "run that measured it; empty where there is none"),
         _column("seq_num", pa.int64(), "", "measurement in that run; 0 where it is not known"),
         _column("x", pa.float64(), "mm", "stage position"),
@@ -145,6 +162,7 @@ SUGGESTIONS_SCHEMA = pa.schema(
         _column("inputs", pa.string(), "", "measurements it was inferred from, uid/seq_num, separated by spaces"),
         _column("model", pa.string(), "", "latent model"),
         _column("seed", pa.int64(), "", "of this choice"),
+        *_REASON_COLUMNS,
     ]
 )
 
@@ -287,11 +305,23 @@ BINS_UNITS = {"bin": "", "q": "1/nm", "azimuth": "deg", "n_pixels": ""}
 
 
 def suggestion_table(
-    suggestion: Suggestion, event: str, *, time: float, raw_uid: str = "", seq_num: int = 0, novelty: float = math.nan
+    suggestion: Suggestion,
+    event: str,
+    *,
+    time: float,
+    raw_uid: str = "",
+    seq_num: int = 0,
+    novelty: float = math.nan,
+    note: str = "",
 ) -> pa.Table:
-    """One row: one event in the life of a suggestion."""
-    if event not in SUGGESTION_EVENTS:
-        raise ValueError(f"event is {event!r}, not one of {', '.join(SUGGESTION_EVENTS)}")
+    """One row: one event in the life of a suggestion, or a request to an agent.
+
+    Why it was made is told once, with "proposed".
+    """
+    if event not in SUGGESTION_EVENTS + REQUESTS:
+        raise ValueError(f"event is {event!r}, not one of {', '.join(SUGGESTION_EVENTS + REQUESTS)}")
+    first = event == SUGGESTION_EVENTS[0]
+    predicted = None if suggestion.predicted is None else [_rounded(each) for each in suggestion.predicted]
     row = {
         "time": time,
         "suggestion_id": suggestion.id,
@@ -309,5 +339,55 @@ def suggestion_table(
         "inputs": " ".join(suggestion.inputs),
         "model": suggestion.model,
         "seed": suggestion.seed,
+        "agent": suggestion.agent,
+        "counting": suggestion.counting,
+        "wait": suggestion.wait,
+        "predicted_std": suggestion.predicted_std,
+        "predicted": json.dumps(predicted) if first and predicted is not None else "",
+        "terms": json.dumps(dict(suggestion.terms)) if first else "",
+        "alternatives": json.dumps([dict(each) for each in suggestion.alternatives]) if first else "",
+        "settings": json.dumps(dict(suggestion.settings)) if first else "",
+        "note": note,
     }
     return pa.Table.from_pylist([row], schema=SUGGESTIONS_SCHEMA)
+
+
+def suggestion_of(row: Mapping[Any, Any]) -> Suggestion:
+    """The suggestion that a row of the table tells of: the inverse of `suggestion_table`.
+
+    Raises
+    ------
+    CatalogError
+        The row has no reasons: it is no "proposed" one, or older than version 1.1 of the table.
+    """
+    if not row.get("settings"):
+        raise CatalogError(
+            f"Suggestion {row['suggestion_id']} was written before suggestions told how they were made (version 1.1 of "
+            "their table): it can be read in the table, but not be gone on from."
+        )
+    predicted = json.loads(row["predicted"]) if row["predicted"] else None
+    return Suggestion(
+        id=str(row["suggestion_id"]),
+        position={axis: float(row[axis]) for axis in ("x", "y")},
+        predicted=None if predicted is None else np.array(predicted, dtype=np.float32),
+        inputs=tuple(str(row["inputs"]).split()),
+        terms=json.loads(row["terms"]),
+        alternatives=tuple(json.loads(row["alternatives"])),
+        settings=json.loads(row["settings"]),
+        seed=int(row["seed"]),
+        reason=str(row["reason"]),
+        model=str(row["model"]),
+        agent=str(row["agent"]),
+        expected_novelty=float(row["expected_novelty"]),
+        uncertainty=float(row["uncertainty"]),
+        cost=float(row["cost"]),
+        score=float(row["score"]),
+        counting=float(row["counting"]),
+        wait=float(row["wait"]),
+        predicted_std=float(row["predicted_std"]),
+    )
+
+
+def _rounded(latents: NDArray[np.float32]) -> list[float]:
+    """Four digits: more than any prediction has."""
+    return [float(f"{value:.4g}") for value in latents]

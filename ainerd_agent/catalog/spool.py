@@ -100,7 +100,14 @@ class SpooledWriter:
             del self._runs[raw_uid]
 
     def record_suggestion(
-        self, suggestion: Suggestion, event: str, *, raw_uid: str = "", seq_num: int = 0, novelty: float = math.nan
+        self,
+        suggestion: Suggestion,
+        event: str,
+        *,
+        raw_uid: str = "",
+        seq_num: int = 0,
+        novelty: float = math.nan,
+        note: str = "",
     ) -> None:
         """As `DerivedWriter.record_suggestion`."""
         self._call(
@@ -110,6 +117,7 @@ class SpooledWriter:
             raw_uid=raw_uid,
             seq_num=seq_num,
             novelty=novelty,
+            note=note,
             time=clock.time(),
         )
 

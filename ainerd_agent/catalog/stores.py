@@ -32,6 +32,7 @@ from ainerd_agent.catalog.schema import (
     MAPS_SPEC,
     MODEL_SPEC,
     POINTS,
+    REQUESTS,
     SUGGESTIONS,
     SUGGESTIONS_SCHEMA,
     SUGGESTIONS_SPEC,
@@ -288,14 +289,16 @@ class SuggestionsStore:
                 metadata=column_metadata(SUGGESTIONS_SCHEMA),
                 specs=[Spec(*SUGGESTIONS_SPEC)],
             )
+        self._columns = self._table.structure().arrow_schema_decoded.names
         rows = self._table.read(columns=list(self._KEY))
         self._known = set(rows[list(self._KEY)].itertuples(index=False, name=None))
 
     def append(self, row: pa.Table) -> None:
-        """Add an event, unless it is there already."""
+        """Add an event, unless it is there already; a request may be made again."""
         key = tuple(row[name][0].as_py() for name in self._KEY)
-        if key not in self._known:
-            self._table.append_partition(0, row)
+        if key not in self._known or key[1] in REQUESTS:
+            # A table that was begun before there were reasons goes on without them.
+            self._table.append_partition(0, row.select(self._columns))
             self._known.add(key)
 
 

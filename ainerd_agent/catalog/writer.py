@@ -106,19 +106,22 @@ class DerivedWriter:
         seq_num: int = 0,
         novelty: float = math.nan,
         time: float | None = None,
+        note: str = "",
     ) -> None:
         """Add an event in the life of a suggestion.
 
         Parameters
         ----------
         event : str
-            "proposed", "measured" or "failed".
+            One of `schema.SUGGESTION_EVENTS`.
         raw_uid, seq_num
             The measurement that came of it; 0 where the number is not known.
         novelty : float
             What was found there.
         time : float, optional
             Of the event, seconds since the epoch; by default now.
+        note : str
+            Why it failed, or who decided.
         """
         row = suggestion_table(
             suggestion,
@@ -127,6 +130,7 @@ class DerivedWriter:
             raw_uid=raw_uid,
             seq_num=seq_num,
             novelty=novelty,
+            note=note,
         )
         try:
             with server_errors(self._address):

@@ -82,6 +82,7 @@ def ingest(
     console.print(f"{len(stored)} maps of {stored.maps.shape[1]} x {stored.maps.shape[2]}, baseline {level:.4g}")
     clusters: list[int] = []
     with opened(tiled or str(out), create=True) as root:
+        address = address_of(root)
         writer = DerivedWriter(root, model=identity)
         writer.open_run(run)
         analyst = Analyst(encoder)
@@ -100,7 +101,8 @@ def ingest(
     counts = [clusters.count(number) for number in range(len(encoder.clusters))]
     bad = len(stored) - len(clusters)
     console.print(f"{len(clusters)} maps stored, {bad} left out; per cluster, slow to fast: {counts}", highlight=False)
-    console.print(f"They are /ainerd/{encoder.name}/{run.uid} at {address_of(root) if tiled else out}", highlight=False, soft_wrap=True)
+    where = f"/ainerd/{encoder.name}/{run.uid} at {address if tiled else out}"
+    console.print(f"They are {where}", highlight=False, soft_wrap=True)
     if tiled is None:
         console.print(f"Open the catalog with: [bold]ainerd serve {out}[/]", highlight=False, soft_wrap=True)
     if json:

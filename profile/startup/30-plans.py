@@ -1,9 +1,17 @@
 """Plans. Try `RE(explore(8))`, then `read_points(catalog)`."""
 
-from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
-from ainerd_agent.agent.plans import novelty_scan
+from ainerd_agent.agent import BeamtimeCost, Limits, NoveltyAgent
+from ainerd_agent.agent.plans import measure_at, novelty_scan
 from ainerd_agent.catalog import read_points  # noqa: F401 (for the person at the prompt)
 from callbacks import Failure
+
+shear = [rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity]
+limits = Limits(experiment.sample.limits)
+
+
+def measure(x: float, y: float, md: dict = {}):  # noqa: B006 (the queue server knows no None)
+    """Measure at one position, in mm; what an agent puts into the queue."""
+    return (yield from measure_at([detector], stage.x, stage.y, x, y, limits=limits, monitors=shear, md=md))
 
 
 def explore(n_measurements: int = 8, seed: int = 0):
@@ -28,7 +36,7 @@ def explore(n_measurements: int = 8, seed: int = 0):
             agent,
             result_of,
             n_measurements=n_measurements,
-            monitors=[rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity],
+            monitors=shear,
             follow=live.writer.record_suggestion,
         )
     )

@@ -1,0 +1,403 @@
+"""Suggestions through a queue server: they wait for approval where that is asked for, and run as items of its queue.
+
+What people decide, and what they ask of the agent, they write to the catalog (`agent.approval`, `catalog.suggestions`).
+So any process may do it, no decision is lost where the agent is away, and all of it can be read later.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, get_args
+
+import pandas as pd
+
+from ainerd_agent.agent.agent import NoSuggestionError, NoveltyAgent
+from ainerd_agent.agent.limits import LimitError
+from ainerd_agent.agent.restart import stored_analysis
+from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS
+from ainerd_agent.catalog.suggestions import (
+    DECISIONS,
+    SuggestionEvent,
+    UnknownAgentError,
+    events_of,
+    read_suggestions,
+)
+from ainerd_agent.errors import AinerdError
+from ainerd_agent.records import Suggestion
+
+_log = logging.getLogger(__name__)
+
+Mode = Literal["suggest", "ask", "automatic"]
+"""Only suggest, ask for approval of each suggestion, or run them at once."""
+
+COLUMNS = ("time", "suggestion_id", "event", "x", "y", "raw_uid", "seq_num", "novelty", "agent", "note")
+"""Of the table of suggestions: all but the reasons, which are long."""
+
+SUGGESTION_KEY = "agent_suggestion"
+"""In the start document of a run: which suggestion it measures."""
+
+
+class QueueError(AinerdError):
+    """The queue server refuses an item."""
+
+
+class Manager(Protocol):
+    """What is needed of a queue server: `bluesky_queueserver_api.zmq.REManagerAPI`, or that of `.http`."""
+
+    def item_add(self, item: Any) -> Mapping[str, Any]:
+        """Put an item at the end of the queue."""
+        ...
+
+    def queue_get(self) -> Mapping[str, Any]:
+        """The items that wait, and the one that runs."""
+        ...
+
+    def history_get(self) -> Mapping[str, Any]:
+        """The items that are done."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """What the manager does."""
+        ...
+
+    def queue_start(self) -> Mapping[str, Any]:
+        """Run the queue."""
+        ...
+
+
+class Record(Protocol):
+    """Writes events of suggestions to the catalog (`SpooledWriter.record_suggestion`)."""
+
+    def __call__(
+        self,
+        suggestion: Suggestion,
+        event: str,
+        *,
+        raw_uid: str = "",
+        seq_num: int = 0,
+        novelty: float = ...,
+        note: str = "",
+    ) -> None:
+        """Write one event."""
+        ...
+
+
+@dataclass(slots=True)
+class _Open:
+    """The suggestion that is waited for."""
+
+    suggestion: Suggestion
+    item: str = ""
+    raw_uid: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+
+class QueueRunner:
+    """Brings one suggestion after the other through a queue server, and what came of it back to the agent.
+
+    A measurement is known by its results in the catalog: the analysis runs where the queue server does, or anywhere
+    else. Where they do not come in time, the measurement counts as failed, and the agent goes on with what it knows.
+
+    Parameters
+    ----------
+    root : tiled Container
+        From `catalog.connect`.
+    agent : NoveltyAgent
+        A new one, or one from `restart.restored`: it goes on with the item that it had in the queue.
+    manager : Manager or None
+        None where the mode is "suggest" and stays so.
+    record : Record
+    model : str
+        Latent model of the agent.
+    mode : {"suggest", "ask", "automatic"}
+        To begin with; people may ask for another one.
+    plan : str
+        Name of the plan that measures at `x` and `y`, one event in one run, with `md`.
+    arguments : mapping, optional
+        Further keyword arguments of the plan.
+    patience : float
+        Seconds until the results must be in the catalog, after the end of the run.
+    say : callable, optional
+        Told what happens, in words.
+    """
+
+    def __init__(
+        self,
+        root: Any,
+        agent: NoveltyAgent,
+        manager: Manager | None,
+        record: Record,
+        *,
+        model: str,
+        mode: Mode = "ask",
+        plan: str = "measure",
+        arguments: Mapping[str, Any] | None = None,
+        patience: float = 120.0,
+        say: Callable[[str], None] = _log.info,
+    ) -> None:
+        if mode not in get_args(Mode):
+            raise ValueError(f"the mode is {mode!r}, not one of {', '.join(get_args(Mode))}")
+        if manager is None and mode != "suggest":
+            raise ValueError(f"the mode {mode!r} needs a queue server; without one, an agent can only suggest")
+        self.agent = agent
+        self.mode: Mode = mode
+        self.paused = False
+        self._root, self._manager, self._record, self._model = root, manager, record, model
+        self._plan, self._arguments = plan, dict(arguments or {})
+        self._patience = patience
+        self._say = say
+        self._open: _Open | None = None
+        self._seen: set[tuple[float, str]] = set()
+        self._told: set[str] = set()
+        self._seen |= {(asked.time, asked.event) for asked in self._requests(self._rows())}  # of an earlier process
+
+    def run(self, *, period: float = 1.0, sleep: Callable[[float], Any] = time.sleep) -> str:
+        """Go on until there is a reason to end, and give it. A server that is away is waited for.
+
+        Parameters
+        ----------
+        period : float
+            Seconds between looks at the queue and the catalog.
+        """
+        while True:
+            try:
+                reason = self.step()
+            except QueueError as error:
+                self.paused = True
+                self._say(f"{error} The agent pauses; put that right, and ask it to resume.")
+                reason = ""
+            except (AinerdError, TimeoutError, OSError) as error:
+                self._once(f"{error} Waiting.")
+                reason = ""
+            else:
+                self._told.clear()
+            if reason:
+                return reason
+            sleep(period)
+
+    def step(self) -> str:
+        """Look once at the catalog and the queue, and do what there is to do.
+
+        Returns
+        -------
+        str
+            Why to end; empty where it goes on.
+
+        Raises
+        ------
+        QueueError
+            The queue server refuses the item. The suggestion stays open.
+        CatalogError
+            The catalog cannot be read.
+        """
+        rows = self._rows()
+        self._heed(rows)
+        if (reason := self.agent.should_stop()) and (self._open is None or not self._open.item):
+            return reason
+        if self._open is None:
+            if self.paused:
+                return ""
+            try:
+                suggestion = self.agent.suggest()
+            except NoSuggestionError as error:
+                return str(error)
+            self._record(suggestion, "proposed")
+            self._open = _Open(suggestion)
+            self._take_up(rows)
+            self._say(f"{suggestion.id}: {_place(suggestion)}: {suggestion.reason}")
+            if self.mode != "automatic":
+                return ""
+        return self._advance(rows)
+
+    def _advance(self, rows: pd.DataFrame) -> str:
+        waited = self._open
+        if waited is None:
+            return ""
+        if not waited.item and not waited.raw_uid:
+            self._decided(waited, rows)
+        elif waited.item and not waited.raw_uid:
+            self._follow(waited)
+        if self._open is waited and waited.raw_uid:
+            self._learn(waited)
+        return ""
+
+    def _decided(self, waited: _Open, rows: pd.DataFrame) -> None:
+        """Act on what was decided, if anything was."""
+        of_it = rows[(rows["suggestion_id"] == waited.suggestion.id) & rows["event"].isin(DECISIONS)]
+        decision = "" if of_it.empty else str(of_it["event"].iloc[-1])
+        if decision == "rejected":
+            self._withdraw(waited, "was rejected")
+            return
+        if decision == "edited":
+            x, y = float(of_it["x"].iloc[-1]), float(of_it["y"].iloc[-1])
+            try:
+                waited.suggestion = self.agent.edit(waited.suggestion, x, y)
+            except LimitError as error:
+                self._record(waited.suggestion, "rejected", note=str(error))
+                self._withdraw(waited, f"was edited beyond the limits: {error}")
+                return
+        if self.mode == "suggest":
+            self._measured_by_hand(waited)
+        elif (decision or self.mode == "automatic") and not self.paused:
+            self._queue(waited)
+
+    def _queue(self, waited: _Open) -> None:
+        from bluesky_queueserver_api import BPlan
+
+        manager = self._needed_manager()
+        suggestion = waited.suggestion
+        # An answer that was lost, or a process that ended: then it is there already.
+        item = self._find(suggestion.id)
+        if item is None:
+            about = {"agent": self.agent.name, SUGGESTION_KEY: suggestion.id}
+            self.agent.limits.check(suggestion.position["x"], suggestion.position["y"])
+            plan = BPlan(self._plan, md=about, **suggestion.position, **self._arguments)
+            plan.meta = {**about, "reason": suggestion.reason}
+            with _answers():
+                item = manager.item_add(plan)["item"]
+            self._say(f"{suggestion.id}: in the queue")
+        waited.item = str(item["item_uid"])
+        self._record(suggestion, "queued", note=waited.item)
+        self._start_queue(manager)
+
+    def _start_queue(self, manager: Manager) -> None:
+        """Run the queue where it stands still and holds nothing but our item."""
+        with _answers():
+            status = manager.status()
+            if not status["worker_environment_exists"]:
+                self._once("The queue server has no environment open: the item waits until somebody opens it.")
+            elif status["manager_state"] == "idle" and status["items_in_queue"] == 1:
+                manager.queue_start()
+
+    def _find(self, suggestion_id: str) -> Mapping[str, Any] | None:
+        """The item of a suggestion: running, waiting, or done (then it has a "result")."""
+        manager = self._needed_manager()
+        with _answers():
+            queue = manager.queue_get()
+            items = [queue.get("running_item") or {}, *queue["items"], *reversed(manager.history_get()["items"])]
+        return next((each for each in items if (each.get("meta") or {}).get(SUGGESTION_KEY) == suggestion_id), None)
+
+    def _follow(self, waited: _Open) -> None:
+        """Look what became of an item of the queue."""
+        item = self._find(waited.suggestion.id)
+        if item is None:
+            self._record(waited.suggestion, "rejected", note="the item was removed from the queue")
+            self._withdraw(waited, "was removed from the queue")
+            return
+        if not (result := item.get("result")):
+            self._start_queue(self._needed_manager())
+            return
+        uids = list(result.get("run_uids") or ())
+        if result["exit_status"] != "completed" or not uids:
+            why = f"the plan ended as {result['exit_status']}: {_short(result)}"
+            self._failed(waited, str(uids[0]) if uids else "", why)
+            return
+        waited.raw_uid, waited.since = str(uids[0]), time.monotonic()
+
+    def _measured_by_hand(self, waited: _Open) -> None:
+        from tiled.queries import Key
+
+        found = list(self._root["raw"].search(Key(f"start.{SUGGESTION_KEY}") == waited.suggestion.id))
+        if found:
+            waited.raw_uid, waited.since = str(found[-1]), time.monotonic()
+
+    def _learn(self, waited: _Open) -> None:
+        analysis = stored_analysis(self._root, self._model, waited.raw_uid, 1)
+        if analysis is not None:
+            novelty = self.agent.ingest(waited.suggestion, analysis)
+            self._record(waited.suggestion, "measured", raw_uid=waited.raw_uid, seq_num=1, novelty=novelty)
+            self._say(f"{waited.suggestion.id}: novelty {novelty:.1f} found")
+            self._open = None
+        elif time.monotonic() - waited.since > self._patience:
+            self._failed(waited, waited.raw_uid, f"no analysis within {self._patience:g} s")
+
+    def _failed(self, waited: _Open, raw_uid: str, why: str) -> None:
+        self.agent.ingest(waited.suggestion, None)
+        self._record(waited.suggestion, "failed", raw_uid=raw_uid, seq_num=1 if raw_uid else 0, note=why)
+        self._say(f"{waited.suggestion.id}: failed: {why}")
+        self._open = None
+
+    def _withdraw(self, waited: _Open, why: str) -> None:
+        self.agent.withdraw(waited.suggestion)
+        self._say(f"{waited.suggestion.id}: {why}")
+        self._open = None
+
+    def _take_up(self, rows: pd.DataFrame) -> None:
+        """Go on with an item that an earlier process had put into the queue."""
+        waited = self._open
+        if waited is not None:
+            queued = rows[(rows["suggestion_id"] == waited.suggestion.id) & (rows["event"] == "queued")]
+            if not queued.empty:
+                waited.item = str(queued["note"].iloc[-1])
+
+    def _heed(self, rows: pd.DataFrame) -> None:
+        """Do what people asked for, if it is on the list of what may be asked."""
+        for asked in self._requests(rows):
+            if (asked.time, asked.event) in self._seen:
+                continue
+            self._seen.add((asked.time, asked.event))
+            if asked.event not in REQUESTS:
+                _log.warning(
+                    "Somebody asked agent %s to %r, which it does not do. It can be asked to %s.",
+                    self.agent.name, asked.event, ", ".join(REQUESTS),
+                )  # fmt: skip
+                continue
+            because = f": {asked.note}" if asked.note else ""
+            self._say(f"asked to {asked.event}{because}")
+            match asked.event:
+                case "pause":
+                    self.paused = True
+                case "resume":
+                    self.paused = False
+                case "stop":
+                    self.agent.stop(f"somebody asked to stop{because}")
+                case "suggest" | "ask" | "automatic" as mode:
+                    if self._manager is None and mode != "suggest":
+                        self._say(f"there is no queue server for the mode {mode}")
+                    else:
+                        self.mode = mode
+
+    def _requests(self, rows: pd.DataFrame) -> Iterator[SuggestionEvent]:
+        return events_of(rows[~rows["event"].isin(SUGGESTION_EVENTS)])
+
+    def _rows(self) -> pd.DataFrame:
+        try:
+            return read_suggestions(self._root, self._model, agent=self.agent.name, columns=COLUMNS)
+        except UnknownAgentError:
+            return pd.DataFrame({name: [] for name in COLUMNS})
+
+    def _needed_manager(self) -> Manager:
+        if self._manager is None:
+            raise QueueError("There is no queue server.")
+        return self._manager
+
+    def _once(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            self._say(message)
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    """What the queue server says when it refuses, as our error; that it is away, as TimeoutError."""
+    from bluesky_queueserver_api import comm_base
+
+    try:
+        yield
+    except (comm_base.RequestFailedError, comm_base.RequestParameterError, comm_base.HTTPClientError) as error:
+        raise QueueError(f"The queue server refuses: {' '.join(str(error).split()).rstrip('.')}.") from error
+    except (comm_base.RequestTimeoutError, comm_base.HTTPRequestError, comm_base.HTTPServerError) as error:
+        raise TimeoutError(f"The queue server does not answer ({type(error).__name__}).") from error
+
+
+def _short(result: Mapping[str, Any]) -> str:
+    lines = str(result.get("msg") or result.get("traceback") or "no reason given").strip().splitlines()
+    return lines[-1][:300] if lines else "no reason given"
+
+
+def _place(suggestion: Suggestion) -> str:
+    return f"({suggestion.position['x']:.2f}, {suggestion.position['y']:.2f}) mm"

@@ -1,0 +1,120 @@
+"""An agent made again from what the catalog holds of it, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ainerd_agent.agent.agent import NoveltyAgent
+from ainerd_agent.catalog import read_points
+from ainerd_agent.catalog.client import latent_columns
+from ainerd_agent.catalog.schema import suggestion_of
+from ainerd_agent.catalog.suggestions import SuggestionEvent, events_of, read_suggestions
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Analysis, Origin, ShearStress, Suggestion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def restored(root: Any, model: str, name: str) -> NoveltyAgent:
+    """Make an agent as it was when its process ended: its next suggestion is the one that it would have made.
+
+    What it had proposed, and nothing came of, it suggests first. What was measured, but not told to it any more, is
+    told to it now.
+
+    Parameters
+    ----------
+    root : tiled Container
+        From `connect`.
+    model : str
+        Latent model that it works with.
+    name : str
+        Of the agent.
+
+    Raises
+    ------
+    CatalogError
+        The catalog does not know the agent, or lacks results that it knew.
+    """
+    rows = read_suggestions(root, model, agent=name)
+    proposed = [suggestion_of(row) for row in rows[rows["event"] == "proposed"].to_dict("records")]
+    if not proposed:
+        raise CatalogError(f"The catalog has requests to agent {name}, but nothing that it proposed.")
+    agent = NoveltyAgent.from_settings(proposed[0].settings)
+    known = {each.id: each for each in proposed}
+    open_ones: dict[str, Suggestion] = {}
+    points: dict[str, pd.DataFrame] = {}
+    for event in events_of(rows):
+        suggestion = known.get(event.suggestion_id)
+        if suggestion is None:
+            continue
+        match event.event:
+            case "proposed":
+                agent.recall(suggestion)
+                open_ones[suggestion.id] = suggestion
+            case "edited":
+                edited = agent.edit(suggestion, **event.position)
+                known[suggestion.id] = open_ones[suggestion.id] = edited
+            case "rejected":
+                agent.withdraw(open_ones.pop(suggestion.id))
+            case "measured":
+                agent.ingest(suggestion, _analysis(root, model, event, points))
+                open_ones.pop(suggestion.id, None)
+            case "failed":
+                agent.ingest(suggestion, None)
+                open_ones.pop(suggestion.id, None)
+    for suggestion in open_ones.values():
+        agent.repeat(suggestion)
+    return agent
+
+
+def stored_analysis(root: Any, model: str, raw_uid: str, seq_num: int) -> Analysis | None:
+    """What the catalog holds of a measurement, None where it is not there (yet)."""
+    try:
+        points = read_points(root, model, raw_uid)
+    except CatalogError:
+        return None
+    rows = points[points["seq_num"] == seq_num]
+    return None if rows.empty else _of_rows(raw_uid, rows)
+
+
+def _analysis(root: Any, model: str, event: SuggestionEvent, points: dict[str, pd.DataFrame]) -> Analysis:
+    if event.raw_uid not in points:
+        points[event.raw_uid] = read_points(root, model, event.raw_uid)
+    found = points[event.raw_uid]
+    rows = found[found["seq_num"] == event.seq_num]
+    if rows.empty:
+        raise CatalogError(
+            f"Suggestion {event.suggestion_id} was measured, but the catalog lacks the points of measurement "
+            f"{event.seq_num} of run {event.raw_uid}: `ainerd check --repair` or `ainerd analyze` bring them back."
+        )
+    return _of_rows(event.raw_uid, rows)
+
+
+def _of_rows(raw_uid: str, rows: pd.DataFrame) -> Analysis:
+    rows = rows.sort_values("bin")
+    first = rows.iloc[0]
+    start = float(first["time"])
+    return Analysis(
+        origin=Origin(
+            raw_uid=raw_uid,
+            seq_num=int(first["seq_num"]),
+            start=start,
+            stop=start,
+            elapsed=float(first["elapsed"]),
+            position={axis: float(first[axis]) for axis in ("x", "y")},
+        ),
+        latents=rows[latent_columns(rows)].to_numpy(dtype=np.float32),
+        cluster=rows["cluster"].to_numpy(dtype=np.int64),
+        centre_distance=rows["centre_distance"].to_numpy(dtype=np.float64),
+        novelty=rows["novelty"].to_numpy(dtype=np.float64),
+        reconstruction_error=rows["reconstruction_error"].to_numpy(dtype=np.float64),
+        stress=ShearStress(
+            mean=float(first["shear_stress"]),
+            std=float(first["shear_stress_std"]),
+            shear_rate=float(first["shear_rate"]),
+            viscosity=float(first["viscosity"]),
+        ),
+    )

@@ -1,0 +1,126 @@
+"""Under the plan of bluesky-adaptive, on a RunEngine with the simulated beamline."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+protocols = pytest.importorskip("bluesky_adaptive.protocols", reason="the extra adaptive is not installed")
+from bluesky_adaptive.plans import optimize, sample_suggestions  # noqa: E402
+
+from ainerd_agent.agent import BeamtimeCost, LimitError, NoveltyAgent  # noqa: E402
+from ainerd_agent.agent.optimizer import NoveltyOptimizer  # noqa: E402
+from ainerd_agent.errors import AinerdError  # noqa: E402
+from tests.agent.test_plans import analysed  # noqa: E402
+
+AXES = ("stage-x", "stage-y")
+
+
+@pytest.fixture
+def beamline(beamline_in, glass, tmp_path):
+    return beamline_in(glass, tmp_path)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def optimizer(told):
+    def follow(suggestion, event, *, raw_uid, seq_num, novelty):
+        told.append((suggestion.id, event))
+
+    agent = NoveltyAgent({"x": (1.0, 1.4), "y": (1.0, 1.4)}, BeamtimeCost(10.0, 0.3), n_start=3, seed=1, name="opt")
+    return NoveltyOptimizer(agent, analysed, axes=AXES, follow=follow)
+
+
+def problem(optimizer, beamline):
+    return optimizer.problem([beamline.stage.x, beamline.stage.y], [beamline.detector])
+
+
+def test_it_has_all_protocols(optimizer):
+    for protocol in ("Optimizer", "SupportsStoppingCriteria", "TrialFaultAware", "CanRegisterSuggestions", "Checkpointable"):
+        assert isinstance(optimizer, getattr(protocols, protocol))
+
+
+def test_it_runs_under_optimize(run_engine, documents, beamline, optimizer, told):
+    plan = optimize(
+        problem(optimizer, beamline),
+        iterations=3,
+        n_points=2,
+        checkpoint_interval=1,
+        monitors=[beamline.rheometer.shear_stress],
+    )
+    run_engine(plan)
+    runs = [doc for doc in documents.named("start") if doc["plan_name"] == "acquire_suggestions"]
+    # Two at a time, in the order of the shorter way.
+    assert [set(each["blop_acquisition_order"]) for each in runs] == [{f"opt-{n}", f"opt-{n + 1}"} for n in (1, 3, 5)]
+    measured = [doc for doc in documents.named("event") if "stage-x" in doc["data"] and "novelty" not in doc["data"]]
+    assert len(measured) == 6
+    outcomes = [doc["data"] for doc in documents.named("event") if "novelty" in doc["data"]]
+    assert len(outcomes) == 6
+    assert {each["suggestion_ids"] for each in outcomes} == {f"opt-{n}" for n in range(1, 7)}
+    assert told.count(("opt-4", "proposed")) == told.count(("opt-4", "measured")) == 1
+    best = optimizer.get_best_points()
+    assert len(best) == 5
+    assert best[0][2]["novelty"] >= best[1][2]["novelty"]
+    assert set(best[0][1]) == set(AXES)
+
+
+def test_failed_measurements_are_learnt_from(run_engine, beamline, optimizer, told):
+    optimizer._result_of = lambda uid, seq_num: None
+    run_engine(optimize(problem(optimizer, beamline), iterations=2))
+    assert [event for _, event in told] == ["proposed", "failed"] * 2
+    assert optimizer.get_best_points() == []
+
+
+def test_a_plan_that_fails_registers_it(run_engine, beamline, optimizer, told):
+    def broken(uid, seq_num):
+        raise ValueError("the analysis broke")
+
+    optimizer._result_of = broken
+    with pytest.raises(ValueError, match="broke"):
+        run_engine(optimize(problem(optimizer, beamline), iterations=2))
+    assert told == [("opt-1", "proposed"), ("opt-1", "failed")]
+
+
+def test_points_of_people_are_measured(run_engine, documents, beamline, optimizer, told):
+    points = [{"stage-x": 1.1, "stage-y": 1.3}]
+    run_engine(sample_suggestions(problem(optimizer, beamline), points))
+    assert ("opt-own-1", "measured") in told
+    (event,) = [doc for doc in documents.named("event") if "stage-x" in doc["data"] and "novelty" not in doc["data"]]
+    assert event["data"]["stage-x"] == pytest.approx(1.1)
+    with pytest.raises(LimitError, match="outside of the limits"):
+        optimizer.register_suggestions([{"stage-x": 9.0, "stage-y": 1.3}])
+    with pytest.raises(ValueError, match="has no stage-y"):
+        optimizer.register_suggestions([{"stage-x": 1.2}])
+
+
+def test_nothing_moves_beyond_the_limits(run_engine, documents, beamline, optimizer):
+    asked = [{"_id": "opt-9", "stage-x": 3.0, "stage-y": 1.0}]
+    with pytest.raises(LimitError):
+        run_engine(optimizer.acquire(asked, [beamline.stage.x, beamline.stage.y], [beamline.detector]))
+    assert documents.named("start") == []
+
+
+def test_it_says_why_to_stop(optimizer):
+    assert optimizer.should_stop() == (False, None)
+    optimizer.agent.stop("the night is over")
+    assert optimizer.should_stop() == (True, "the night is over")
+
+
+def test_a_checkpoint_makes_sure_that_all_is_kept(optimizer):
+    optimizer.checkpoint()
+    optimizer._keep = lambda: 2
+    with pytest.raises(AinerdError, match="2 records wait"):
+        optimizer.checkpoint()
+
+
+def test_outcomes_from_elsewhere(optimizer):
+    optimizer.ingest([{"stage-x": 1.2, "stage-y": 1.2, "raw_uid": "past", "seq_num": 4}])
+    assert optimizer.agent.suggest().inputs == ("past/4",)
+    assert np.isnan(optimizer.get_best_points()[0][2]["novelty"])
+    with pytest.raises(ValueError, match="no suggestion that is open"):
+        optimizer.ingest([{"_id": "opt-77", "raw_uid": "past", "seq_num": 5}])
+    optimizer._result_of = partial(lambda answer, *_: answer, None)

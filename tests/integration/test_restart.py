@@ -1,0 +1,126 @@
+"""An agent whose process ended, made again from the catalog alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent
+from ainerd_agent.agent.approval import edit, reject
+from ainerd_agent.agent.restart import restored
+from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect
+from ainerd_agent.catalog.suggestions import life_of, read_suggestions
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Run
+from tests.integration.derived_runs import N_BINS, N_LATENTS, START, measurement
+
+MODEL = ModelIdentity(name="toy-1", weights_sha256="ab" * 32, n_clusters=4)
+
+
+@pytest.fixture
+def root(tmp_path) -> Iterator[Any]:
+    with TiledServer(tmp_path) as server:
+        root = connect(server.uri, create=True)
+        yield root
+        root.context.http_client.close()
+
+
+class Session:
+    """Measures what an agent suggests: latents depend on place and time; all goes to the catalog."""
+
+    def __init__(self, root: Any, uid: str = "run-1", done: int = 0) -> None:
+        self.writer = DerivedWriter(root, model=MODEL)
+        self.uid, self.done = uid, done
+        self.writer.open_run(Run(uid=uid, time=START))
+
+    def propose(self, agent):
+        suggestion = agent.suggest()
+        self.writer.record_suggestion(suggestion, "proposed", raw_uid=self.uid, seq_num=self.done + 1)
+        return suggestion
+
+    def measure(self, agent, suggestion):
+        self.done += 1
+        rng = np.random.default_rng(self.done)
+        x, y = suggestion.position["x"], suggestion.position["y"]
+        latents = rng.normal(0, 0.1, (N_BINS, N_LATENTS)) + [x * y, np.sin(x), y, *[0] * (N_LATENTS - 3)]
+        pair = measurement(self.uid, self.done, x=x, y=y, latents=latents.astype(np.float32), start=START + 7.3 * self.done)
+        self.writer.append(self.uid, [pair[0]], [pair[1]])
+        novelty = agent.ingest(suggestion, pair[1])
+        self.writer.record_suggestion(suggestion, "measured", raw_uid=self.uid, seq_num=self.done, novelty=novelty)
+
+    def fail(self, agent, suggestion):
+        agent.ingest(suggestion, None)
+        self.writer.record_suggestion(suggestion, "failed", raw_uid=self.uid, seq_num=self.done + 1)
+
+
+def new_agent(**options):
+    limits = Limits({"x": (0.0, 4.0), "y": (-1.0, 2.0)}, (Disc(1.0, 1.0, 0.4),), exclusion=0.2)
+    return NoveltyAgent(limits, BeamtimeCost(2.0, 1.0), n_start=4, repeatability=0.3, model="toy-1", seed=3, **options)
+
+
+@pytest.mark.parametrize("goal", ["coverage", "novelty"])
+def test_the_next_suggestion_is_the_one_it_would_have_made(root, goal):
+    agent, session = new_agent(goal=goal, name="night", stop_below=0.01, time_budget=500.0), Session(root)
+    for number in range(1, 10):
+        suggestion = session.propose(agent)
+        if number in (3, 7):
+            session.fail(agent, suggestion)
+        else:
+            session.measure(agent, suggestion)
+    again = restored(root, "toy-1", "night")
+    for _ in range(3):
+        expected, found = agent.suggest(), again.suggest()
+        assert found == expected
+        np.testing.assert_array_equal(found.predicted, expected.predicted)
+        assert found.alternatives == expected.alternatives
+    assert len(expected.alternatives) == 3
+    assert again.should_stop() == agent.should_stop()
+
+
+def test_what_was_under_way_comes_first(root):
+    agent, session = new_agent(name="night"), Session(root)
+    for _ in range(5):
+        session.measure(agent, session.propose(agent))
+    pending = session.propose(agent)
+    again = restored(root, "toy-1", "night")
+    found = again.suggest()
+    assert (found.id, found.position) == (pending.id, pending.position)
+    for each in (agent, again):
+        each.ingest(pending, None)
+    assert again.suggest() == agent.suggest()
+
+
+def test_decisions_are_part_of_it(root):
+    agent, session = new_agent(name="night"), Session(root)
+    for _ in range(5):
+        session.measure(agent, session.propose(agent))
+    first, second = session.propose(agent), session.propose(agent)
+    reject(root, "toy-1", first.id, note="a bubble")
+    agent.withdraw(first)
+    edited = edit(root, "toy-1", second.id, 3.3, 0.1)
+    assert edited.position == {"x": 3.3, "y": 0.1}
+    session.measure(agent, agent.edit(second, 3.3, 0.1))
+    again = restored(root, "toy-1", "night")
+    assert again.suggest() == agent.suggest()
+    told = life_of(root, "toy-1", first.id)[1]
+    assert [(each.event, each.note) for each in told] == [("proposed", ""), ("rejected", "a bubble")]
+
+
+def test_agents_are_told_apart(root):
+    one, other = new_agent(name="one"), new_agent(name="other")
+    session = Session(root)
+    session.measure(one, session.propose(one))
+    session.measure(other, session.propose(other))
+    assert len(read_suggestions(root, "toy-1", agent="one")) == 2
+    assert restored(root, "toy-1", "one").suggest() == one.suggest()
+    with pytest.raises(CatalogError, match="no suggestion of an agent 'nobody'"):
+        restored(root, "toy-1", "nobody")
+
+
+def test_lacking_results_are_said(root):
+    agent, session = new_agent(name="night"), Session(root)
+    suggestion = session.propose(agent)
+    session.writer.record_suggestion(suggestion, "measured", raw_uid="gone", seq_num=1, novelty=1.0)
+    with pytest.raises(CatalogError, match="lacks the points of measurement 1 of run gone"):
+        restored(root, "toy-1", "night")
