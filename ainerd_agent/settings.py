@@ -115,6 +115,41 @@ class CorrelationSettings(Table):
     device: str | None = Field(default=None, description='"cuda" to compute on a GPU')
 
 
+class ForbiddenDisc(Table):
+    """Everything within `radius` of (x, y), mm."""
+
+    x: float
+    y: float
+    radius: float = Field(gt=0)
+
+
+class ForbiddenRectangle(Table):
+    """Everything between the two values of x and of y, mm."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+class AgentSettings(Table):
+    """Where an agent may go, what a measurement costs, and what it looks for."""
+
+    x: tuple[float, float] = Field(description="lowest and highest position, mm")
+    y: tuple[float, float] = Field(description="lowest and highest position, mm")
+    forbidden: list[ForbiddenDisc | ForbiddenRectangle] = Field(
+        default=[], description="regions that the beam must not go to"
+    )
+    exclusion: float = Field(default=0.1, ge=0, description="mm between exposed spots, at least")
+    speed: float = Field(default=10.0, gt=0, description="of the stage, mm/s")
+    counting: float = Field(default=1.0, gt=0, description="s that a measurement takes, travel apart")
+    goal: Literal["coverage", "novelty"] = Field(default="coverage", description="what is sought")
+    n_start: int = Field(default=5, ge=1, description="measurements that fill the sample to begin with")
+    time_budget: float | None = Field(default=None, gt=0, description="s of beamtime")
+    dose_budget: float | None = Field(default=None, gt=0, description="s of exposure")
+    stop_below: float = Field(default=0.0, ge=0, description="expected novelty below which it stops")
+    queue: str | None = Field(default=None, description="queue server, as tcp://host:60615 or http://host:60610")
+    plan: str = Field(default="measure", description="plan of the queue server that measures at x and y")
+
+
 class Settings(BaseSettings):
     """Everything that differs from one beamline to the next.
 
@@ -134,6 +169,7 @@ class Settings(BaseSettings):
     bins: BinSettings = BinSettings()
     files: FileSettings = FileSettings()
     correlation: CorrelationSettings = CorrelationSettings()
+    agent: AgentSettings | None = None
 
     @property
     def tiled_address(self) -> str:

@@ -29,7 +29,7 @@ IN_A_ROW = 3
 """Suggestions without expected novelty before it is time to stop: one may be bad luck."""
 
 N_ALTERNATIVES = 3
-APART = 0.1
+APART = 0.2
 """Between alternatives that are told, in units of the sample's length: neighbours of the best are no alternatives."""
 
 

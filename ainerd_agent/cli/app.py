@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from ainerd_agent.cli.agent import agent
 from ainerd_agent.cli.analyze import analyze
 from ainerd_agent.cli.check import check
 from ainerd_agent.cli.clusters import clusters
@@ -25,6 +26,7 @@ from ainerd_agent.cli.relate import relate
 from ainerd_agent.cli.reprocess import reprocess
 from ainerd_agent.cli.serve import serve
 from ainerd_agent.cli.train import train
+from ainerd_agent.cli.why import why
 from ainerd_agent.errors import AinerdError
 
 app = typer.Typer(
@@ -53,9 +55,11 @@ for command in (
     analyze,
     reprocess,
     export,
+    why,
 ):
     app.command()(command)
 app.add_typer(find)
+app.add_typer(agent)
 
 
 def main() -> None:

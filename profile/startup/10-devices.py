@@ -8,15 +8,16 @@ from ophyd_async.core import init_devices
 from ainerd_agent.cli.session import SessionPlan, simulated_experiment
 from ainerd_agent.instrument.beamline import build_beamline
 
+n_frames = int(os.environ.get("AINERD_FRAMES", "500"))
 session_folder = Path(os.environ.get("AINERD_SESSION", "ainerd-session")).resolve()
 experiment = simulated_experiment(
-    SessionPlan(measurements=16, frames=500, folder=session_folder, seed=0, detector=(160, 160))
+    SessionPlan(measurements=16, frames=n_frames, folder=session_folder, seed=0, detector=(160, 160))
 )
 beamline = build_beamline(
     experiment,
     session_folder / "frames",
     frame_time=0.002,
-    n_frames=500,
+    n_frames=n_frames,
     limits=experiment.sample.limits,
     rheometer_period=0.5,
 )

@@ -79,7 +79,9 @@ def test_gains_are_never_negative(n, scale, seed):
         assert (gain >= 0).all()
 
 
-@pytest.mark.parametrize("goal", [Coverage(), Coverage(0.5), Novelty(), Alike((1.0, 2.0), 3.0), Boundary((0.0,), (1.0,))])
+@pytest.mark.parametrize(
+    "goal", [Coverage(), Coverage(0.5), Novelty(), Alike((1.0, 2.0), 3.0), Boundary((0.0,), (1.0,))]
+)
 def test_goals_are_written_down_and_made_again(goal):
     assert from_settings(json.loads(json.dumps(as_settings(goal)))) == goal
 

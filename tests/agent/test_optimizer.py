@@ -40,7 +40,13 @@ def problem(optimizer, beamline):
 
 
 def test_it_has_all_protocols(optimizer):
-    for protocol in ("Optimizer", "SupportsStoppingCriteria", "TrialFaultAware", "CanRegisterSuggestions", "Checkpointable"):
+    for protocol in (
+        "Optimizer",
+        "SupportsStoppingCriteria",
+        "TrialFaultAware",
+        "CanRegisterSuggestions",
+        "Checkpointable",
+    ):
         assert isinstance(optimizer, getattr(protocols, protocol))
 
 

@@ -43,8 +43,11 @@ class Session:
         self.done += 1
         rng = np.random.default_rng(self.done)
         x, y = suggestion.position["x"], suggestion.position["y"]
-        latents = rng.normal(0, 0.1, (N_BINS, N_LATENTS)) + [x * y, np.sin(x), y, *[0] * (N_LATENTS - 3)]
-        pair = measurement(self.uid, self.done, x=x, y=y, latents=latents.astype(np.float32), start=START + 7.3 * self.done)
+        latents = rng.normal(0, 0.1, (N_BINS, N_LATENTS))
+        latents[:, :3] += x * y, np.sin(x), y
+        pair = measurement(
+            self.uid, self.done, x=x, y=y, latents=latents.astype(np.float32), start=START + 7.3 * self.done
+        )
         self.writer.append(self.uid, [pair[0]], [pair[1]])
         novelty = agent.ingest(suggestion, pair[1])
         self.writer.record_suggestion(suggestion, "measured", raw_uid=self.uid, seq_num=self.done, novelty=novelty)

@@ -1,0 +1,169 @@
+"""`ainerd why`: why a position was suggested, and what came of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from ainerd_agent.cli.opening import Catalog, Model, model_named, opened
+from ainerd_agent.errors import ModelError
+
+if TYPE_CHECKING:
+    from ainerd_agent.catalog.suggestions import SuggestionEvent
+    from ainerd_agent.latent import Encoder
+    from ainerd_agent.records import MapStack, Suggestion
+
+N_MAPS = 4
+"""Maps that are drawn: azimuths evenly spread."""
+
+
+def why(
+    suggestion: Annotated[str, typer.Argument(help="Identifier of a suggestion, or the beginning of it.")],
+    catalog: Catalog = "ainerd-session",
+    model: Model = None,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Draw it into this folder, as PNG and SVG.")
+    ] = None,
+) -> None:
+    """Say why a position was suggested, in plain words, and what came of it; with --figure also in a picture.
+
+    `ainerd agent list` shows the identifiers.
+    """
+    from ainerd_agent.catalog.suggestions import life_of
+
+    with opened(catalog) as root:
+        model_name = str(model_named(root, model).metadata["model"])
+        found, events = life_of(root, model_name, suggestion)
+        for line in story(found, events):
+            print(line)
+        if figure is not None:
+            print(f"drawn: {_draw(root, model_name, found, events, figure)}")
+
+
+def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str]:
+    """Tell it in sentences."""
+    terms, settings = suggestion.terms, suggestion.settings
+    x, y = suggestion.position["x"], suggestion.position["y"]
+    yield f"{suggestion.id}: go to ({x:.2f}, {y:.2f}) mm"
+    yield f"  by agent {suggestion.agent}, seed {suggestion.seed}, with the latents of {suggestion.model}"
+    yield f"  {suggestion.reason}"
+    yield "Why"
+    n_inputs = len(suggestion.inputs)
+    if not terms:
+        yield f"  No measurement decided about it: {n_inputs} were known."
+    else:
+        goal = settings["goal"]["name"]
+        yield (
+            f"  The goal is {goal}: a gain of {terms['gain']:.3g} for {suggestion.cost:.1f} s "
+            f"({terms['travel']:.1f} s of travel, {terms['counting']:.1f} s of counting) is "
+            f"{suggestion.score:.3g} per second."
+        )
+        yield f"  The nearest exposed spot is {terms['hole']:.2f} mm away; {n_inputs} measurements were known."
+        fades = f"over {terms['fades']:.0f} s" if terms["fades"] else "not with time"
+        yield (
+            f"  From these, things change over {terms['length']:.2g} mm and {fades}; noise is {terms['noise']:.1%} of "
+            "what differs."
+        )
+        yield (
+            f"  Expected: a novelty of {suggestion.expected_novelty:.1f} ± {suggestion.uncertainty:.1f} "
+            f"repeatabilities here, {terms['most_expected']:.1f} at most anywhere."
+        )
+    for place, other in enumerate(suggestion.alternatives, start=1):
+        share = other["score"] / suggestion.score if suggestion.score else math.nan
+        yield (
+            f"  Not taken {place}: ({other['x']:.2f}, {other['y']:.2f}) mm, {share:.0%} of the score, "
+            f"{other['cost']:.1f} s, novelty {other['expected_novelty']:.1f} expected"
+        )
+    yield "What came of it"
+    for event in events:
+        when = f"{datetime.fromtimestamp(event.time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        yield f"  {when}  {event.event}{_about(suggestion, event)}"
+    if events[-1].event == "proposed":
+        yield "  Nothing yet: it waits."
+
+
+def _about(suggestion: Suggestion, event: SuggestionEvent) -> str:
+    note = f": {event.note}" if event.note else ""
+    if event.event == "edited":
+        return f" to ({event.position['x']:.2f}, {event.position['y']:.2f}) mm{note}"
+    if event.event != "measured":
+        return note
+    told = f" as {event.raw_uid}/{event.seq_num}, novelty {event.novelty:.1f}"
+    off = (event.novelty - suggestion.expected_novelty) / suggestion.uncertainty if suggestion.uncertainty else math.nan
+    if not math.isfinite(off):
+        return told + note
+    return f"{told}: {_judged(off)} ({off:+.1f} standard deviations){note}"
+
+
+def _judged(off: float) -> str:
+    if abs(off) <= 1:
+        return "about as expected"
+    return "newer than expected" if off > 0 else "less new than expected"
+
+
+def _draw(root: Any, model: str, suggestion: Suggestion, events: list[SuggestionEvent], folder: Path) -> Path:
+    from ainerd_agent.catalog import read_points
+    from ainerd_agent.figures import save
+    from ainerd_agent.figures.suggestion import suggestion_figure
+
+    axes = suggestion.settings["limits"]["axes"]
+    measured = []
+    for uid in dict.fromkeys(each.rpartition("/")[0] for each in suggestion.inputs):
+        points = read_points(root, model, uid, ["seq_num", "x", "y"]).groupby("seq_num")[["x", "y"]].first()
+        numbers = [int(each.rpartition("/")[2]) for each in suggestion.inputs if each.rpartition("/")[0] == uid]
+        measured.append(points.loc[numbers].to_numpy())
+    expected, found, azimuth = _maps(root, model, suggestion, events)
+    drawn = suggestion_figure(
+        (tuple(axes["x"]), tuple(axes["y"])),
+        np.concatenate(measured) if measured else np.empty((0, 2)),
+        (suggestion.position["x"], suggestion.position["y"]),
+        np.array([[each["x"], each["y"]] for each in suggestion.alternatives]),
+        [suggestion.score, *(each["score"] for each in suggestion.alternatives)],
+        expected=expected,
+        found=found,
+        azimuth=azimuth,
+    )
+    return save(drawn, folder, f"why-{suggestion.id}")[0]
+
+
+def _maps(
+    root: Any, model: str, suggestion: Suggestion, events: list[SuggestionEvent]
+) -> tuple[MapStack | None, MapStack | None, list[float]]:
+    """Scaled maps as expected and as found, and their azimuths; the decoder's, so that they can be compared."""
+    from ainerd_agent.agent.restart import stored_analysis
+    from ainerd_agent.catalog import read_points
+
+    if suggestion.predicted is None:
+        return None, None, []
+    some = np.unique(np.linspace(0, len(suggestion.predicted) - 1, N_MAPS + 1).astype(int)[:-1])
+    encoder = _encoder(model)
+    measured = next((each for each in events if each.event == "measured"), None)
+    found, azimuth = None, []
+    if measured is not None:
+        analysis = stored_analysis(root, model, measured.raw_uid, measured.seq_num)
+        points = read_points(root, model, measured.raw_uid, ["seq_num", "bin", "azimuth"])
+        rows = points[points["seq_num"] == measured.seq_num].sort_values("bin")
+        if analysis is not None:
+            found = encoder.decode(analysis.latents[some])
+            azimuth = [float(each) for each in rows["azimuth"].iloc[some]]
+    return encoder.decode(suggestion.predicted[some]), found, azimuth
+
+
+def _encoder(model: str) -> Encoder:
+    """The weights of a model: those of the settings, or shipped ones of that name."""
+    from ainerd_agent.latent import Encoder
+    from ainerd_agent.settings import Settings
+
+    encoder = Encoder.load(Settings().model)
+    if encoder.name == model:
+        return encoder
+    try:
+        return Encoder.load(model)
+    except ModelError as error:
+        raise ModelError(f"to draw maps of {model}, its weights are needed: set AINERD_MODEL to their file") from error

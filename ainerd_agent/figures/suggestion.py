@@ -1,0 +1,108 @@
+"""Why a position was suggested: where it lies, what was expected there, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from ainerd_agent.figures.maps import colour_limits
+from ainerd_agent.figures.style import INK, NORMAL, SMALL, SOFT, dress, new_figure
+
+CHOSEN = "#c1272d"
+
+
+def suggestion_figure(
+    limits: tuple[tuple[float, float], tuple[float, float]],
+    measured: ArrayLike,
+    chosen: tuple[float, float],
+    alternatives: ArrayLike,
+    scores: Sequence[float],
+    *,
+    expected: ArrayLike | None = None,
+    found: ArrayLike | None = None,
+    azimuth: Sequence[float] = (),
+) -> Figure:
+    """Draw the sample with what was known, the position that was chosen and those that were not; and the maps.
+
+    Parameters
+    ----------
+    limits : ((x low, x high), (y low, y high))
+        mm.
+    measured : array_like, shape (n, 2)
+        The measurements it was inferred from, in order.
+    chosen : (x, y)
+    alternatives : array_like, shape (m, 2)
+    scores : sequence of float
+        Of the chosen one, then of the alternatives.
+    expected, found : array_like, shape (k, size, size), optional
+        Scaled maps (contrast 1, baseline 0) of some bins.
+    azimuth : sequence of float
+        Of these bins, degrees.
+    """
+    rows = [(name, np.asarray(maps)) for name, maps in (("expected", expected), ("found", found)) if maps is not None]
+    n_maps = max((len(maps) for _, maps in rows), default=0)
+    figure = new_figure(4.2 + 1.5 * n_maps, 3.6)
+    if rows:
+        left, right = np.ravel(figure.subfigures(1, 2, squeeze=False, width_ratios=[4.2, 1.5 * n_maps]))
+        _maps(right.subplots(len(rows), n_maps, squeeze=False), rows, azimuth)
+        axes = left.subplots()
+    else:
+        axes = figure.subplots()
+    _sample(axes, limits, np.asarray(measured).reshape(-1, 2), chosen, np.asarray(alternatives).reshape(-1, 2), scores)
+    return figure
+
+
+def _sample(
+    axes: Axes,
+    limits: tuple[tuple[float, float], tuple[float, float]],
+    measured: NDArray[np.generic],
+    chosen: tuple[float, float],
+    alternatives: NDArray[np.generic],
+    scores: Sequence[float],
+) -> None:
+    axes.plot(*measured.T, color=SOFT, linewidth=0.6, zorder=1)
+    axes.scatter(measured[:, 0], measured[:, 1], s=22, color=SOFT, label="measured before", zorder=2)
+    axes.scatter(
+        alternatives[:, 0],
+        alternatives[:, 1],
+        s=45,
+        facecolor="none",
+        edgecolor=INK,
+        label="not taken",
+        zorder=3,
+        clip_on=False,
+    )
+    axes.scatter(*chosen, s=130, marker="*", color=CHOSEN, label="suggested", zorder=4, clip_on=False)
+    best = scores[0] if scores else np.nan
+    for (x, y), score in zip(alternatives, scores[1:], strict=False):
+        axes.annotate(
+            f"{score / best:.0%}", (x, y), xytext=(6, 4), textcoords="offset points", fontsize=SMALL, color=INK
+        )
+    dress(axes, "x (mm)", "y (mm)")
+    axes.set_xlim(limits[0])
+    axes.set_ylim(limits[1])
+    axes.set_aspect("equal")
+    axes.spines[:].set(visible=True, linewidth=0.7, color=SOFT)
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=SMALL, frameon=False, handletextpad=0.2,
+        columnspacing=1.0,
+    )  # fmt: skip
+
+
+def _maps(grid: NDArray[np.object_], rows: list[tuple[str, NDArray[np.generic]]], azimuth: Sequence[float]) -> None:
+    low, high = colour_limits(np.concatenate([maps for _, maps in rows]))
+    for row, (name, maps) in enumerate(rows):
+        for column, axes in enumerate(grid[row]):
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if column >= len(maps):
+                axes.set_axis_off()
+                continue
+            axes.imshow(maps[column], origin="lower", vmin=low, vmax=high, cmap="inferno", interpolation="nearest")
+            if row == 0 and column < len(azimuth):
+                axes.set_title(f"{azimuth[column]:.0f}°", fontsize=NORMAL, color=INK)
+        grid[row, 0].set_ylabel(name, fontsize=NORMAL, color=INK)

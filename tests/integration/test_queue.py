@@ -1,0 +1,283 @@
+"""Suggestions that wait for approval and then run: a real RE manager with Redis, the profile, and Tiled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("bluesky_queueserver_api", reason="the extra queue is not installed")
+from bluesky_queueserver_api.zmq import REManagerAPI
+
+from ainerd_agent.agent import BeamtimeCost, LimitError, NoveltyAgent
+from ainerd_agent.agent.approval import approve, edit, reject
+from ainerd_agent.agent.queue import SUGGESTION_KEY, QueueError, QueueRunner
+from ainerd_agent.agent.restart import restored
+from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect, read_points
+from ainerd_agent.catalog.schema import suggestion_table
+from ainerd_agent.catalog.stores import SuggestionsStore
+from ainerd_agent.catalog.suggestions import read_suggestions, request
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.latent import Encoder
+from ainerd_agent.records import Suggestion
+from tests.integration.catalog_servers import free_port, redis, running
+from tests.integration.conftest import ROOT, ainerd
+
+MODEL = "lag-v1"
+LIMITS = {"x": (1.0, 2.0), "y": (1.0, 2.0)}
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]:
+    with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
+        root = connect(server.uri, create=True)
+        yield root, server.uri
+        root.context.http_client.close()
+
+
+@pytest.fixture(scope="module")
+def manager(catalog: tuple[Any, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[REManagerAPI]:
+    """The RE manager with an open environment: the profile's startup files, as a beamline starts them."""
+    folder = tmp_path_factory.mktemp("manager")
+    startup = Path(shutil.copytree(ROOT / "profile" / "startup", folder / "startup"))
+    address, _, key = catalog[1].partition("?api_key=")
+    environment = {
+        "AINERD_SESSION": str(folder / "session"),
+        "AINERD_TILED_URI": address.removesuffix("/api/v1"),
+        "AINERD_TILED_API_KEY": key,
+        "AINERD_FRAMES": "40",
+    }
+    control, info = free_port(), free_port()
+    with redis() as redis_uri, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        program = [
+            str(Path(sys.executable).with_name("start-re-manager")), "--startup-dir", str(startup), "--keep-re",
+            "--redis-addr", redis_uri.removeprefix("redis://").removesuffix("/0"),
+            "--zmq-control-addr", f"tcp://127.0.0.1:{control}", "--zmq-info-addr", f"tcp://127.0.0.1:{info}",
+        ]  # fmt: skip
+        with running(program, folder, control):
+            client = REManagerAPI(zmq_control_addr=f"tcp://127.0.0.1:{control}")
+            client.environment_open()
+            client.wait_for_idle(timeout=90)
+            assert client.status()["worker_environment_exists"], (folder / "log").read_text()
+            client.address = f"tcp://127.0.0.1:{control}"
+            yield client
+            client.environment_close()
+            client.wait_for_idle(timeout=60)
+            client.close()
+
+
+@pytest.fixture
+def runner_of(catalog: tuple[Any, str], manager: REManagerAPI) -> Callable[..., QueueRunner]:
+    encoder = Encoder.load()
+    identity = ModelIdentity(
+        name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters)
+    )
+
+    def make(name: str, **options: Any) -> QueueRunner:
+        agent = options.pop("agent", None) or NoveltyAgent(
+            LIMITS, BeamtimeCost(10.0, 0.1), n_start=2, repeatability=encoder.repeatability, model=MODEL, name=name
+        )
+        record = DerivedWriter(catalog[0], model=identity).record_suggestion
+        return QueueRunner(catalog[0], agent, options.pop("manager", manager), record, model=MODEL, **options)
+
+    return make
+
+
+def until(runner: QueueRunner, done: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """Let the runner go on until something is so."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        runner.step()
+        if found := done():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+
+def events(root: Any, name: str) -> list[tuple[str, str]]:
+    rows = read_suggestions(root, MODEL, agent=name)
+    return list(rows[["suggestion_id", "event"]].itertuples(index=False, name=None))
+
+
+def test_a_suggestion_waits_for_approval_and_then_runs(catalog, manager, runner_of):
+    root, uri = catalog
+    runner = runner_of("asks")
+    for _ in range(5):
+        runner.step()
+    assert events(root, "asks") == [("asks-1", "proposed")]
+    assert manager.queue_get()["items"] == []
+    done = ainerd("agent", "list", "--catalog", uri, "--waiting")
+    assert "asks-1" in done.stdout
+    done = ainerd("agent", "approve", "asks-1", "--catalog", uri, "--note", "Ann")
+    assert done.returncode == 0, done.stderr
+    until(runner, lambda: ("asks-1", "measured") in events(root, "asks"))
+    (item,) = [each for each in manager.history_get()["items"] if each["meta"].get(SUGGESTION_KEY) == "asks-1"]
+    assert item["kwargs"]["md"]["agent"] == "asks"
+    (uid,) = item["result"]["run_uids"]
+    assert root["raw"][uid].metadata["start"][SUGGESTION_KEY] == "asks-1"
+    points = read_points(root, MODEL, uid)
+    assert len(points) == 18
+    where = read_suggestions(root, MODEL, agent="asks").iloc[0]
+    assert points[["x", "y"]].iloc[0].tolist() == pytest.approx([where["x"], where["y"]], abs=1e-6)
+
+    # The second one is edited, the third one rejected: it goes on with the fourth.
+    until(runner, lambda: ("asks-2", "proposed") in events(root, "asks"))
+    with pytest.raises(LimitError, match="outside of the limits"):
+        edit(root, MODEL, "asks-2", 9.0, 1.0)
+    edit(root, MODEL, "asks-2", 1.5, 1.25, note="Ann")
+    until(runner, lambda: ("asks-2", "measured") in events(root, "asks"))
+    rows = read_suggestions(root, MODEL, agent="asks")
+    uid = rows[(rows["suggestion_id"] == "asks-2") & (rows["event"] == "measured")]["raw_uid"].iloc[0]
+    assert read_points(root, MODEL, uid)[["x", "y"]].iloc[0].tolist() == pytest.approx([1.5, 1.25], abs=1e-6)
+    until(runner, lambda: ("asks-3", "proposed") in events(root, "asks"))
+    reject(root, MODEL, "asks-3")
+    until(runner, lambda: ("asks-4", "proposed") in events(root, "asks"))
+    assert ("asks-3", "queued") not in events(root, "asks")
+    with pytest.raises(CatalogError, match="decided already"):
+        approve(root, MODEL, "asks-3")
+
+
+def test_automatic_pause_resume_and_stop(catalog, runner_of):
+    root, _ = catalog
+    said: list[str] = []
+    runner = runner_of("works", mode="automatic", say=said.append)
+    until(runner, lambda: ("works-1", "measured") in events(root, "works"))
+    request(root, MODEL, "works", "pause")
+    until(runner, lambda: runner.paused)
+    until(runner, lambda: runner._open is None or not runner._open.item)
+    before = events(root, "works")
+    for _ in range(5):
+        runner.step()
+    assert [each for each in events(root, "works") if each[1] == "queued"] == [
+        each for each in before if each[1] == "queued"
+    ]
+    request(root, MODEL, "works", "resume")
+    n_measured = sum(event == "measured" for _, event in before)
+    until(runner, lambda: sum(event == "measured" for _, event in events(root, "works")) > n_measured)
+    request(root, MODEL, "works", "stop", note="the night is over")
+    assert "the night is over" in runner.run(period=0.1)
+    assert any("asked to pause" in each for each in said)
+
+
+def test_another_process_goes_on_with_what_is_in_the_queue(catalog, manager, runner_of):
+    root, _ = catalog
+    runner = runner_of("dies", mode="automatic")
+    until(runner, lambda: ("dies-1", "queued") in events(root, "dies"))
+    again = runner_of("dies", mode="automatic", agent=restored(root, MODEL, "dies"))
+    until(again, lambda: ("dies-1", "measured") in events(root, "dies"))
+    items = [each for each in manager.history_get()["items"] if each["meta"].get(SUGGESTION_KEY) == "dies-1"]
+    assert len(items) == 1
+
+
+def test_what_may_not_be_asked_is_refused_and_ignored(catalog, runner_of, caplog):
+    root, _ = catalog
+    runner = runner_of("listens")
+    runner.step()
+    with pytest.raises(CatalogError, match="not to 'explode'"):
+        request(root, MODEL, "listens", "explode")
+    store = SuggestionsStore(root["ainerd"][MODEL])
+    row = suggestion_table(
+        Suggestion(id="listens", position={}, reason="", agent="listens", model=MODEL), "pause", time=time.time()
+    )
+    store.append(row.set_column(row.schema.get_field_index("event"), "event", [["_cost"]]))
+    runner.step()
+    assert "'_cost', which it does not do" in caplog.text
+    assert not runner.paused
+
+
+def test_a_refusing_queue_server_pauses_it(catalog, runner_of):
+    root, _ = catalog
+    said: list[str] = []
+    runner = runner_of("refused", mode="automatic", plan="not_a_plan", say=said.append)
+    with pytest.raises(QueueError, match="refuses"):
+        runner.step()
+    reason = runner.run(period=0, sleep=lambda _: request(root, MODEL, "refused", "stop"))
+    assert "asked to stop" in reason
+    assert any("The agent pauses" in each for each in said)
+    assert events(root, "refused")[0] == ("refused-1", "proposed")
+
+
+def test_a_queue_server_that_is_away_is_waited_for(catalog, runner_of):
+    root, _ = catalog
+    said: list[str] = []
+    away = REManagerAPI(zmq_control_addr=f"tcp://127.0.0.1:{free_port()}", timeout_recv=0.2)
+    runner = runner_of("patient", mode="automatic", manager=away, say=said.append)
+    rounds = iter(range(2))
+
+    def stop_in_the_end(_: float) -> None:
+        if next(rounds, None) is None:
+            runner.agent.stop("enough")
+
+    assert runner.run(period=0, sleep=stop_in_the_end) == "enough"
+    away.close()
+    assert sum("does not answer" in each for each in said) == 1
+    assert events(root, "patient") == [("patient-1", "proposed")]
+
+
+def test_results_that_never_come_are_a_failure(catalog, manager, runner_of):
+    """The run has no analysis under the model's name: the agent goes on with what it knows."""
+    root, _ = catalog
+    runner = runner_of("waits", mode="automatic", patience=0.0)
+    until(runner, lambda: {("waits-1", "failed"), ("waits-1", "measured")} & set(events(root, "waits")))
+    rows = read_suggestions(root, MODEL, agent="waits")
+    failed = rows[rows["event"] == "failed"]
+    assert failed.empty or "no analysis within 0 s" in failed["note"].iloc[0]
+
+
+def test_removed_items_are_taken_back(catalog, manager, runner_of):
+    root, _ = catalog
+    runner = runner_of("removed", mode="automatic")
+    runner._start_queue = lambda _: None
+    until(runner, lambda: ("removed-1", "queued") in events(root, "removed"))
+    manager.queue_clear()
+    until(runner, lambda: ("removed-1", "rejected") in events(root, "removed"))
+    assert ("removed-2", "proposed") in events(root, "removed") or runner.step() == ""
+    manager.queue_clear()
+
+
+def test_only_suggest_learns_from_what_people_measure(catalog, manager, runner_of):
+    from bluesky_queueserver_api import BPlan
+
+    root, _ = catalog
+    runner = runner_of("suggests", mode="suggest", manager=None)
+    runner.step()
+    item = BPlan("measure", x=1.2, y=1.3, md={SUGGESTION_KEY: "suggests-1"})
+    manager.item_add(item)
+    manager.queue_start()
+    until(runner, lambda: ("suggests-1", "measured") in events(root, "suggests"))
+    until(runner, lambda: ("suggests-2", "proposed") in events(root, "suggests"))
+
+
+def test_the_command_runs_and_stops(catalog, manager, tmp_path):
+    root, uri = catalog
+    (tmp_path / "ainerd.toml").write_text(
+        f'[agent]\nx = [1.0, 2.0]\ny = [1.0, 2.0]\nqueue = "{manager.address}"\nn_start = 2\n'
+    )
+    program = [sys.executable, "-c", "from ainerd_agent.cli import main; main()"]
+    with subprocess.Popen(
+        [*program, "agent", "run", "night", "--catalog", uri, "--mode", "automatic"],
+        cwd=tmp_path, env=os.environ, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        said = ""
+        assert process.stderr is not None
+        for line in process.stderr:
+            said += line
+            if "novelty" in line and "found" in line:
+                break
+        assert "found" in said
+        done = ainerd("agent", "ask", "night", "stop", "--catalog", uri)
+        assert done.returncode == 0, done.stderr
+        said += process.stderr.read()
+    assert "The agent ends: somebody asked to stop" in said
+    done = ainerd("why", "night-1", "--catalog", uri)
+    assert "measured as" in done.stdout
