@@ -2,6 +2,23 @@
 
 from ainerd_agent.agent.acquisition import BeamtimeCost
 from ainerd_agent.agent.agent import NoSuggestionError, NoveltyAgent
+from ainerd_agent.agent.goals import Alike, Boundary, Coverage, Novelty
 from ainerd_agent.agent.limits import Disc, LimitError, Limits, Rectangle
+from ainerd_agent.agent.short_first import ShortFirst
+from ainerd_agent.agent.spot import SpotAgent
 
-__all__ = ["BeamtimeCost", "Disc", "LimitError", "Limits", "NoSuggestionError", "NoveltyAgent", "Rectangle"]
+__all__ = [
+    "Alike",
+    "BeamtimeCost",
+    "Boundary",
+    "Coverage",
+    "Disc",
+    "LimitError",
+    "Limits",
+    "NoSuggestionError",
+    "Novelty",
+    "NoveltyAgent",
+    "Rectangle",
+    "ShortFirst",
+    "SpotAgent",
+]

@@ -340,8 +340,24 @@ class NoveltyAgent:
         self._exposed[place] = np.array([x, y])
         return replace(suggestion, position={"x": float(x), "y": float(y)})
 
-    def expose(self, x: float, y: float, suggestion_id: str, reason: str = "somebody asked for it") -> Suggestion:
+    def expose(
+        self,
+        x: float,
+        y: float,
+        suggestion_id: str,
+        reason: str = "somebody asked for it",
+        *,
+        counting: float = math.nan,
+    ) -> Suggestion:
         """Take note of a position that somebody else chose; gives it as a suggestion.
+
+        Parameters
+        ----------
+        x, y : float
+            mm; the spot may have been exposed before.
+        suggestion_id, reason : str
+        counting : float
+            Seconds of exposure, where it is not the usual one.
 
         Raises
         ------
@@ -349,7 +365,12 @@ class NoveltyAgent:
             That is outside of the limits or forbidden.
         """
         self.limits.check(x, y)
-        return self._suggestion(np.array([x, y], dtype=np.float64), reason=reason, suggestion_id=suggestion_id)
+        there = np.array([x, y], dtype=np.float64)
+        cost = None
+        if not math.isnan(counting):
+            here = self._exposed[-1] if self._exposed else None
+            cost = float(self._cost(here, there[None])[0]) - self._cost.counting + counting
+        return self._suggestion(there, reason=reason, suggestion_id=suggestion_id, cost=cost, counting=counting)
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
         """Learn what became of a suggestion.

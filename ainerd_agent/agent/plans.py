@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
@@ -152,11 +153,18 @@ def novelty_scan(
             except NoSuggestionError as error:
                 _log.info("The scan ends after %d measurements: %s.", seq_num - 1, error)
                 break
+            if not math.isnan(suggestion.counting):
+                raise ValueError(
+                    f"suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, but all maps of a run "
+                    "have one duration: measure it in a run of its own (measure_at, or a queue server)"
+                )
             if bounds is not None:
                 bounds.check(suggestion.position["x"], suggestion.position["y"])
             yield from tell(suggestion, "proposed", uid, seq_num)
             pending.append((suggestion, seq_num))
             yield from bps.checkpoint()
+            if suggestion.wait > 0:
+                yield from bps.sleep(suggestion.wait)
             yield from bps.mv(x_axis, suggestion.position["x"], y_axis, suggestion.position["y"])
             yield from bps.trigger_and_read(read)
             yield from bps.checkpoint()

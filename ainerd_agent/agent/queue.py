@@ -7,6 +7,7 @@ So any process may do it, no decision is lost where the agent is away, and all o
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -95,6 +96,10 @@ class _Open:
     raw_uid: str = ""
     since: float = field(default_factory=time.monotonic)
 
+    def is_due(self) -> bool:
+        """Whether the agent's wait is over."""
+        return time.monotonic() - self.since >= self.suggestion.wait
+
 
 class QueueRunner:
     """Brings one suggestion after the other through a queue server, and what came of it back to the agent.
@@ -116,7 +121,8 @@ class QueueRunner:
     mode : {"suggest", "ask", "automatic"}
         To begin with; people may ask for another one.
     plan : str
-        Name of the plan that measures at `x` and `y`, one event in one run, with `md`.
+        Name of the plan that measures at `x` and `y`, one event in one run, with `md`; and with `counting`, in
+        seconds, where the agent asks for an exposure of another length.
     arguments : mapping, optional
         Further keyword arguments of the plan.
     patience : float
@@ -242,7 +248,7 @@ class QueueRunner:
                 return
         if self.mode == "suggest":
             self._measured_by_hand(waited)
-        elif (decision or self.mode == "automatic") and not self.paused:
+        elif (decision or self.mode == "automatic") and not self.paused and waited.is_due():
             self._queue(waited)
 
     def _queue(self, waited: _Open) -> None:
@@ -255,7 +261,8 @@ class QueueRunner:
         if item is None:
             about = {"agent": self.agent.name, SUGGESTION_KEY: suggestion.id}
             self.agent.limits.check(suggestion.position["x"], suggestion.position["y"])
-            plan = BPlan(self._plan, md=about, **suggestion.position, **self._arguments)
+            counting = {} if math.isnan(suggestion.counting) else {"counting": suggestion.counting}
+            plan = BPlan(self._plan, md=about, **suggestion.position, **counting, **self._arguments)
             plan.meta = {**about, "reason": suggestion.reason}
             with _answers():
                 item = manager.item_add(plan)["item"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ophyd_async.core import init_devices
 
-from ainerd_agent.cli.session import SessionPlan, simulated_experiment
+from ainerd_agent.cli.session import FRAME_TIME, SessionPlan, simulated_experiment
 from ainerd_agent.instrument.beamline import build_beamline
 
 n_frames = int(os.environ.get("AINERD_FRAMES", "500"))
@@ -16,7 +16,7 @@ experiment = simulated_experiment(
 beamline = build_beamline(
     experiment,
     session_folder / "frames",
-    frame_time=0.002,
+    frame_time=FRAME_TIME,
     n_frames=n_frames,
     limits=experiment.sample.limits,
     rheometer_period=0.5,

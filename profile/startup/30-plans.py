@@ -1,5 +1,7 @@
 """Plans. Try `RE(explore(8))`, then `read_points(catalog)`."""
 
+import bluesky.plan_stubs as bps
+
 from ainerd_agent.agent import BeamtimeCost, Limits, NoveltyAgent
 from ainerd_agent.agent.plans import measure_at, novelty_scan
 from ainerd_agent.catalog import read_points  # noqa: F401 (for the person at the prompt)
@@ -9,8 +11,10 @@ shear = [rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity]
 limits = Limits(experiment.sample.limits)
 
 
-def measure(x: float, y: float, md: dict = {}):  # noqa: B006 (the queue server knows no None)
-    """Measure at one position, in mm; what an agent puts into the queue."""
+def measure(x: float, y: float, counting: float = 0.0, md: dict = {}):  # noqa: B006 (the queue server knows no None)
+    """Measure at one position, in mm, for `counting` seconds (0: the usual time); what an agent puts into the queue."""
+    frames = round(counting / FRAME_TIME) if counting else n_frames
+    yield from bps.mv(detector.n_frames, frames)
     return (yield from measure_at([detector], stage.x, stage.y, x, y, limits=limits, monitors=shear, md=md))
 
 

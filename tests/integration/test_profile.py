@@ -23,7 +23,7 @@ def test_a_scan_from_the_profile_is_analysed(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,
-        env={**os.environ, "AINERD_SESSION": str(tmp_path)},
+        env={**os.environ, "AINERD_SESSION": str(tmp_path), "AINERD_FRAMES": "60"},
         capture_output=True,
         text=True,
         timeout=170,

@@ -79,9 +79,7 @@ def manager(catalog: tuple[Any, str], tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def runner_of(catalog: tuple[Any, str], manager: REManagerAPI) -> Callable[..., QueueRunner]:
     encoder = Encoder.load()
-    identity = ModelIdentity(
-        name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters)
-    )
+    identity = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters))
 
     def make(name: str, **options: Any) -> QueueRunner:
         agent = options.pop("agent", None) or NoveltyAgent(
@@ -259,7 +257,7 @@ def test_only_suggest_learns_from_what_people_measure(catalog, manager, runner_o
 
 
 def test_the_command_runs_and_stops(catalog, manager, tmp_path):
-    root, uri = catalog
+    _, uri = catalog
     (tmp_path / "ainerd.toml").write_text(
         f'[agent]\nx = [1.0, 2.0]\ny = [1.0, 2.0]\nqueue = "{manager.address}"\nn_start = 2\n'
     )

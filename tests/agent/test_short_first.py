@@ -1,0 +1,63 @@
+import math
+
+import numpy as np
+import pytest
+
+from ainerd_agent.agent import BeamtimeCost, NoveltyAgent, ShortFirst
+from tests.agent.test_agent import analysed
+
+LIMITS = {"x": (0.0, 4.0), "y": (0.0, 4.0)}
+
+
+def two_phases(suggestion, number):
+    """Other dynamics at x > 3; a short count is noisier, and its latents lie elsewhere."""
+    rng = np.random.default_rng(number)
+    short = suggestion.counting < 1.0
+    level = 5.0 * (suggestion.position["x"] > 3.0) + 2.0 * short
+    return analysed(level + (0.3 if short else 0.1) * rng.normal(size=(4, 8)), number)
+
+
+def measured(n):
+    agent = ShortFirst(
+        NoveltyAgent(LIMITS, BeamtimeCost(10.0, 0.2), n_start=6, dose_budget=30.0, name="a", seed=2),
+        short=0.2,
+        long=2.0,
+    )
+    suggestions, found = [], []
+    while len(suggestions) < n and not agent.should_stop():
+        suggestions.append(agent.suggest())
+        found.append(agent.ingest(suggestions[-1], two_phases(suggestions[-1], len(suggestions))))
+    return suggestions, found, agent
+
+
+def test_a_long_count_follows_where_a_short_one_looks_new():
+    suggestions, found, _ = measured(30)
+    long = [each for each in suggestions if each.counting == 2.0]
+    short = [each for each in suggestions if each.counting == 0.2]
+    assert len(long) < len(short) / 3
+    # One long count of each phase at least, right after its short one and at the same spot.
+    assert {each.position["x"] > 3.0 for each in long} == {False, True}
+    for each in long:
+        before = suggestions[suggestions.index(each) - 1]
+        assert (before.position, f"{before.id}-long") == (each.position, each.id)
+        assert each.cost == pytest.approx(2.0)
+    assert long[0].reason == "the first short count"
+    assert math.isnan(found[0])
+
+
+def test_the_dose_counts_both():
+    suggestions, _, agent = measured(1000)
+    assert "dose" in agent.should_stop()
+    assert sum(each.counting for each in suggestions) == pytest.approx(30.0, abs=2.1)
+
+
+def test_counts_that_make_no_sense_are_refused():
+    agent = NoveltyAgent(LIMITS, BeamtimeCost(10.0, 0.2))
+    with pytest.raises(ValueError, match="make no sense"):
+        ShortFirst(agent, short=2.0, long=1.0)
+
+
+def test_failed_short_counts_are_left_behind():
+    agent = ShortFirst(NoveltyAgent(LIMITS, BeamtimeCost(10.0, 0.2), n_start=2), short=0.2, long=2.0)
+    assert math.isnan(agent.ingest(agent.suggest(), None))
+    assert agent.suggest().counting == 0.2
