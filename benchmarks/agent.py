@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -45,6 +47,9 @@ BUDGET = 400.0
 
 N_START = 5
 EXCLUSION = 0.15
+COARSE = 26
+"""Candidates along each axis for gpCAM, which takes two seconds for 71."""
+
 OURS = "agent, coverage"
 """What is shipped as the default."""
 
@@ -235,6 +240,110 @@ def gp_variance(experiment: Experiment, places: list[Array], seed: int) -> Itera
         yield candidates[np.square(surrogate.predict(asked).std).sum(axis=1).argmax()]
 
 
+def blox(experiment: Experiment, places: list[Array], seed: int) -> Iterator[Array]:
+    """Stein novelty of the predicted components against the measured ones (BLOX, Terayama et al. 2020).
+
+    Its code is no package; this is the formula of the paper, with our surrogate for the prediction.
+    """
+    candidates = _grid(71)
+    while True:
+        when = [seconds for seconds, _ in experiment.found]
+        known = np.column_stack([np.array(places), when])
+        surrogate = Surrogate(SIDE).fit(known, np.array([each.ravel() / 2 for each in experiment.vectors]))
+        asked = np.column_stack([candidates, np.full(len(candidates), when[-1] + COST.counting)])
+        scale = np.maximum(surrogate.archive.std(axis=0)[:2], 1e-9)
+        seen, predicted = surrogate.archive[:, :2] / scale, surrogate.predict(asked).mean[:, :2] / scale
+        apart = np.square(predicted[:, None] - seen[None]).sum(axis=-1)
+        novelty = -((2 - apart) * np.exp(-apart / 2)).sum(axis=1)
+        # Where it is 0 for all, far from everything, chance decides; spots are not measured again.
+        far = np.linalg.norm(candidates[:, None] - np.array(places)[None], axis=-1).min(axis=1) > EXCLUSION
+        yield candidates[np.where(far, novelty, -np.inf).argmax()]
+
+
+def scientific_value(experiment: Experiment, places: list[Array], seed: int) -> Iterator[Array]:
+    """Upper confidence bound of a gaussian process of the scientific value (Carbone et al., Matter 2023).
+
+    The value of a measurement is how much it differs from its neighbours, weighed by how near they are. Its code is no
+    package; this is the formula of the paper.
+    """
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+    candidates = _grid(71)
+    while True:
+        x, y = np.array(places), np.array([each.ravel() for each in experiment.vectors])
+        apart = np.linalg.norm(x[:, None] - x[None], axis=-1)
+        near = np.sort(apart + 1e9 * np.eye(len(x)), axis=1)[:, 0].mean()
+        value = (np.exp(-np.square(apart / near) / 2) * np.linalg.norm(y[:, None] - y[None], axis=-1)).mean(axis=1)
+        value = (value - value.mean()) / max(float(value.std()), 1e-9)
+        kernel = ConstantKernel(1.0, (0.1, 10)) * Matern(2.0, (0.3, 20.0), nu=2.5)
+        model = GaussianProcessRegressor(kernel, alpha=1e-3, random_state=0).fit(x, value)
+        mean, std = model.predict(candidates, return_std=True)
+        far = np.linalg.norm(candidates[:, None] - x[None], axis=-1).min(axis=1) > EXCLUSION
+        yield candidates[np.where(far, mean + np.sqrt(10.0) * std, -np.inf).argmax()]
+
+
+def gpcam(experiment: Experiment, places: list[Array], seed: int) -> Iterator[Array]:
+    """The package gpCAM: its variance of the first principal component, trained anew every fifth time."""
+    import gpcam as package
+
+    candidates = _grid(COARSE)
+    rounds = 0
+    bounds = np.array([[1e-3, 1e3], [SIDE / 50, 2 * SIDE], [SIDE / 50, 2 * SIDE]])
+    learnt = np.array([1.0, SIDE / 4, SIDE / 4])
+    np.random.seed(seed)  # noqa: NPY002 (the package's own)
+    while True:
+        x = np.array(places)
+        y = _first_component(experiment)
+        optimiser = package.GPOptimizer(x, y, init_hyperparameters=learnt, noise_variances=np.full(len(y), 1e-2))
+        if rounds % 5 == 0:
+            optimiser.train(hyperparameter_bounds=bounds, method="local", max_iter=30)
+            learnt = np.clip(optimiser.hyperparameters, bounds[:, 0], bounds[:, 1])
+        rounds += 1
+        asked = optimiser.ask(list(candidates), n=1, acquisition_function="variance", vectorized=True)
+        yield np.asarray(asked["x"])[0]
+
+
+def botorch(experiment: Experiment, places: list[Array], seed: int) -> Iterator[Array]:
+    """The package BoTorch (under Ax): the posterior standard deviation of four components, fitted every fifth time."""
+    import torch
+    from botorch.fit import fit_gpytorch_mll
+    from botorch.models import SingleTaskGP
+    from gpytorch.mlls import ExactMarginalLogLikelihood
+
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    candidates, rounds, state = _grid(71), 0, None
+    while True:
+        x = torch.tensor(np.array(places) / SIDE)
+        y = torch.tensor(_components(experiment))
+        model = SingleTaskGP(x, (y - y.mean(0)) / y.std(0).clamp_min(1e-9))
+        if state is not None:
+            model.load_state_dict(state, strict=False)
+        if rounds % 5 == 0:
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+            state = {
+                name: value for name, value in model.state_dict().items() if "covar_module" in name or "noise" in name
+            }
+        rounds += 1
+        with torch.no_grad():
+            variance = model.posterior(torch.tensor(candidates / SIDE)[:, None]).variance[:, 0]
+            variance = (variance * y.var(0)).sum(-1)
+        yield candidates[int(variance.argmax())]
+
+
+def _components(experiment: Experiment) -> Array:
+    vectors = np.array([each.ravel() / 2 for each in experiment.vectors], dtype=np.float64)
+    centred = vectors - vectors.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    return np.asarray(left[:, :4] * sizes[:4])
+
+
+def _first_component(experiment: Experiment) -> Array:
+    first = _components(experiment)[:, 0]
+    return np.asarray(first / max(float(first.std()), 1e-9))
+
+
 def oracle(experiment: Experiment, places: list[Array], seed: int) -> Iterator[Array]:
     """Knows the truth: to the nearest place with dynamics that were not found yet."""
     candidates = _grid(71)
@@ -252,8 +361,14 @@ WAYS: dict[str, Way | None] = {
     "random": at_random,
     "max-min distance": max_min_distance,
     "GP variance": gp_variance,
+    "BLOX": blox,
+    "scientific value": scientific_value,
+    "gpCAM": gpcam,
+    "BoTorch": botorch,
     "oracle": oracle,
 }
+PACKAGES = {"gpCAM": "gpcam", "BoTorch": "botorch"}
+"""Ways that need a package of the extra bench; they are left out where it is not installed."""
 
 
 def run(way: str, landscape: Landscape, latents: Array, seed: int) -> dict[str, Any]:
@@ -276,6 +391,7 @@ def run(way: str, landscape: Landscape, latents: Array, seed: int) -> dict[str, 
 
     chosen = WAYS[way]
     on = True
+    warnings.filterwarnings("ignore")  # of the packages, about their fits
     while on and not agent.needs_results:
         suggestion = agent.suggest()
         on = go(np.array([suggestion.position["x"], suggestion.position["y"]]), suggestion)
@@ -291,9 +407,16 @@ def run(way: str, landscape: Landscape, latents: Array, seed: int) -> dict[str, 
             if not go(place, None):
                 break
     first: dict[int, float] = {}
-    for seconds, state in experiment.found:
+    dose: dict[int, float] = {}
+    for number, (seconds, state) in enumerate(experiment.found, start=1):
         first.setdefault(state, seconds)
-    return {"first": sorted(first.values()), "measured": len(places), "coverage": _coverage(experiment, latents)}
+        dose.setdefault(state, number * COST.counting)
+    return {
+        "first": sorted(first.values()),
+        "dose": sorted(dose.values()),
+        "measured": len(places),
+        "coverage": _coverage(experiment, latents),
+    }
 
 
 def _coverage(experiment: Experiment, latents: Array) -> list[float]:
@@ -324,51 +447,53 @@ def of_sample(sample: str, seeds: list[int], ways: list[str]) -> dict[str, Any]:
     return {"n_dynamics": len(first.dynamics), "ways": found}
 
 
-def share_found(runs: list[dict[str, Any]], n_dynamics: int) -> Array:
-    """Share of the dynamics that were found, (n_runs, n_moments)."""
+def share_found(runs: list[dict[str, Any]], n_dynamics: int, against: str = "first") -> Array:
+    """Share of the dynamics that were found, (n_runs, n_moments); against beamtime ("first") or "dose"."""
     return (
-        np.array([[np.sum(np.array(each["first"]) <= moment) for moment in _moments()] for each in runs]) / n_dynamics
+        np.array([[np.sum(np.array(each[against]) <= moment) for moment in _moments()] for each in runs]) / n_dynamics
     )
 
 
-def time_to(runs: list[dict[str, Any]], number: int) -> Array:
-    """Seconds until so many dynamics were found, infinite where they were not, (n_runs,)."""
-    return np.array([each["first"][number - 1] if len(each["first"]) >= number else np.inf for each in runs])
+def time_to(runs: list[dict[str, Any]], number: int, against: str = "first") -> Array:
+    """Seconds of beamtime or dose until so many dynamics were found, infinite where they were not, (n_runs,)."""
+    return np.array([each[against][number - 1] if len(each[against]) >= number else np.inf for each in runs])
 
 
 def tables(results: dict[str, Any]) -> list[Table]:
     """Time to all dynamics; share found on average over the beamtime; coverage in the end."""
     names = list(results)
-    until = Table("Seconds until all dynamics were found, median", ["way", *names])
+    until = Table("Seconds of beamtime until all dynamics were found, median", ["way", *names])
+    exposed = Table("Seconds of exposure (dose) until all dynamics were found, median", ["way", *names])
     share = Table("Share of the dynamics that were found, mean over the beamtime and the seeds", ["way", *names])
     coverage = Table(
         "Distance from the dynamics to the nearest measurement in the end, in units of their own (less is better)",
         ["way", *names],
     )
     for way in next(iter(results.values()))["ways"]:
-        cells: list[list[str]] = [[], [], []]
+        cells: list[list[str]] = [[], [], [], []]
         for found in results.values():
             runs, n = found["ways"][way], found["n_dynamics"]
-            seconds = time_to(runs, n)
-            done = np.isfinite(seconds).sum()
-            median = float(np.sort(seconds)[(len(seconds) - 1) // 2])
-            cells[0].append(
-                f"{median:.0f} s" if np.isfinite(median) else f"not in {BUDGET:.0f} s ({done} of {len(runs)})"
-            )
-            cells[1].append(f"{share_found(runs, n).mean():.3f}")
-            cells[2].append(f"{np.mean([each['coverage'][-1] for each in runs]):.3f}")
-        for table, row in zip((until, share, coverage), cells, strict=True):
+            for place, against in enumerate(("first", "dose")):
+                seconds = time_to(runs, n, against)
+                done = np.isfinite(seconds).sum()
+                median = float(np.sort(seconds)[(len(seconds) - 1) // 2])
+                cells[place].append(f"{median:.0f} s" if np.isfinite(median) else f"not ({done} of {len(runs)})")
+            found_share = share_found(runs, n).mean(axis=1)
+            error = found_share.std(ddof=min(1, len(runs) - 1)) / np.sqrt(len(runs))
+            cells[2].append(f"{found_share.mean():.3f} ± {error:.3f}")
+            cells[3].append(f"{np.mean([each['coverage'][-1] for each in runs]):.3f}")
+        for table, row in zip((until, exposed, share, coverage), cells, strict=True):
             table.add(Row([way, *row], strong=way == OURS))
-    return [until, share, coverage]
+    return [until, exposed, share, coverage]
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """Share of the dynamics found against beamtime: means, and bands of the middle half of the seeds."""
+    """Share of the dynamics found against beamtime and dose: means, and bands of the middle half of the seeds."""
     from ainerd_agent.figures import save
     from ainerd_agent.figures.style import new_figure
 
-    figure = new_figure(11.0, 2.9)
-    panels = figure.subplots(1, len(results), sharey=True, squeeze=False)[0]
+    figure = new_figure(11.0, 5.6)
+    grid = figure.subplots(2, len(results), sharey=True, sharex="row", squeeze=False)
     colours = {
         OURS: "#c1272d",
         "agent, novelty": "#e08e79",
@@ -376,20 +501,26 @@ def draw(results: dict[str, Any], path: Path) -> None:
         "random": "#7a7a7a",
         "max-min distance": "#2e8b57",
         "GP variance": "#b8860b",
+        "BLOX": "#8e6bbf",
+        "scientific value": "#c77cb0",
+        "gpCAM": "#5fa2a2",
+        "BoTorch": "#9a8f5a",
         "oracle": "#222222",
     }
-    for axes, (sample, found) in zip(panels, results.items(), strict=True):
-        for way, runs in found["ways"].items():
-            share = share_found(runs, found["n_dynamics"])
-            style = {"color": colours[way], "lw": 2.0 if way == OURS else 1.2}
-            axes.plot(_moments(), share.mean(axis=0), label=way, ls=":" if way == "oracle" else "-", **style)
-            if way in (OURS, "max-min distance"):
-                low, high = np.quantile(share, (0.25, 0.75), axis=0)
-                axes.fill_between(_moments(), low, high, color=colours[way], alpha=0.15, lw=0)
-        axes.set_title(sample)
-        axes.set_xlabel("beamtime (s)")
-    panels[0].set_ylabel("share of dynamics found")
-    panels[-1].legend(loc="lower right", fontsize=7, frameon=False)
+    for row, (against, label) in zip(grid, (("first", "beamtime (s)"), ("dose", "exposure (s)")), strict=True):
+        for axes, (sample, found) in zip(row, results.items(), strict=True):
+            for way, runs in found["ways"].items():
+                share = share_found(runs, found["n_dynamics"], against)
+                style = {"color": colours[way], "lw": 2.0 if way == OURS else 1.0}
+                axes.plot(_moments(), share.mean(axis=0), label=way, ls=":" if way == "oracle" else "-", **style)
+                if way in (OURS, "max-min distance"):
+                    low, high = np.quantile(share, (0.25, 0.75), axis=0)
+                    axes.fill_between(_moments(), low, high, color=colours[way], alpha=0.15, lw=0)
+            axes.set_title(sample)
+            axes.set_xlabel(label)
+        row[0].set_ylabel("share of dynamics found")
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     save(figure, path.parent, path.stem)
 
 
@@ -407,7 +538,8 @@ def main() -> None:
     seeds = list(range(2 if options.quick else options.seeds))
     os.environ |= dict.fromkeys(THREAD_VARIABLES, "1")  # the processes share the processors
     with ProcessPoolExecutor(n_processors(), mp_context=get_context("spawn")) as pool:
-        futures = {sample: pool.submit(of_sample, sample, seeds, list(WAYS)) for sample in samples}
+        ways = [way for way in WAYS if way not in PACKAGES or find_spec(PACKAGES[way])]
+        futures = {sample: pool.submit(of_sample, sample, seeds, ways) for sample in samples}
         results = {sample: future.result() for sample, future in futures.items()}
     found = tables(results)
     for table in found:

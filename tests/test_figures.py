@@ -18,6 +18,7 @@ from ainerd_agent.figures import (
     sample_map,
     save,
 )
+from ainerd_agent.figures.suggestion import suggestion_figure
 from ainerd_agent.records import RheometerSamples
 from ainerd_agent.rheology import Relation
 
@@ -392,3 +393,30 @@ class TestSave:
         (tmp_path / "taken").write_text("")
         with pytest.raises(SessionError, match=r"taken/map\.png cannot be written"):
             save(Figure(), tmp_path / "taken", "map")
+
+
+class TestSuggestionFigure:
+    LIMITS = ((0.0, 4.0), (-1.0, 2.0))
+
+    def drawn(self, **maps):
+        return suggestion_figure(
+            self.LIMITS, [[0.5, 0.5], [3.0, 1.0]], (2.0, 0.0), [[1.0, 1.5], [3.9, -0.9]], [0.2, 0.19, 0.1], **maps
+        )
+
+    def test_shows_what_was_known_chosen_and_not_taken(self):
+        axes = self.drawn().axes[0]
+        assert [text.get_text() for text in axes.texts] == ["95%", "50%"]
+        assert (axes.get_xlim(), axes.get_ylim()) == self.LIMITS
+        assert [len(each.get_offsets()) for each in axes.collections] == [2, 2, 1]
+
+    def test_shows_expected_above_found_on_one_scale(self):
+        rng = np.random.default_rng(0)
+        figure = self.drawn(expected=rng.random((3, 8, 8)), found=rng.random((3, 8, 8)), azimuth=[0.0, 120.0, 240.0])
+        images = [each for axes in figure.axes for each in axes.images]
+        assert len(images) == 6
+        assert len({each.get_clim() for each in images}) == 1
+        assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel() in ("expected", "found")] == [
+            "expected",
+            "found",
+        ]
+        assert "120°" in [axes.get_title() for axes in figure.axes]

@@ -181,6 +181,11 @@ class NoveltyOptimizer:
         str
             Uid of the run.
         """
+        if unknown := {actuator.name for actuator in actuators} ^ set(self._axes):
+            raise ValueError(
+                f"the actuators are {', '.join(actuator.name for actuator in actuators)} and the agent's axes "
+                f"{' and '.join(self._axes)}: {', '.join(sorted(unknown))} must be in both or in neither"
+            )
         for each in suggestions:
             self.agent.limits.check(*(float(each[axis]) for axis in self._axes))
         detectors = list(sensors or ())

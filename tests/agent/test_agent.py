@@ -218,3 +218,62 @@ def test_one_candidate_is_enough():
     tiny = Limits({"x": (0.0, 1.0), "y": (0.0, 1.0)}, (Rectangle((0.001, 1.0), (0.0, 1.0)),), exclusion=0.5)
     agent = NoveltyAgent(tiny, COST, n_start=1)
     assert agent.suggest().position["x"] == 0.0
+
+
+def test_one_candidate_is_enough_for_one_suggestion():
+    """All of the grid is forbidden but its last corner."""
+    forbidden = (Rectangle((-1.0, 3.97), (-2.0, 2.0)), Rectangle((-1.0, 5.0), (-2.0, 0.98)))
+    agent = NoveltyAgent(Limits(LIMITS, forbidden, 0.1), COST, n_start=1)
+    assert agent.suggest().position == {"x": 4.0, "y": 1.0}
+    with pytest.raises(NoSuggestionError, match="used up"):
+        agent.suggest()
+
+
+def test_the_same_place_twice_is_no_problem():
+    agent = NoveltyAgent(LIMITS, COST, n_start=2, exclusion=0.0)
+    first = agent.suggest()
+    agent.ingest(first, two_phases(1.0, 0.0, 1))
+    for number in (2, 3):
+        again = agent.expose(first.position["x"], first.position["y"], f"again-{number}")
+        agent.ingest(again, two_phases(1.0, 0.0, number))
+    assert np.isfinite(agent.suggest().cost)
+    assert np.isfinite(agent.suggest().expected_novelty)
+
+
+def test_reasons_are_told():
+    agent = NoveltyAgent(LIMITS, COST, n_start=4, exclusion=0.2, repeatability=0.5, seed=2)
+    first, *_, last = run(agent, two_phases, 9)
+    assert first.predicted is None
+    assert first.alternatives == ()
+    assert last.predicted.shape == (18, 64)
+    assert last.terms["gain"] / last.cost == pytest.approx(last.score)
+    assert last.terms["travel"] + last.terms["counting"] == pytest.approx(last.cost)
+    assert all(0 < each["score"] <= last.score for each in last.alternatives)
+    spots = np.array([[each["x"], each["y"]] for each in (last.position, *last.alternatives)])
+    apart = np.linalg.norm(spots[:, None] - spots[None], axis=-1) + 10 * np.eye(len(spots))
+    assert apart.min() > 0.5
+
+
+def test_what_is_predicted_is_what_is_there():
+    agent = NoveltyAgent(LIMITS, COST, n_start=20, seed=2)
+    last = run(agent, two_phases, 22)[-1]
+    truth = two_phases(last.position["x"], last.position["y"], 99).latents
+    assert np.abs(last.predicted.mean(axis=0)[0] - truth.mean(axis=0)[0]) < 1.0
+
+
+def test_a_rejected_suggestion_costs_nothing_and_is_not_repeated():
+    agent = NoveltyAgent(LIMITS, COST, n_start=2, exclusion=0.3, dose_budget=3.0)
+    for _ in range(5):
+        agent.withdraw(agent.suggest())
+    assert agent.should_stop() == ""
+    rejected = [agent.suggest().position for _ in range(2)]
+    assert rejected[0] != rejected[1]
+
+
+def test_an_agent_is_made_again_from_its_settings():
+    limits = Limits(LIMITS, (Rectangle((0.0, 1.0), (0.0, 1.0)),), 0.2)
+    agent = NoveltyAgent(limits, COST, n_start=3, repeatability=0.7, stop_below=0.1, seed=9, name="night")
+    again = NoveltyAgent.from_settings(agent.suggest().settings)
+    assert again.suggest().settings == agent.suggest().settings
+    with pytest.raises(ValueError, match="not the settings of a NoveltyAgent"):
+        NoveltyAgent.from_settings({"agent": "SpotAgent", "spot": [0, 0]})

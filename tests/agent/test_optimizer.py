@@ -110,6 +110,13 @@ def test_nothing_moves_beyond_the_limits(run_engine, documents, beamline, optimi
     assert documents.named("start") == []
 
 
+def test_unknown_motors_are_refused(run_engine, documents, beamline, optimizer):
+    optimizer._axes = ("x", "y")
+    with pytest.raises(ValueError, match="the actuators are stage-x, stage-y and the agent's axes x and y"):
+        run_engine(optimizer.acquire([], [beamline.stage.x, beamline.stage.y]))
+    assert documents.named("start") == []
+
+
 def test_it_says_why_to_stop(optimizer):
     assert optimizer.should_stop() == (False, None)
     optimizer.agent.stop("the night is over")

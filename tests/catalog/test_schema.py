@@ -14,6 +14,7 @@ from ainerd_agent.catalog.schema import (
     column_metadata,
     points_schema,
     points_table,
+    suggestion_of,
     suggestion_table,
 )
 from ainerd_agent.errors import CatalogError
@@ -161,3 +162,24 @@ def test_suggestion_row() -> None:
 def test_model_names_are_keys(name: str) -> None:
     with pytest.raises(CatalogError, match="cannot be called"):
         ModelIdentity(name=name, weights_sha256="", n_clusters=2)
+
+
+def test_a_suggestion_is_read_as_it_was_written() -> None:
+    predicted = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    suggestion = Suggestion(
+        id="night-3", position={"x": 0.1, "y": -2.0}, reason="why not", expected_novelty=1 / 3, uncertainty=0.1,
+        cost=7.7, score=0.25, inputs=("run/1", "run/2"), model="toy-1", seed=4, agent="night", predicted=predicted,
+        predicted_std=0.5, terms={"gain": 1 / 7, "fades": 0.0}, alternatives=({"x": 1.0, "y": 2.0, "score": 0.2},),
+        settings={"agent": "NoveltyAgent", "time_budget": None},
+    )  # fmt: skip
+    (row,) = suggestion_table(suggestion, "proposed", time=5.0).to_pylist()
+    read = suggestion_of(row)
+    assert dataclasses.replace(read, counting=0.0) == dataclasses.replace(suggestion, counting=0.0)
+    assert np.isnan(read.counting)
+    np.testing.assert_allclose(read.predicted, predicted, rtol=5e-4)
+    (later,) = suggestion_table(suggestion, "measured", time=6.0, note="well").to_pylist()
+    assert (later["predicted"], later["settings"], later["note"]) == ("", "", "well")
+    with pytest.raises(CatalogError, match="before suggestions told how they were made"):
+        suggestion_of(later)
+    with pytest.raises(ValueError, match="not one of proposed"):
+        suggestion_table(suggestion, "lost", time=6.0)

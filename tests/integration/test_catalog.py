@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from ainerd_agent.agent.restart import restored
 from ainerd_agent.catalog import (
     DerivedWriter,
     ModelIdentity,
@@ -24,7 +26,8 @@ from ainerd_agent.catalog import (
     read_points,
     runs,
 )
-from ainerd_agent.catalog.schema import _FIT_COLUMNS, _POINT_COLUMNS
+from ainerd_agent.catalog.schema import _FIT_COLUMNS, _POINT_COLUMNS, ADDED_COLUMNS, SUGGESTIONS_SCHEMA
+from ainerd_agent.catalog.suggestions import life_of, read_suggestions
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
 
@@ -320,7 +323,7 @@ def test_suggestions(root: Any, writer: DerivedWriter) -> None:
     assert math.isnan(rows.novelty[0])
     assert rows.novelty[1] == 4.5
     assert rows.time[0] > 1.7e9
-    with pytest.raises(ValueError, match="proposed, measured, failed"):
+    with pytest.raises(ValueError, match="not one of proposed, approved"):
         writer.record_suggestion(suggestion, "forgotten")
 
 
@@ -508,3 +511,26 @@ def test_points_of_an_earlier_minor_version_are_read_and_go_on(
     both = read_points(root, MODEL.name)
     assert {"earlier", "later"} <= set(both.raw_uid)
     assert both.fit_tau[both.raw_uid == "earlier"].isna().all()
+
+
+def test_suggestions_of_an_earlier_minor_version_go_on_without_reasons(
+    root: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = dataclasses.replace(MODEL, name="early-1")
+    with monkeypatch.context() as before:
+        names = [each.name for each in SUGGESTIONS_SCHEMA if each.name not in ADDED_COLUMNS]
+        before.setattr(
+            "ainerd_agent.catalog.stores.SUGGESTIONS_SCHEMA", pa.schema([SUGGESTIONS_SCHEMA.field(n) for n in names])
+        )
+        DerivedWriter(root, model=model).record_suggestion(
+            Suggestion(id="0-1", position={"x": 1.0, "y": 1.0}, reason="early"), "proposed"
+        )
+    late = Suggestion(id="night-1", position={"x": 1.0, "y": 2.0}, reason="late", agent="night")
+    DerivedWriter(root, model=model).record_suggestion(late, "proposed")
+    rows = read_suggestions(root, model.name)
+    assert {"0-1", "night-1"} <= set(rows["suggestion_id"])
+    assert "settings" not in rows
+    with pytest.raises(CatalogError, match="before suggestions told how they were made"):
+        life_of(root, model.name, "night-1")
+    with pytest.raises(CatalogError, match="begun before they named their agents"):
+        restored(root, model.name, "night")

@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import pytest
+
+from ainerd_agent.catalog.suggestions import SuggestionEvent
+from ainerd_agent.cli.why import story
+from ainerd_agent.records import Suggestion
+
+SUGGESTION = Suggestion(
+    id="night-7",
+    position={"x": 1.25, "y": 0.5},
+    reason="1.4 mm from any spot",
+    expected_novelty=4.0,
+    uncertainty=1.0,
+    cost=6.2,
+    score=0.13,
+    inputs=("run/1", "run/2", "run/3"),
+    model="toy-1",
+    seed=3,
+    agent="night",
+    terms={
+        "gain": 0.81, "travel": 1.2, "counting": 5.0, "hole": 1.4, "most_expected": 4.5, "length": 2.0, "fades": 0.0,
+        "noise": 0.02,
+    },
+    alternatives=({"x": 3.0, "y": 1.0, "score": 0.117, "cost": 7.0, "expected_novelty": 3.1},),
+    settings={"goal": {"name": "coverage"}},
+)  # fmt: skip
+
+
+def event(name, *, novelty=float("nan"), note=""):
+    return SuggestionEvent(0.0, "night-7", name, {"x": 2.0, "y": 0.5}, "run", 4, novelty, note)
+
+
+def test_it_is_told_in_words():
+    told = "\n".join(
+        story(SUGGESTION, [event("proposed"), event("approved", note="Ann"), event("measured", novelty=4.2)])
+    )
+    for part in (
+        "go to (1.25, 0.50) mm",
+        "a gain of 0.81 for 6.2 s (1.2 s of travel, 5.0 s of counting) is 0.13 per second",
+        "things change over 2 mm and not with time; noise is 2.0%",
+        "4.0 ± 1.0 repeatabilities here, 4.5 at most",
+        "(3.00, 1.00) mm, 90% of the score",
+        "approved: Ann",
+        "measured as run/4, novelty 4.2: about as expected (+0.2 standard deviations)",
+    ):
+        assert part in told
+
+
+@pytest.mark.parametrize(("novelty", "said"), [(6.0, "newer than expected"), (2.0, "less new than expected")])
+def test_it_is_judged(novelty, said):
+    assert said in "\n".join(story(SUGGESTION, [event("measured", novelty=novelty)]))
+
+
+def test_the_start_has_no_terms_and_what_waits_says_so():
+    start = replace(SUGGESTION, terms={}, alternatives=(), inputs=(), expected_novelty=float("nan"))
+    told = "\n".join(story(start, [event("proposed")]))
+    assert "No measurement decided about it: 0 were known." in told
+    assert "Nothing yet: it waits." in told
+
+
+def test_edits_and_failures_are_told():
+    told = "\n".join(story(SUGGESTION, [event("edited", note="Bo"), event("failed", note="no beam")]))
+    assert "edited to (2.00, 0.50) mm: Bo" in told
+    assert "failed: no beam" in told
