@@ -3,11 +3,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ainerd_agent.agent import BeamtimeCost, Limits, NoSuggestionError, NoveltyAgent, Rectangle
+from ainerd_agent.agent import (
+    Alike,
+    BeamtimeCost,
+    Boundary,
+    Coverage,
+    Limits,
+    NoSuggestionError,
+    Novelty,
+    NoveltyAgent,
+    Rectangle,
+)
 from ainerd_agent.records import Analysis, Origin, ShearStress
 
 LIMITS = {"x": (0.0, 4.0), "y": (-1.0, 1.0)}
 COST = BeamtimeCost(speed=10.0, counting=1.0)
+GOALS = [Coverage(), Novelty(), Alike((0.0,) * 8), Boundary((0.0,) * 8, (1.0,) * 8)]
 
 
 def analysed(latents, seq_num=1):
@@ -47,14 +58,14 @@ def long_run():
     return run(NoveltyAgent(LIMITS, COST, goal="novelty", n_start=6, exclusion=0.3, seed=1), two_phases, 20)
 
 
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=12)
 @given(
     low=st.floats(-100, 100), extent=st.floats(0.1, 50), seed=st.integers(0, 1000), n_start=st.integers(1, 6),
-    scale=st.floats(0, 1e3),
+    scale=st.floats(0, 1e3), goal=st.sampled_from(GOALS),
 )  # fmt: skip
-def test_no_suggestion_leaves_the_limits(low, extent, seed, n_start, scale):
+def test_no_suggestion_leaves_the_limits(low, extent, seed, n_start, scale, goal):
     limits = {"x": (low, low + extent), "y": (low, low + extent / 2)}
-    agent = NoveltyAgent(limits, COST, n_start=n_start, exclusion=extent / 100, seed=seed)
+    agent = NoveltyAgent(limits, COST, goal=goal, n_start=n_start, exclusion=extent / 100, seed=seed)
 
     def landscape(x, y, number):
         return analysed(scale * np.random.default_rng([seed, number]).normal(size=(2, 8)), number)
