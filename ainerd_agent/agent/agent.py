@@ -306,9 +306,13 @@ class NoveltyAgent:
             self._take_back(each)
         ordered = []
         for number in order:
-            there = np.array([[fresh[number].position["x"], fresh[number].position["y"]]])
-            here = self._exposed[-1] if self._exposed else None
-            ordered.append(replace(fresh[number], cost=float(self._cost(here, there)[0])))
+            each = fresh[number]
+            there = np.array([[each.position["x"], each.position["y"]]])
+            cost = float(self._cost(self._exposed[-1] if self._exposed else None, there)[0])
+            if each.terms:
+                terms = {**each.terms, "travel": cost - self._cost.counting}
+                each = replace(each, terms=terms, score=each.terms["gain"] / cost)
+            ordered.append(replace(each, cost=cost))
             self._count(ordered[-1])
         return [*left_over, *ordered]
 

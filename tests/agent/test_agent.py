@@ -265,6 +265,14 @@ def test_reasons_are_told():
     assert apart.min() > 0.5
 
 
+def test_reasons_of_a_batch_are_those_of_its_order():
+    agent = NoveltyAgent(LIMITS, COST, n_start=4, exclusion=0.2, seed=2)
+    run(agent, two_phases, 6)
+    for each in agent.suggest_batch(3):
+        assert each.terms["gain"] / each.cost == pytest.approx(each.score)
+        assert each.terms["travel"] + each.terms["counting"] == pytest.approx(each.cost)
+
+
 def test_what_is_predicted_is_what_is_there():
     agent = NoveltyAgent(LIMITS, COST, n_start=20, seed=2)
     last = run(agent, two_phases, 22)[-1]
