@@ -21,6 +21,7 @@ from ainerd_agent.cli.explain import explain
 from ainerd_agent.cli.export import export
 from ainerd_agent.cli.figures import figures
 from ainerd_agent.cli.find import find
+from ainerd_agent.cli.follow import follow
 from ainerd_agent.cli.ingest import ingest
 from ainerd_agent.cli.relate import relate
 from ainerd_agent.cli.reprocess import reprocess
@@ -51,6 +52,7 @@ for command in (
     clusters,
     figures,
     explain,
+    follow,
     check,
     analyze,
     reprocess,

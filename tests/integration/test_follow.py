@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -9,9 +11,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from ainerd_agent.catalog import DerivedWriter, TiledServer, connect
+from ainerd_agent.cli.app import app
 from tests.integration.catalog_servers import redis, tiled
 from tests.integration.derived_runs import MODEL, N_BINS, write_run
 
@@ -112,3 +117,21 @@ def test_nothing_is_missed_while_the_server_is_away(
         root.context.http_client.close()
         reader.context.http_client.close()
     assert caplog.text.count("Waiting for it") == 1
+
+
+def test_by_the_command_line(uri: str, root: Any, request: pytest.FixtureRequest) -> None:
+    write_run(DerivedWriter(root, model=MODEL), "told", [{"x": 1.5, "novelty": 2.5}, {"clusters": (0, 0, 2)}])
+    n = len(root["ainerd"][MODEL.name].points(columns=["seq_num"]).drop_duplicates(["raw_uid", "seq_num"]))
+
+    def said(*options: str) -> str:
+        arguments = ["follow", "--catalog", uri, "--model", MODEL.name, "--beginning", *options]
+        return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+
+    text = said("--measurements", str(n))
+    assert text.count("\n") == n
+    assert "told/1  (1.50, 0.00) mm  2 of cluster 1, 1 of cluster 3; novelty up to 2.5" in text
+    rows = pd.read_csv(io.StringIO(said("--measurements", str(n), "--format", "csv")))
+    assert len(rows) == N_BINS * n
+    assert rows.loc[rows["raw_uid"] == "told", "cluster"].tolist() == [1, 1, 3, 0, 0, 2]
+    lines = said("--measurements", "1", "--format", "json").splitlines()
+    assert [json.loads(line)["bin"] for line in lines] == [1, 2, 3]
