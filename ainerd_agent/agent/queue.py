@@ -19,6 +19,7 @@ import pandas as pd
 from ainerd_agent.agent.agent import NoSuggestionError, NoveltyAgent
 from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.restart import stored_analysis
+from ainerd_agent.catalog.client import address_of, server_errors
 from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS
 from ainerd_agent.catalog.suggestions import (
     DECISIONS,
@@ -308,7 +309,8 @@ class QueueRunner:
     def _measured_by_hand(self, waited: _Open) -> None:
         from tiled.queries import Key
 
-        found = list(self._root["raw"].search(Key(f"start.{SUGGESTION_KEY}") == waited.suggestion.id))
+        with server_errors(address_of(self._root)):
+            found = list(self._root["raw"].search(Key(f"start.{SUGGESTION_KEY}") == waited.suggestion.id))
         if found:
             waited.raw_uid, waited.since = str(found[-1]), time.monotonic()
 

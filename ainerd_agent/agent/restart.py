@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ainerd_agent.agent.agent import NoveltyAgent
-from ainerd_agent.catalog import read_points
+from ainerd_agent.catalog import ServerUnreachableError, read_points
 from ainerd_agent.catalog.client import latent_columns
 from ainerd_agent.catalog.schema import suggestion_of
 from ainerd_agent.catalog.suggestions import SuggestionEvent, events_of, read_suggestions
@@ -71,9 +71,17 @@ def restored(root: Any, model: str, name: str) -> NoveltyAgent:
 
 
 def stored_analysis(root: Any, model: str, raw_uid: str, seq_num: int) -> Analysis | None:
-    """What the catalog holds of a measurement, None where it is not there (yet)."""
+    """What the catalog holds of a measurement, None where it is not there (yet).
+
+    Raises
+    ------
+    ServerUnreachableError
+        Nobody can tell now.
+    """
     try:
         points = read_points(root, model, raw_uid)
+    except ServerUnreachableError:
+        raise
     except CatalogError:
         return None
     rows = points[points["seq_num"] == seq_num]

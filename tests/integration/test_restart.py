@@ -8,8 +8,8 @@ import pytest
 
 from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent
 from ainerd_agent.agent.approval import edit, reject
-from ainerd_agent.agent.restart import restored
-from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect
+from ainerd_agent.agent.restart import restored, stored_analysis
+from ainerd_agent.catalog import DerivedWriter, ModelIdentity, ServerUnreachableError, TiledServer, connect
 from ainerd_agent.catalog.suggestions import life_of, read_suggestions
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Run
@@ -127,3 +127,17 @@ def test_lacking_results_are_said(root):
     session.writer.record_suggestion(suggestion, "measured", raw_uid="gone", seq_num=1, novelty=1.0)
     with pytest.raises(CatalogError, match="lacks the points of measurement 1 of run gone"):
         restored(root, "toy-1", "night")
+
+
+def test_a_server_that_is_away_is_no_missing_result(tmp_path):
+    with TiledServer(tmp_path) as server:
+        root = connect(server.uri, create=True)
+        session = Session(root)
+        agent = new_agent(name="night")
+        session.measure(agent, session.propose(agent))
+        assert stored_analysis(root, "toy-1", "run-1", 1).cluster.tolist() == [1, 1, 3]
+        assert stored_analysis(root, "toy-1", "run-1", 2) is None
+        assert stored_analysis(root, "toy-1", "run-2", 1) is None
+    with pytest.raises(ServerUnreachableError):
+        stored_analysis(root, "toy-1", "run-1", 1)
+    root.context.http_client.close()
