@@ -207,7 +207,9 @@ def runs(root: Any, model: str | None = None, **conditions: Any) -> pd.DataFrame
 
     given = Conditions.of(conditions)
     with server_errors(address_of(root)):
-        table = pd.DataFrame([run.metadata_copy()[0] for run in _analyses(root, model, given.runs())])
+        names = [model] if model is not None else model_names(root)
+        found = [narrowed(model_of(root, name), given.runs()) for name in names]
+        table = pd.DataFrame([metadata for each in found for metadata in metadata_of(each)])
     return table.sort_values("time", ignore_index=True) if len(table) else table
 
 
@@ -315,6 +317,31 @@ def read_maps(run: Any, key: str, measurement: int | None = None, bin: int | Non
     second = slice(0, n_bins) if bin is None else bin - 1
     read: NDArray[np.float32] = run[key].read((first, second))
     return read
+
+
+def metadata_of(container: Any, n: int | None = None) -> Iterator[dict[str, Any]]:
+    """Metadata of what a container or a search holds, in its order; of the first `n`.
+
+    Tiled's client asks for the structures as well, for which the server counts what is in each of them: four times the
+    time of this.
+    """
+    from urllib.parse import parse_qs, urlparse
+
+    from tiled.client.utils import MSGPACK_MIME_TYPE, handle_error, retry_context
+
+    page = 100 if n is None else min(n, 100)
+    url, left = f"{container.item['links']['search']}?page[offset]=0&page[limit]={page}", n
+    asked = {"fields": "metadata", **container._queries_as_params, **container._sorting_params}
+    while url is not None and left != 0:
+        for attempt in retry_context():
+            with attempt:
+                params = {**parse_qs(urlparse(url).query), **asked}
+                answer = container.context.http_client.get(url, headers={"Accept": MSGPACK_MIME_TYPE}, params=params)
+                content = handle_error(answer).json()
+        for item in content["data"][:left]:
+            yield item["attributes"]["metadata"]
+            left = None if left is None else left - 1
+        url = content["links"]["next"]
 
 
 def _analyses(root: Any, model: str | None, queries: Sequence[Any]) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from ainerd_agent.catalog.client import (
     address_of,
     child,
     latent_columns,
+    metadata_of,
     points_of,
     read_maps,
     server_errors,
@@ -63,8 +64,8 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         with server_errors(address_of(self)):
             found = narrowed(self, Conditions().runs())
             # SQLite sorts numbers as text; of times that is the same until 2286.
-            chosen = found.values() if latest is None else found.sort(("time", -1)).values()[:latest]
-            table = pd.DataFrame([run.metadata_copy()[0] for run in chosen])
+            chosen = found if latest is None else found.sort(("time", -1))
+            table = pd.DataFrame(list(metadata_of(chosen, latest)))
         return table.sort_values("time", ignore_index=True) if len(table) else table
 
     def points(self, columns: Sequence[str] | None = None, **conditions: Any) -> pd.DataFrame:
