@@ -30,6 +30,9 @@ _AHEAD = 4
 
 _CONNECT_SECONDS = 3.0
 
+_PAGE = 100
+"""Items that a server is asked for at once."""
+
 
 LONGEST_PAUSE = 300.0
 """Seconds: a server that asks for more peace than that is asked again all the same."""
@@ -329,7 +332,7 @@ def metadata_of(container: Any, n: int | None = None) -> Iterator[dict[str, Any]
 
     from tiled.client.utils import MSGPACK_MIME_TYPE, handle_error, retry_context
 
-    page = 100 if n is None else min(n, 100)
+    page = _PAGE if n is None else min(n, _PAGE)
     url, left = f"{container.item['links']['search']}?page[offset]=0&page[limit]={page}", n
     asked = {"fields": "metadata", **container._queries_as_params, **container._sorting_params}
     while url is not None and left != 0:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -150,6 +151,16 @@ def test_selections_follow_each_other(model: Any) -> None:
     assert list(model.to_frame(latest=2).raw_uid) == ["mixed", "unknown"]
     assert list(model.to_frame().raw_uid) == ["slow", "mixed", "unknown"]
     assert len(model.find(sample="none").to_frame()) == 0
+
+
+def test_tables_of_runs_are_read_page_by_page(root: Any, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = model.to_frame()
+    assert len(whole) == 3
+    monkeypatch.setattr("ainerd_agent.catalog.client._PAGE", 2)
+    pd.testing.assert_frame_equal(model.to_frame(), whole)
+    pd.testing.assert_frame_equal(runs(root, MODEL.name), whole)
+    assert list(model.to_frame(latest=2).raw_uid) == list(whole.raw_uid[-2:])
+    assert dict(whole.iloc[0]["derived_from"]) == model[whole.iloc[0]["raw_uid"]].metadata_copy()[0]["derived_from"]
 
 
 def test_most_novel_points(model: Any) -> None:
