@@ -42,7 +42,11 @@ def restored(root: Any, model: str, name: str) -> NoveltyAgent:
     proposed = [suggestion_of(row) for row in rows[rows["event"] == "proposed"].to_dict("records")]
     if not proposed:
         raise CatalogError(f"The catalog has requests to agent {name}, but nothing that it proposed.")
-    agent = NoveltyAgent.from_settings(proposed[0].settings)
+    try:
+        agent = NoveltyAgent.from_settings(proposed[0].settings)
+    except ValueError as error:
+        kind = proposed[0].settings.get("agent", "agent of an unknown kind")
+        raise CatalogError(f"{name} is a {kind}, which cannot be made again from the catalog ({error}).") from error
     known = {each.id: each for each in proposed}
     open_ones: dict[str, Suggestion] = {}
     points: dict[str, pd.DataFrame] = {}

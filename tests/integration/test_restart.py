@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent
+from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, SpotAgent
 from ainerd_agent.agent.approval import edit, reject
 from ainerd_agent.agent.restart import restored, stored_analysis
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, ServerUnreachableError, TiledServer, connect
@@ -127,6 +127,15 @@ def test_lacking_results_are_said(root):
     session.writer.record_suggestion(suggestion, "measured", raw_uid="gone", seq_num=1, novelty=1.0)
     with pytest.raises(CatalogError, match="lacks the points of measurement 1 of run gone"):
         restored(root, "toy-1", "night")
+
+
+def test_agents_of_another_kind_are_refused(root):
+    session = Session(root)
+    spot = SpotAgent(Limits({"x": (0.0, 4.0), "y": (0.0, 4.0)}), (1.0, 2.0), counting=1.0, name="spot", model="toy-1")
+    session.measure(spot, session.propose(spot))
+    assert read_suggestions(root, "toy-1", agent="spot")["event"].tolist() == ["proposed", "measured"]
+    with pytest.raises(CatalogError, match="spot is a SpotAgent, which cannot be made again"):
+        restored(root, "toy-1", "spot")
 
 
 def test_a_server_that_is_away_is_no_missing_result(tmp_path):
