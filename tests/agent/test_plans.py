@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from bluesky.utils import FailedStatus, RunEngineInterrupted
 
-from ainerd_agent.agent import BeamtimeCost, LimitError, Limits, NoSuggestionError, NoveltyAgent
+from ainerd_agent.agent import (
+    BeamtimeCost,
+    LimitError,
+    Limits,
+    NoSuggestionError,
+    NoveltyAgent,
+    ShortFirst,
+    SpotAgent,
+)
 from ainerd_agent.agent.plans import in_thread, novelty_scan
 from ainerd_agent.records import Analysis, Origin, ShearStress, Suggestion
 
@@ -80,6 +88,21 @@ def test_it_waits_for_results_only_where_the_agent_needs_them(run_engine, docume
 
     run_engine(scan(beamline, agent, result_of, 4))
     assert len(documents.events()) == 4
+
+
+def test_one_spot_is_followed(run_engine, documents, beamline):
+    spot = SpotAgent(Limits({"x": (1.0, 1.4), "y": (1.0, 1.4)}), (1.2, 1.3), counting=0.2, shortest=0.1, longest=0.5)
+    run_engine(scan(beamline, spot, analysed, 3))
+    places = {(round(e["data"]["stage-x"], 6), round(e["data"]["stage-y"], 6)) for e in documents.events()}
+    assert places == {(1.2, 1.3)}
+    assert len(documents.events()) == 3
+
+
+def test_other_exposures_need_a_run_of_their_own(run_engine, documents, beamline, agent):
+    brief = ShortFirst(agent, short=0.1, long=0.3)
+    with pytest.raises(ValueError, match="measure it in a run of its own"):
+        run_engine(scan(beamline, brief, analysed, 3))
+    assert documents.events() == []
 
 
 def test_a_failed_measurement_does_not_stop_the_scan(run_engine, documents, beamline, agent):
