@@ -10,10 +10,12 @@ from uuid import uuid4
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.stats import qmc
 
 from ainerd_agent.agent.acquisition import BeamtimeCost, ExpectedNovelty, expected_novelty, tour
+from ainerd_agent.agent.archive import Archive
+from ainerd_agent.agent.candidates import Candidates
 from ainerd_agent.agent.goals import Goal, Outlook, as_settings, from_settings
+from ainerd_agent.agent.ledger import Ledger
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.surrogate import Surrogate
 from ainerd_agent.errors import AinerdError
@@ -22,15 +24,8 @@ from ainerd_agent.records import Analysis, FloatArray, Suggestion
 LOOKED_AT = 500
 """Candidates at most whose expected novelty says whether it is time to stop."""
 
-GRID = 71
-"""Candidates along each axis."""
-
 IN_A_ROW = 3
 """Suggestions without expected novelty before it is time to stop: one may be bad luck."""
-
-N_ALTERNATIVES = 3
-APART = 0.2
-"""Between alternatives that are told, in units of the sample's length: neighbours of the best are no alternatives."""
 
 
 class NoSuggestionError(AinerdError):
@@ -108,26 +103,12 @@ class NoveltyAgent:
         self._time_budget, self._dose_budget, self._stop_below = time_budget, dose_budget, stop_below
         self._model = model
         self._seed = seed
-        low, high = self.limits.low, self.limits.high
-        axes = [np.linspace(first, last, GRID) for first, last in zip(low, high, strict=True)]
-        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
-        self._candidates: FloatArray = grid[self.limits.allowed(grid)]
-        if not len(self._candidates):
-            raise ValueError(f"the forbidden regions leave no room within the limits: {self.limits.forbidden}")
-        self._start = self._filling(n_start)
-        self._exposed: list[FloatArray] = []  # measured or about to be
-        self._when: dict[str, float] = {}  # seconds, by suggestion
-        self._ids: list[str] = []  # of the exposed spots
+        self._candidates = Candidates(self.limits, n_start, seed)
+        self._ledger = Ledger(cost)
+        self._archive = Archive(self.limits.extent)
         self._left_over: list[Suggestion] = []
-        self._spent = 0.0
-        self._dose = 0.0
         self._expected: list[float] = []
         self._asked_to_stop = ""
-        self._places: list[FloatArray] = []
-        self._latents: list[FloatArray] = []
-        self._n_latents = 1
-        self._noise: list[float] = []
-        self._inputs: list[str] = []
         self._settings = {
             "agent": "NoveltyAgent",
             "limits": self.limits.as_settings(),
@@ -166,21 +147,21 @@ class NoveltyAgent:
     @property
     def n_start(self) -> int:
         """Positions of the space-filling start."""
-        return len(self._start)
+        return len(self._candidates.start)
 
     @property
     def needs_results(self) -> bool:
         """Whether the next suggestion depends on the measurements before it: not in the space-filling start."""
-        return len(self._exposed) >= len(self._start)
+        return len(self._ledger) >= self.n_start
 
     def should_stop(self) -> str:
         """Why it is time to stop, in words; empty where it is not."""
         if self._asked_to_stop:
             return self._asked_to_stop
-        if self._spent >= self._time_budget:
-            return f"the beamtime is spent: {self._spent:.0f} s of {self._time_budget:.0f} s"
-        if self._dose >= self._dose_budget:
-            return f"the dose is spent: {self._dose:.0f} s of exposure of {self._dose_budget:.0f} s"
+        if self._ledger.spent >= self._time_budget:
+            return f"the beamtime is spent: {self._ledger.spent:.0f} s of {self._time_budget:.0f} s"
+        if self._ledger.dose >= self._dose_budget:
+            return f"the dose is spent: {self._ledger.dose:.0f} s of exposure of {self._dose_budget:.0f} s"
         last = self._expected[-IN_A_ROW:]
         if len(last) == IN_A_ROW and max(last) < self._stop_below:
             return (
@@ -203,41 +184,40 @@ class NoveltyAgent:
         """
         if self._left_over:
             return self._left_over.pop(0)
-        number = len(self._exposed)
-        if number < len(self._start):
+        number = len(self._ledger)
+        if number < self.n_start:
             return self._suggestion(
-                self._start[number], reason=f"space-filling start, {number + 1} of {len(self._start)}"
+                self._candidates.start[number], reason=f"space-filling start, {number + 1} of {self.n_start}"
             )
-        free = self._free_candidates()
+        free = self._candidates.free(self._ledger.spots)
         if not len(free):
             raise NoSuggestionError(
                 f"every candidate is within {self.limits.exclusion:g} mm of an exposed spot, or forbidden: the sample "
                 "is used up; move to a fresh one or allow a smaller distance"
             )
-        cost = self._cost(self._exposed[-1], free)
-        if len(self._places) < 2:
+        cost = self._cost(self._ledger.here, free)
+        if len(self._archive) < 2:
             return self._far_away(free, cost)
-        surrogate = self._surrogate(self._places, self._latents)
+        surrogate = self._archive.surrogate()
         now = self._now()
         places = np.column_stack([free, np.full(len(free), now)])
-        when = [self._when.get(each, now) for each in self._ids]
         outlook = Outlook(
             places,
-            np.column_stack([np.array(self._exposed), when]),
+            self._ledger.exposed(now),
             self.limits.extent,
             surrogate,
             np.random.default_rng([self._seed, number]),
         )
         gain = self.goal.gain(outlook)
         score = gain / cost
-        told = self._best_apart(free, score)
+        told = self._candidates.best_apart(free, score)
         best = told[0]
         some = free[:: -(-len(free) // LOOKED_AT)]
         novelty = self._novelty(surrogate, np.concatenate([free[told], some]), number)
         most = float(novelty.mean.max())
         self._expected.append(most)
         prediction = surrogate.predict(places[[best]])
-        hole = float(KDTree(np.array(self._exposed)).query(free[best])[0])
+        hole = float(KDTree(self._ledger.spots).query(free[best])[0])
         return self._suggestion(
             free[best],
             reason=f"{hole:.1f} mm from any spot, novelty {novelty.mean[0]:.1f} ± {novelty.std[0]:.1f} expected",
@@ -245,7 +225,7 @@ class NoveltyAgent:
             uncertainty=float(novelty.std[0]),
             cost=float(cost[best]),
             score=float(score[best]),
-            predicted=self._maps_of(surrogate.imagine(places[best])),
+            predicted=self._archive.maps_of(surrogate.imagine(places[best])),
             predicted_std=float(np.sqrt(np.square(prediction.std).sum())),
             terms={
                 "gain": float(gain[best]),
@@ -281,8 +261,8 @@ class NoveltyAgent:
         """
         if n < 1:
             raise ValueError(f"a batch has at least one position, got {n}")
-        known, here = len(self._places), self._exposed[-1] if self._exposed else None
-        before = len(self._exposed)
+        known, here = len(self._archive), self._ledger.here
+        before = len(self._ledger)
         chosen: list[Suggestion] = []
         while len(chosen) < n:
             try:
@@ -293,32 +273,29 @@ class NoveltyAgent:
                 break
             if known >= 2:
                 position = chosen[-1].position
-                place = np.array([position["x"], position["y"], self._now()])
-                surrogate = self._surrogate(self._places, self._latents)
-                self._latents.append(surrogate.imagine(place))
-                self._places.append(place)
-        del self._places[known:], self._latents[known:]
-        left_over = chosen[: len(chosen) - (len(self._exposed) - before)]
-        fresh = chosen[len(left_over) :]
-        order = tour(here, np.array(self._exposed[before:]), self._cost) if fresh else []
+                self._archive.imagine(np.array([position["x"], position["y"], self._now()]))
+        self._archive.forget(known)
+        n_fresh = len(self._ledger) - before
+        left_over, fresh = chosen[: len(chosen) - n_fresh], chosen[len(chosen) - n_fresh :]
+        order = tour(here, self._ledger.spots[before:], self._cost)
         # Exposed and paid for in that order.
         for each in reversed(fresh):
-            self._take_back(each)
-        ordered = []
-        for number in order:
-            each = fresh[number]
-            there = np.array([[each.position["x"], each.position["y"]]])
-            cost = float(self._cost(self._exposed[-1] if self._exposed else None, there)[0])
-            if each.terms:
-                terms = {**each.terms, "travel": cost - self._cost.counting}
-                each = replace(each, terms=terms, score=each.terms["gain"] / cost)
-            ordered.append(replace(each, cost=cost))
-            self._count(ordered[-1])
-        return [*left_over, *ordered]
+            self._ledger.take_back(each)
+        return [*left_over, *(self._in_turn(fresh[number]) for number in order)]
+
+    def _in_turn(self, suggestion: Suggestion) -> Suggestion:
+        """Count a suggestion as the next one, with what it costs then."""
+        cost = self._ledger.cost_of(np.array([suggestion.position["x"], suggestion.position["y"]]))
+        suggestion = replace(suggestion, cost=cost)
+        if suggestion.terms:
+            terms = {**suggestion.terms, "travel": cost - self._cost.counting}
+            suggestion = replace(suggestion, terms=terms, score=terms["gain"] / cost)
+        self._ledger.count(suggestion)
+        return suggestion
 
     def recall(self, suggestion: Suggestion) -> None:
         """Take note of a suggestion that this agent made in another process: its spot counts as exposed."""
-        self._count(suggestion)
+        self._ledger.count(suggestion)
         if "most_expected" in suggestion.terms:
             self._expected.append(float(suggestion.terms["most_expected"]))
 
@@ -328,8 +305,7 @@ class NoveltyAgent:
 
     def withdraw(self, suggestion: Suggestion) -> None:
         """Take note that a suggestion was rejected: nothing was spent, and the spot is not suggested again."""
-        self._spent -= suggestion.cost
-        self._dose -= self._counting(suggestion)
+        self._ledger.refund(suggestion)
 
     def edit(self, suggestion: Suggestion, x: float, y: float) -> Suggestion:
         """Take note that somebody wants to measure elsewhere (mm) instead; gives the suggestion for there.
@@ -340,8 +316,7 @@ class NoveltyAgent:
             That is outside of the limits or forbidden. Nothing has changed then.
         """
         self.limits.check(x, y)
-        place = self._ids.index(suggestion.id)
-        self._exposed[place] = np.array([x, y])
+        self._ledger.move(suggestion.id, x, y)
         return replace(suggestion, position={"x": float(x), "y": float(y)})
 
     def expose(
@@ -370,11 +345,13 @@ class NoveltyAgent:
         """
         self.limits.check(x, y)
         there = np.array([x, y], dtype=np.float64)
-        cost = None
-        if not math.isnan(counting):
-            here = self._exposed[-1] if self._exposed else None
-            cost = float(self._cost(here, there[None])[0]) - self._cost.counting + counting
-        return self._suggestion(there, reason=reason, suggestion_id=suggestion_id, cost=cost, counting=counting)
+        return self._suggestion(
+            there,
+            reason=reason,
+            suggestion_id=suggestion_id,
+            cost=self._ledger.cost_of(there, counting),
+            counting=counting,
+        )
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
         """Learn what became of a suggestion.
@@ -393,32 +370,9 @@ class NoveltyAgent:
         """
         if analysis is None or not np.isfinite(analysis.latents).all():
             return float("nan")
-        latents = analysis.latents.astype(np.float64)
-        # Over the root of the bins, so that a distance between measurements is a typical distance between maps.
-        vector = latents.ravel() / np.sqrt(len(latents))
-        if self._latents and len(vector) != len(self._latents[0]):
-            raise ValueError(
-                f"measurement {analysis.origin.raw_uid}/{analysis.origin.seq_num} has {len(latents)} bins, those "
-                "before it have others: one agent learns from measurements of the same bins"
-            )
-        nearest = min((float(np.linalg.norm(vector - seen)) for seen in self._latents), default=float("nan"))
-        self._places.append(
-            np.array([suggestion.position["x"], suggestion.position["y"], analysis.origin.start], dtype=np.float64)
-        )
-        self._latents.append(vector)
-        self._n_latents = latents.shape[1]
-        self._when[suggestion.id] = float(analysis.origin.start)
-        half = len(latents) // 2
-        if (
-            half and len(latents) % 2 == 0
-        ):  # Friedel pairs see the same dynamics: half of their squared distance is noise
-            self._noise.append(float(np.median(np.square(latents[:half] - latents[half:]).sum(axis=1)) / 2))
-        self._inputs.append(f"{analysis.origin.raw_uid}/{analysis.origin.seq_num}")
+        nearest = self._archive.add(suggestion.position, analysis)
+        self._ledger.measured(suggestion.id, float(analysis.origin.start))
         return nearest / self._repeatability
-
-    def _surrogate(self, places: list[FloatArray], latents: list[FloatArray]) -> Surrogate:
-        noise = float(np.median(self._noise)) if self._noise else np.inf
-        return Surrogate(self.limits.extent, self._n_latents).fit(np.array(places), np.array(latents), noise=noise)
 
     def _novelty(self, surrogate: Surrogate, free: FloatArray, number: int) -> ExpectedNovelty:
         """Expected novelty of candidates (n, 2), in units of the repeatability."""
@@ -429,46 +383,17 @@ class NoveltyAgent:
 
     def _now(self) -> float:
         """When the next measurement will be: a little after the last one."""
-        return float(max(place[2] for place in self._places) + self._cost.counting)
-
-    def _filling(self, n: int) -> FloatArray:
-        """A Sobol sequence; where something is forbidden, the first of it that are allowed, then any candidates."""
-        low, high = self.limits.low, self.limits.high
-        points = qmc.scale(qmc.Sobol(2, rng=self._seed).random(_power_of_two(n)), low, high)[:n]
-        if not self.limits.forbidden:
-            return np.asarray(points)
-        more = qmc.scale(qmc.Sobol(2, rng=self._seed).random(_power_of_two(16 * n)), low, high)
-        others = np.random.default_rng(self._seed).permutation(self._candidates)
-        every = np.concatenate([points, more[len(points) :], others])
-        return np.asarray(every[self.limits.allowed(every)][:n])
-
-    def _free_candidates(self) -> FloatArray:
-        return np.asarray(self._candidates[self.limits.allowed(self._candidates, np.array(self._exposed))])
+        return self._archive.latest + self._cost.counting
 
     def _far_away(self, free: FloatArray, cost: FloatArray) -> Suggestion:
         """The most distant candidate, as long as too little succeeded to learn from."""
-        distance = np.linalg.norm(free[:, None] - np.array(self._exposed)[None], axis=-1).min(axis=1)
+        distance = KDTree(self._ledger.spots).query(free)[0]
         best = int(distance.argmax())
         return self._suggestion(
             free[best],
             reason=f"too few measurements to learn from yet: {distance[best]:.1f} mm from any exposed spot",
             cost=float(cost[best]),
         )
-
-    def _best_apart(self, free: FloatArray, score: FloatArray) -> list[int]:
-        """The best candidate, and the best ones that are not its neighbours or one another's."""
-        left = score.copy()
-        found: list[int] = []
-        while len(found) <= N_ALTERNATIVES and np.isfinite(left).any():
-            found.append(int(np.nanargmax(left)))
-            near = np.linalg.norm(free - free[found[-1]], axis=1) < APART * self.limits.extent
-            left[near] = -np.inf
-        return found
-
-    def _maps_of(self, vector: FloatArray) -> Any:
-        """Latents per bin, as the encoder gives them, of a measurement's vector."""
-        latents = vector.reshape(-1, self._n_latents)
-        return (latents * np.sqrt(len(latents))).astype(np.float32)
 
     def _suggestion(
         self,
@@ -479,38 +404,20 @@ class NoveltyAgent:
         suggestion_id: str = "",
         **more: Any,
     ) -> Suggestion:
-        here = self._exposed[-1] if self._exposed else None
         suggestion = Suggestion(
-            id=suggestion_id or f"{self.name}-{len(self._exposed) + 1}",
+            id=suggestion_id or f"{self.name}-{len(self._ledger) + 1}",
             position={"x": float(position[0]), "y": float(position[1])},
             reason=reason,
-            cost=float(self._cost(here, position[None])[0]) if cost is None else cost,
-            inputs=tuple(self._inputs),
+            cost=self._ledger.cost_of(position) if cost is None else cost,
+            inputs=tuple(self._archive.inputs),
             model=self._model,
             seed=self._seed,
             agent=self.name,
             settings=self._settings,
             **more,
         )
-        self._count(suggestion)
+        self._ledger.count(suggestion)
         return suggestion
-
-    def _counting(self, suggestion: Suggestion) -> float:
-        return self._cost.counting if math.isnan(suggestion.counting) else suggestion.counting
-
-    def _count(self, suggestion: Suggestion) -> None:
-        """Its spot is exposed and paid for from now on."""
-        self._exposed.append(np.array([suggestion.position["x"], suggestion.position["y"]]))
-        self._ids.append(suggestion.id)
-        self._spent += suggestion.cost
-        self._dose += self._counting(suggestion)
-
-    def _take_back(self, suggestion: Suggestion) -> None:
-        """Undo `_count` of the last one."""
-        self._exposed.pop()
-        self._ids.pop()
-        self._spent -= suggestion.cost
-        self._dose -= self._counting(suggestion)
 
 
 def _infinite(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -520,8 +427,3 @@ def _infinite(given: Mapping[str, Any]) -> dict[str, Any]:
 def _finite(value: float) -> float | None:
     """JSON knows no infinity."""
     return float(value) if math.isfinite(value) else None
-
-
-def _power_of_two(count: int) -> int:
-    """The least power of two that is not below `count`: Sobol points are balanced in such numbers only."""
-    return 1 << max(0, count - 1).bit_length()

@@ -1,0 +1,91 @@
+"""What an agent has seen: one vector of latents for each measurement, with its place and time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.agent.surrogate import Surrogate
+from ainerd_agent.records import Analysis, FloatArray
+
+
+class Archive:
+    """Measurements, in the order in which they were told.
+
+    Parameters
+    ----------
+    extent : float
+        Length of the sample, mm.
+
+    Attributes
+    ----------
+    inputs : list of str
+        Which measurements, as "uid/seq_num".
+    """
+
+    def __init__(self, extent: float) -> None:
+        self._extent = extent
+        self._places: list[FloatArray] = []
+        self._vectors: list[FloatArray] = []
+        self._noise: list[float] = []
+        self._n_latents = 1
+        self.inputs: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def latest(self) -> float:
+        """When the last measurement was, in seconds."""
+        return float(max(place[2] for place in self._places))
+
+    def add(self, position: Mapping[str, float], analysis: Analysis) -> float:
+        """Add a measurement at a position (mm); gives its distance from the nearest one before, NaN for the first.
+
+        Raises
+        ------
+        ValueError
+            It has other bins than those before it.
+        """
+        latents = analysis.latents.astype(np.float64)
+        origin = analysis.origin
+        # Over the root of the bins, so that a distance between measurements is a typical distance between maps.
+        vector = latents.ravel() / np.sqrt(len(latents))
+        if self._vectors and len(vector) != len(self._vectors[0]):
+            raise ValueError(
+                f"measurement {origin.raw_uid}/{origin.seq_num} has {len(latents)} bins, those "
+                "before it have others: one agent learns from measurements of the same bins"
+            )
+        nearest = min((float(np.linalg.norm(vector - seen)) for seen in self._vectors), default=float("nan"))
+        self._places.append(np.array([position["x"], position["y"], origin.start], dtype=np.float64))
+        self._vectors.append(vector)
+        self._n_latents = latents.shape[1]
+        half = len(latents) // 2
+        if half and len(latents) % 2 == 0:
+            # Friedel pairs see the same dynamics: half of their squared distance is noise.
+            self._noise.append(float(np.median(np.square(latents[:half] - latents[half:]).sum(axis=1)) / 2))
+        self.inputs.append(f"{origin.raw_uid}/{origin.seq_num}")
+        return nearest
+
+    def imagine(self, place: FloatArray) -> None:
+        """Add what is predicted at a place and time (3,), as if it had been measured; `forget` takes it away."""
+        self._vectors.append(self.surrogate().imagine(place))
+        self._places.append(place)
+
+    def forget(self, known: int) -> None:
+        """Take away all but the first `known`."""
+        del self._places[known:], self._vectors[known:]
+
+    def surrogate(self) -> Surrogate:
+        """What was learnt from all of them."""
+        noise = float(np.median(self._noise)) if self._noise else np.inf
+        return Surrogate(self._extent, self._n_latents).fit(
+            np.array(self._places), np.array(self._vectors), noise=noise
+        )
+
+    def maps_of(self, vector: FloatArray) -> NDArray[np.float32]:
+        """Latents per bin, as the encoder gives them, of a measurement's vector."""
+        latents = vector.reshape(-1, self._n_latents)
+        return np.asarray(latents * np.sqrt(len(latents)), dtype=np.float32)

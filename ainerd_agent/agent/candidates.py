@@ -1,0 +1,72 @@
+"""Positions that may be suggested: a space-filling start, and a grid of candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import qmc
+
+from ainerd_agent.agent.limits import Limits
+from ainerd_agent.records import FloatArray
+
+GRID = 71
+"""Candidates along each axis."""
+
+N_ALTERNATIVES = 3
+APART = 0.2
+"""Between alternatives that are told, in units of the sample's length: neighbours of the best are no alternatives."""
+
+
+class Candidates:
+    """A grid over the limits, and the design to begin with.
+
+    Parameters
+    ----------
+    limits : Limits
+    n_start : int
+        Positions of the start.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        Everything is forbidden.
+    """
+
+    def __init__(self, limits: Limits, n_start: int, seed: int) -> None:
+        self._limits = limits
+        axes = [np.linspace(first, last, GRID) for first, last in zip(limits.low, limits.high, strict=True)]
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+        self._grid: FloatArray = grid[limits.allowed(grid)]
+        if not len(self._grid):
+            raise ValueError(f"the forbidden regions leave no room within the limits: {limits.forbidden}")
+        self.start = self._filling(n_start, seed)
+
+    def free(self, exposed: FloatArray) -> FloatArray:
+        """Those that may be suggested where the spots (m, 2) were exposed, shape (n, 2)."""
+        return np.asarray(self._grid[self._limits.allowed(self._grid, exposed)])
+
+    def best_apart(self, positions: FloatArray, score: FloatArray) -> list[int]:
+        """The best of some positions, and the best ones that are not its neighbours or one another's."""
+        left = score.copy()
+        found: list[int] = []
+        while len(found) <= N_ALTERNATIVES and np.isfinite(left).any():
+            found.append(int(np.nanargmax(left)))
+            near = np.linalg.norm(positions - positions[found[-1]], axis=1) < APART * self._limits.extent
+            left[near] = -np.inf
+        return found
+
+    def _filling(self, n: int, seed: int) -> FloatArray:
+        """A Sobol sequence; where something is forbidden, the first of it that are allowed, then any candidates."""
+        low, high = self._limits.low, self._limits.high
+        points = qmc.scale(qmc.Sobol(2, rng=seed).random(_power_of_two(n)), low, high)[:n]
+        if not self._limits.forbidden:
+            return np.asarray(points)
+        more = qmc.scale(qmc.Sobol(2, rng=seed).random(_power_of_two(16 * n)), low, high)
+        others = np.random.default_rng(seed).permutation(self._grid)
+        every = np.concatenate([points, more[len(points) :], others])
+        return np.asarray(every[self._limits.allowed(every)][:n])
+
+
+def _power_of_two(count: int) -> int:
+    """The least power of two that is not below `count`: Sobol points are balanced in such numbers only."""
+    return 1 << max(0, count - 1).bit_length()
