@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ainerd_agent.errors import MapError, ModelError
+from ainerd_agent.errors import MapError
 from ainerd_agent.latent.clusters import Latents, check_latents
 from ainerd_agent.latent.neighbours import NeighbourIndex
+from ainerd_agent.latent.stored import reading
 from ainerd_agent.records import FloatArray
 
 COLUMN = "column."
@@ -185,27 +185,13 @@ class Atlas:
         ModelError
             A file that is missing, damaged, or no atlas.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                atlas = cls(float(file["assumed"]))
-                names = [name for name in file.files if name.startswith(COLUMN)]
-                atlas.append(file["latents"], {name.removeprefix(COLUMN): file[name] for name in names})
-                if len(apart := file["partner_distances"]):
-                    atlas._partner_distances = [apart]
-                return atlas
-        except FileNotFoundError as error:
-            raise ModelError(f"there is no atlas at {path}") from error
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            EOFError,
-            zipfile.BadZipFile,
-            MapError,
-        ) as error:
-            raise ModelError(f"{path} is not a readable atlas: {error}") from error
+        with reading(path, "atlas") as file:
+            atlas = cls(float(file["assumed"]))
+            names = [name for name in file.files if name.startswith(COLUMN)]
+            atlas.append(file["latents"], {name.removeprefix(COLUMN): file[name] for name in names})
+            if len(apart := file["partner_distances"]):
+                atlas._partner_distances = [apart]
+        return atlas
 
     def _checked(
         self, latents: ArrayLike, columns: Mapping[str, ArrayLike] | None

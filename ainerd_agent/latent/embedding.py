@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ainerd_agent.errors import MapError, ModelError
+from ainerd_agent.errors import MapError
 from ainerd_agent.latent.clusters import Latents, check_latents
 from ainerd_agent.latent.neighbours import NeighbourIndex
+from ainerd_agent.latent.stored import reading
 from ainerd_agent.records import FloatArray
 
 MIN_POINTS = 12
@@ -89,13 +89,8 @@ class Embedding:
         ModelError
             A file that is missing, damaged, or no embedding.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(file["latents"], file["points"])
-        except FileNotFoundError as error:
-            raise ModelError(f"there is no embedding at {path}") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, MapError) as error:
-            raise ModelError(f"{path} is not a readable embedding: {error}") from error
+        with reading(path, "embedding") as file:
+            return cls(file["latents"], file["points"])
 
     def place(self, latents: ArrayLike) -> FloatArray:
         """Where new latents lie among the fitted ones, which do not move.
