@@ -1,7 +1,8 @@
 """Where to measure next: limits, surrogate, acquisition, agent, plans."""
 
 from ainerd_agent.agent.acquisition import BeamtimeCost
-from ainerd_agent.agent.agent import NoSuggestionError, NoveltyAgent
+from ainerd_agent.agent.agent import NoveltyAgent
+from ainerd_agent.agent.candidates import NoSuggestionError
 from ainerd_agent.agent.goals import Alike, Boundary, Coverage, Novelty
 from ainerd_agent.agent.limits import Disc, LimitError, Limits, Rectangle
 from ainerd_agent.agent.short_first import ShortFirst

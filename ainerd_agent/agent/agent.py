@@ -13,23 +13,16 @@ from scipy.spatial import KDTree
 
 from ainerd_agent.agent.acquisition import BeamtimeCost, ExpectedNovelty, expected_novelty, tour
 from ainerd_agent.agent.archive import Archive
-from ainerd_agent.agent.candidates import Candidates
+from ainerd_agent.agent.candidates import Candidates, NoSuggestionError
 from ainerd_agent.agent.goals import Goal, Outlook, as_settings, from_settings
 from ainerd_agent.agent.ledger import Ledger
 from ainerd_agent.agent.limits import Limits
+from ainerd_agent.agent.stopping import Stopping
 from ainerd_agent.agent.surrogate import Surrogate
-from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
 
 LOOKED_AT = 500
 """Candidates at most whose expected novelty says whether it is time to stop."""
-
-IN_A_ROW = 3
-"""Suggestions without expected novelty before it is time to stop: one may be bad luck."""
-
-
-class NoSuggestionError(AinerdError):
-    """Every candidate was measured, is forbidden, or is too close to an exposed spot."""
 
 
 class NoveltyAgent:
@@ -92,23 +85,17 @@ class NoveltyAgent:
         self.limits = limits if isinstance(limits, Limits) else Limits(limits, exclusion=exclusion)
         if n_start < 1:
             raise ValueError(f"the space-filling start needs at least one position, got {n_start}")
-        if not (time_budget > 0 and dose_budget > 0):
-            raise ValueError(
-                f"budgets are seconds, more than 0; got {time_budget} of beamtime and {dose_budget} of dose"
-            )
         self.goal = from_settings(goal) if isinstance(goal, str) else goal
         self.name = name or f"agent-{uuid4().hex[:8]}"
         self._cost = cost
         self._repeatability = repeatability
-        self._time_budget, self._dose_budget, self._stop_below = time_budget, dose_budget, stop_below
+        self._stopping = Stopping(time_budget, dose_budget, stop_below)
         self._model = model
         self._seed = seed
         self._candidates = Candidates(self.limits, n_start, seed)
         self._ledger = Ledger(cost)
         self._archive = Archive(self.limits.extent)
         self._left_over: list[Suggestion] = []
-        self._expected: list[float] = []
-        self._asked_to_stop = ""
         self._settings = {
             "agent": "NoveltyAgent",
             "limits": self.limits.as_settings(),
@@ -116,9 +103,7 @@ class NoveltyAgent:
             "goal": as_settings(self.goal),
             "n_start": n_start,
             "repeatability": float(repeatability),
-            "time_budget": _finite(time_budget),
-            "dose_budget": _finite(dose_budget),
-            "stop_below": float(stop_below),
+            **self._stopping.as_settings(),
             "model": model,
             "seed": seed,
             "name": self.name,
@@ -133,13 +118,16 @@ class NoveltyAgent:
         ValueError
             These are not the settings of such an agent.
         """
-        given: dict[str, Any] = {key: value for key, value in settings.items() if key != "agent"}
+        # JSON knows no infinity: None stands for no budget.
+        given: dict[str, Any] = {
+            key: math.inf if value is None else value for key, value in settings.items() if key != "agent"
+        }
         try:
             return cls(
                 Limits.from_settings(given.pop("limits")),
                 BeamtimeCost(**given.pop("cost")),
                 goal=from_settings(given.pop("goal")),
-                **_infinite(given),
+                **given,
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"these are not the settings of a NoveltyAgent: {error}") from error
@@ -156,23 +144,11 @@ class NoveltyAgent:
 
     def should_stop(self) -> str:
         """Why it is time to stop, in words; empty where it is not."""
-        if self._asked_to_stop:
-            return self._asked_to_stop
-        if self._ledger.spent >= self._time_budget:
-            return f"the beamtime is spent: {self._ledger.spent:.0f} s of {self._time_budget:.0f} s"
-        if self._ledger.dose >= self._dose_budget:
-            return f"the dose is spent: {self._ledger.dose:.0f} s of exposure of {self._dose_budget:.0f} s"
-        last = self._expected[-IN_A_ROW:]
-        if len(last) == IN_A_ROW and max(last) < self._stop_below:
-            return (
-                f"nothing new is expected: {max(last):.1f} repeatabilities at most in the last {IN_A_ROW} suggestions, "
-                f"{self._stop_below:g} is the limit"
-            )
-        return ""
+        return self._stopping.reason(self._ledger)
 
     def stop(self, reason: str = "somebody asked to stop") -> None:
         """Ask to stop before the next suggestion; from any thread."""
-        self._asked_to_stop = reason
+        self._stopping.ask(reason)
 
     def suggest(self) -> Suggestion:
         """The next position, which counts as exposed from now on.
@@ -190,11 +166,6 @@ class NoveltyAgent:
                 self._candidates.start[number], reason=f"space-filling start, {number + 1} of {self.n_start}"
             )
         free = self._candidates.free(self._ledger.spots)
-        if not len(free):
-            raise NoSuggestionError(
-                f"every candidate is within {self.limits.exclusion:g} mm of an exposed spot, or forbidden: the sample "
-                "is used up; move to a fresh one or allow a smaller distance"
-            )
         cost = self._cost(self._ledger.here, free)
         if len(self._archive) < 2:
             return self._far_away(free, cost)
@@ -215,7 +186,7 @@ class NoveltyAgent:
         some = free[:: -(-len(free) // LOOKED_AT)]
         novelty = self._novelty(surrogate, np.concatenate([free[told], some]), number)
         most = float(novelty.mean.max())
-        self._expected.append(most)
+        self._stopping.expect(most)
         prediction = surrogate.predict(places[[best]])
         hole = float(KDTree(self._ledger.spots).query(free[best])[0])
         return self._suggestion(
@@ -297,7 +268,7 @@ class NoveltyAgent:
         """Take note of a suggestion that this agent made in another process: its spot counts as exposed."""
         self._ledger.count(suggestion)
         if "most_expected" in suggestion.terms:
-            self._expected.append(float(suggestion.terms["most_expected"]))
+            self._stopping.expect(float(suggestion.terms["most_expected"]))
 
     def repeat(self, suggestion: Suggestion) -> None:
         """Suggest once more, before anything else, what nothing came of: its process ended first."""
@@ -418,12 +389,3 @@ class NoveltyAgent:
         )
         self._ledger.count(suggestion)
         return suggestion
-
-
-def _infinite(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: math.inf if value is None else value for key, value in given.items()}
-
-
-def _finite(value: float) -> float | None:
-    """JSON knows no infinity."""
-    return float(value) if math.isfinite(value) else None

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from ainerd_agent.agent.limits import Limits
+from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import FloatArray
 
 GRID = 71
@@ -14,6 +15,10 @@ GRID = 71
 N_ALTERNATIVES = 3
 APART = 0.2
 """Between alternatives that are told, in units of the sample's length: neighbours of the best are no alternatives."""
+
+
+class NoSuggestionError(AinerdError):
+    """Every candidate was measured, is forbidden, or is too close to an exposed spot."""
 
 
 class Candidates:
@@ -42,8 +47,20 @@ class Candidates:
         self.start = self._filling(n_start, seed)
 
     def free(self, exposed: FloatArray) -> FloatArray:
-        """Those that may be suggested where the spots (m, 2) were exposed, shape (n, 2)."""
-        return np.asarray(self._grid[self._limits.allowed(self._grid, exposed)])
+        """Those that may be suggested where the spots (m, 2) were exposed, shape (n, 2).
+
+        Raises
+        ------
+        NoSuggestionError
+            There are none.
+        """
+        free = self._grid[self._limits.allowed(self._grid, exposed)]
+        if not len(free):
+            raise NoSuggestionError(
+                f"every candidate is within {self._limits.exclusion:g} mm of an exposed spot, or forbidden: the sample "
+                "is used up; move to a fresh one or allow a smaller distance"
+            )
+        return np.asarray(free)
 
     def best_apart(self, positions: FloatArray, score: FloatArray) -> list[int]:
         """The best of some positions, and the best ones that are not its neighbours or one another's."""

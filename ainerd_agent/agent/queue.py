@@ -7,17 +7,17 @@ So any process may do it, no decision is lost where the agent is away, and all o
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 import pandas as pd
 
-from ainerd_agent.agent.agent import NoSuggestionError, NoveltyAgent
+from ainerd_agent.agent.agent import NoveltyAgent
+from ainerd_agent.agent.candidates import NoSuggestionError
 from ainerd_agent.agent.limits import LimitError
+from ainerd_agent.agent.queue_server import SUGGESTION_KEY, Manager, QueueError, QueueServer
 from ainerd_agent.agent.restart import stored_analysis
 from ainerd_agent.catalog.client import address_of, server_errors
 from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS
@@ -38,37 +38,6 @@ Mode = Literal["suggest", "ask", "automatic"]
 
 COLUMNS = ("time", "suggestion_id", "event", "x", "y", "raw_uid", "seq_num", "novelty", "agent", "note")
 """Of the table of suggestions: all but the reasons, which are long."""
-
-SUGGESTION_KEY = "agent_suggestion"
-"""In the start document of a run: which suggestion it measures."""
-
-
-class QueueError(AinerdError):
-    """The queue server refuses an item."""
-
-
-class Manager(Protocol):
-    """What is needed of a queue server: `bluesky_queueserver_api.zmq.REManagerAPI`, or that of `.http`."""
-
-    def item_add(self, item: Any) -> Mapping[str, Any]:
-        """Put an item at the end of the queue."""
-        ...
-
-    def queue_get(self) -> Mapping[str, Any]:
-        """The items that wait, and the one that runs."""
-        ...
-
-    def history_get(self) -> Mapping[str, Any]:
-        """The items that are done."""
-        ...
-
-    def status(self) -> Mapping[str, Any]:
-        """What the manager does."""
-        ...
-
-    def queue_start(self) -> Mapping[str, Any]:
-        """Run the queue."""
-        ...
 
 
 class Record(Protocol):
@@ -153,8 +122,8 @@ class QueueRunner:
         self.agent = agent
         self.mode: Mode = mode
         self.paused = False
-        self._root, self._manager, self._record, self._model = root, manager, record, model
-        self._plan, self._arguments = plan, dict(arguments or {})
+        self._root, self._record, self._model = root, record, model
+        self._server = None if manager is None else QueueServer(manager, plan, arguments or {})
         self._patience = patience
         self._say = say
         self._open: _Open | None = None
@@ -253,51 +222,31 @@ class QueueRunner:
             self._queue(waited)
 
     def _queue(self, waited: _Open) -> None:
-        from bluesky_queueserver_api import BPlan
-
-        manager = self._needed_manager()
+        server = self._needed_server()
         suggestion = waited.suggestion
         # An answer that was lost, or a process that ended: then it is there already.
-        item = self._find(suggestion.id)
+        item = server.find(suggestion.id)
         if item is None:
-            about = {"agent": self.agent.name, SUGGESTION_KEY: suggestion.id}
             self.agent.limits.check(suggestion.position["x"], suggestion.position["y"])
-            counting = {} if math.isnan(suggestion.counting) else {"counting": suggestion.counting}
-            plan = BPlan(self._plan, md=about, **suggestion.position, **counting, **self._arguments)
-            plan.meta = {**about, "reason": suggestion.reason}
-            with _answers():
-                item = manager.item_add(plan)["item"]
+            item = server.add(suggestion)
             self._say(f"{suggestion.id}: in the queue")
         waited.item = str(item["item_uid"])
         self._record(suggestion, "queued", note=waited.item)
-        self._start_queue(manager)
+        self._start_queue()
 
-    def _start_queue(self, manager: Manager) -> None:
-        """Run the queue where it stands still and holds nothing but our item."""
-        with _answers():
-            status = manager.status()
-            if not status["worker_environment_exists"]:
-                self._once("The queue server has no environment open: the item waits until somebody opens it.")
-            elif status["manager_state"] == "idle" and status["items_in_queue"] == 1:
-                manager.queue_start()
-
-    def _find(self, suggestion_id: str) -> Mapping[str, Any] | None:
-        """The item of a suggestion: running, waiting, or done (then it has a "result")."""
-        manager = self._needed_manager()
-        with _answers():
-            queue = manager.queue_get()
-            items = [queue.get("running_item") or {}, *queue["items"], *reversed(manager.history_get()["items"])]
-        return next((each for each in items if (each.get("meta") or {}).get(SUGGESTION_KEY) == suggestion_id), None)
+    def _start_queue(self) -> None:
+        if not self._needed_server().start():
+            self._once("The queue server has no environment open: the item waits until somebody opens it.")
 
     def _follow(self, waited: _Open) -> None:
         """Look what became of an item of the queue."""
-        item = self._find(waited.suggestion.id)
+        item = self._needed_server().find(waited.suggestion.id)
         if item is None:
             self._record(waited.suggestion, "rejected", note="the item was removed from the queue")
             self._withdraw(waited, "was removed from the queue")
             return
         if not (result := item.get("result")):
-            self._start_queue(self._needed_manager())
+            self._start_queue()
             return
         uids = list(result.get("run_uids") or ())
         if result["exit_status"] != "completed" or not uids:
@@ -365,7 +314,7 @@ class QueueRunner:
                 case "stop":
                     self.agent.stop(f"somebody asked to stop{because}")
                 case "suggest" | "ask" | "automatic" as mode:
-                    if self._manager is None and mode != "suggest":
+                    if self._server is None and mode != "suggest":
                         self._say(f"there is no queue server for the mode {mode}")
                     else:
                         self.mode = mode
@@ -379,28 +328,15 @@ class QueueRunner:
         except UnknownAgentError:
             return pd.DataFrame({name: [] for name in COLUMNS})
 
-    def _needed_manager(self) -> Manager:
-        if self._manager is None:
+    def _needed_server(self) -> QueueServer:
+        if self._server is None:
             raise QueueError("There is no queue server.")
-        return self._manager
+        return self._server
 
     def _once(self, message: str) -> None:
         if message not in self._told:
             self._told.add(message)
             self._say(message)
-
-
-@contextmanager
-def _answers() -> Iterator[None]:
-    """What the queue server says when it refuses, as our error; that it is away, as TimeoutError."""
-    from bluesky_queueserver_api import comm_base
-
-    try:
-        yield
-    except (comm_base.RequestFailedError, comm_base.RequestParameterError, comm_base.HTTPClientError) as error:
-        raise QueueError(f"The queue server refuses: {' '.join(str(error).split()).rstrip('.')}.") from error
-    except (comm_base.RequestTimeoutError, comm_base.HTTPRequestError, comm_base.HTTPServerError) as error:
-        raise TimeoutError(f"The queue server does not answer ({type(error).__name__}).") from error
 
 
 def _short(result: Mapping[str, Any]) -> str:

@@ -1,0 +1,109 @@
+"""A queue server, asked for what suggestions need of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from ainerd_agent.errors import AinerdError
+from ainerd_agent.records import Suggestion
+
+SUGGESTION_KEY = "agent_suggestion"
+"""In the start document of a run: which suggestion it measures."""
+
+
+class QueueError(AinerdError):
+    """The queue server refuses an item."""
+
+
+class Manager(Protocol):
+    """What is needed of a queue server: `bluesky_queueserver_api.zmq.REManagerAPI`, or that of `.http`."""
+
+    def item_add(self, item: Any) -> Mapping[str, Any]:
+        """Put an item at the end of the queue."""
+        ...
+
+    def queue_get(self) -> Mapping[str, Any]:
+        """The items that wait, and the one that runs."""
+        ...
+
+    def history_get(self) -> Mapping[str, Any]:
+        """The items that are done."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """What the manager does."""
+        ...
+
+    def queue_start(self) -> Mapping[str, Any]:
+        """Run the queue."""
+        ...
+
+
+class QueueServer:
+    """A queue server, in which the item of a suggestion is known by its metadata.
+
+    Parameters
+    ----------
+    manager : Manager
+    plan : str
+        Name of the plan that measures a suggestion.
+    arguments : mapping
+        Further keyword arguments of the plan.
+    """
+
+    def __init__(self, manager: Manager, plan: str, arguments: Mapping[str, Any]) -> None:
+        self._manager = manager
+        self._plan, self._arguments = plan, dict(arguments)
+
+    def add(self, suggestion: Suggestion) -> Mapping[str, Any]:
+        """Put a suggestion at the end of the queue; gives its item.
+
+        Raises
+        ------
+        QueueError
+            The server refuses it.
+        TimeoutError
+            It does not answer.
+        """
+        from bluesky_queueserver_api import BPlan
+
+        about = {"agent": suggestion.agent, SUGGESTION_KEY: suggestion.id}
+        counting = {} if math.isnan(suggestion.counting) else {"counting": suggestion.counting}
+        plan = BPlan(self._plan, md=about, **suggestion.position, **counting, **self._arguments)
+        plan.meta = {**about, "reason": suggestion.reason}
+        with _answers():
+            item: Mapping[str, Any] = self._manager.item_add(plan)["item"]
+        return item
+
+    def find(self, suggestion_id: str) -> Mapping[str, Any] | None:
+        """The item of a suggestion: running, waiting, or done (then it has a "result"). As `add`."""
+        with _answers():
+            queue, history = self._manager.queue_get(), self._manager.history_get()
+        items = [queue.get("running_item") or {}, *queue["items"], *reversed(history["items"])]
+        return next((each for each in items if (each.get("meta") or {}).get(SUGGESTION_KEY) == suggestion_id), None)
+
+    def start(self) -> bool:
+        """Run the queue where it stands still and holds one item; False where no environment is open. As `add`."""
+        with _answers():
+            status = self._manager.status()
+            if not status["worker_environment_exists"]:
+                return False
+            if status["manager_state"] == "idle" and status["items_in_queue"] == 1:
+                self._manager.queue_start()
+        return True
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    """What the queue server says when it refuses, as our error; that it is away, as TimeoutError."""
+    from bluesky_queueserver_api import comm_base
+
+    try:
+        yield
+    except (comm_base.RequestFailedError, comm_base.RequestParameterError, comm_base.HTTPClientError) as error:
+        raise QueueError(f"The queue server refuses: {' '.join(str(error).split()).rstrip('.')}.") from error
+    except (comm_base.RequestTimeoutError, comm_base.HTTPRequestError, comm_base.HTTPServerError) as error:
+        raise TimeoutError(f"The queue server does not answer ({type(error).__name__}).") from error
