@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from ainerd_agent.agent import BeamtimeCost
+from ainerd_agent.agent.ledger import Ledger
+from ainerd_agent.records import Suggestion
+
+
+def suggestion(name, x, cost=2.0, **more):
+    return Suggestion(id=name, position={"x": x, "y": 0.0}, reason="", cost=cost, **more)
+
+
+@pytest.fixture
+def ledger():
+    return Ledger(BeamtimeCost(speed=2.0, counting=1.0))
+
+
+def test_what_is_suggested_is_paid_for(ledger):
+    assert ledger.here is None
+    assert ledger.spots.shape == (0, 2)
+    ledger.count(suggestion("a", 0.0))
+    ledger.count(suggestion("b", 4.0, cost=3.0, counting=0.25))
+    assert (len(ledger), ledger.spent, ledger.dose) == (2, 5.0, 1.25)
+    assert ledger.here.tolist() == [4.0, 0.0]
+    assert ledger.cost_of(np.array([0.0, 0.0])) == 3.0
+    assert ledger.cost_of(np.array([0.0, 0.0]), counting=5.0) == 7.0
+
+
+def test_what_was_not_measured_is_paid_back(ledger):
+    first, second = suggestion("a", 0.0), suggestion("b", 1.0)
+    ledger.count(first)
+    ledger.count(second)
+    ledger.refund(first)
+    assert (len(ledger), ledger.spent, ledger.dose) == (2, 2.0, 1.0)
+    ledger.take_back(second)
+    assert (len(ledger), ledger.spent, ledger.dose) == (1, 0.0, 0.0)
+
+
+def test_spots_have_the_time_of_their_measurement(ledger):
+    ledger.count(suggestion("a", 0.0))
+    ledger.count(suggestion("b", 1.0))
+    ledger.move("a", 3.0, 2.0)
+    ledger.measured("a", 7.0)
+    assert ledger.exposed(now=9.0).tolist() == [[3.0, 2.0, 7.0], [1.0, 0.0, 9.0]]
