@@ -79,8 +79,17 @@ def _sample(
     axes.scatter(*chosen, s=130, marker="*", color=CHOSEN, label="suggested", zorder=4, clip_on=False)
     best = scores[0] if scores else np.nan
     for (x, y), score in zip(alternatives, scores[1:], strict=False):
+        # Towards the middle, where neither the legend nor the numbers of the axes are.
+        right, upper = x > np.mean(limits[0]), y > np.mean(limits[1])
         axes.annotate(
-            f"{score / best:.0%}", (x, y), xytext=(6, 4), textcoords="offset points", fontsize=SMALL, color=INK
+            f"{score / best:.0%}",
+            (x, y),
+            xytext=(-6 if right else 6, -4 if upper else 4),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            va="top" if upper else "bottom",
+            fontsize=SMALL,
+            color=INK,
         )
     dress(axes, "x (mm)", "y (mm)")
     axes.set_xlim(limits[0])
