@@ -1,9 +1,9 @@
 """Bluesky event documents to analysed measurements."""
 
-from callbacks.analysis import AnalysisCallback, Outcome
-from callbacks.assemble import Assembler, Failure, RunEnd
-from callbacks.background import InBackground
-from callbacks.live import LiveAnalysis, detector_bins, live_analysis
+from ainerd_agent.callbacks.analysis import AnalysisCallback, Outcome
+from ainerd_agent.callbacks.assemble import Assembler, Failure, RunEnd
+from ainerd_agent.callbacks.background import InBackground
+from ainerd_agent.callbacks.live import LiveAnalysis, detector_bins, live_analysis
 
 __all__ = [
     "AnalysisCallback",

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from ainerd_agent.callbacks.ahead import Ahead
+from ainerd_agent.callbacks.assemble import Assembler, Failure, RunEnd
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.latent.analyst import Analyst
 from ainerd_agent.records import Analysis, Fingerprints, Measurement, Run
 from ainerd_agent.rheology import stress_during
 from ainerd_agent.scattering.fingerprint import LIVE, TwoTimeOptions, fingerprint
 from ainerd_agent.scattering.partition import Partition
-from callbacks.ahead import Ahead
-from callbacks.assemble import Assembler, Failure, RunEnd
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class AnalysisCallback:
     """Computes C2 maps and latents of each event, joins the shear stress, and writes to the catalog.
 
     A measurement that cannot be analysed becomes a `Failure`, which is written too; the next one is not affected. Run
-    it in the background (`callbacks.InBackground`): its work takes longer than a scan may wait.
+    it in the background (`ainerd_agent.callbacks.InBackground`): its work takes longer than a scan may wait.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class AnalysisCallback:
     options : TwoTimeOptions
         How C2 is computed.
     follow : bool
-        Correlate the next exposure while it goes on (see `callbacks.ahead`).
+        Correlate the next exposure while it goes on (see `ainerd_agent.callbacks.ahead`).
     skip : callable, optional
         Told run and number of each measurement; where it answers True, the measurement is passed over.
     on_outcome : callable, optional

@@ -73,7 +73,7 @@ class Assembler:
         What the detector writes beside its frames, and how long they are waited for.
     frames : callable, optional
         Finds the frames of an event elsewhere than in its file, by run, stream, key, number of the event in the array
-        (from 0), and number of frames (see `callbacks.replay.frames_in`).
+        (from 0), and number of frames (see `ainerd_agent.callbacks.replay.frames_in`).
     """
 
     def __init__(

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.callbacks.analysis import AnalysisCallback, Outcome
+from ainerd_agent.callbacks.assemble import Assembler, FramesElsewhere
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, check_model
 from ainerd_agent.errors import BinError
 from ainerd_agent.latent import Analyst, Encoder
@@ -24,8 +26,6 @@ from ainerd_agent.scattering.partition import Partition
 from ainerd_agent.scattering.sectors import azimuthal_bins
 from ainerd_agent.scattering.two_time import warm_up
 from ainerd_agent.settings import CorrelationSettings, GeometrySettings, Settings
-from callbacks.analysis import AnalysisCallback, Outcome
-from callbacks.assemble import Assembler, FramesElsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class LiveAnalysis:
     Attributes
     ----------
     callback : AnalysisCallback
-        To be subscribed through `callbacks.InBackground`.
+        To be subscribed through `ainerd_agent.callbacks.InBackground`.
     writer : SpooledWriter
         Also for the agent's suggestions.
     encoder : Encoder

@@ -17,8 +17,8 @@ from ainerd_agent.errors import CatalogError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ainerd_agent.callbacks.replay import Document
     from ainerd_agent.settings import Settings
-    from callbacks.replay import Document
 
 
 def analyze(
@@ -45,10 +45,10 @@ def analyze(
 
     What is in the catalog is not made again: after an interruption the same command goes on where it stopped.
     """
+    from ainerd_agent.callbacks import Failure, live_analysis
+    from ainerd_agent.callbacks.replay import documents_in, documents_of, frames_in, whole_runs
     from ainerd_agent.catalog.client import latent_columns
     from ainerd_agent.settings import Settings
-    from callbacks import Failure, live_analysis
-    from callbacks.replay import documents_in, documents_of, frames_in, whole_runs
 
     if frames not in ("files", "tiled"):
         raise CatalogError(f'--frames is "files" or "tiled", not {frames!r}')

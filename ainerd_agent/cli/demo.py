@@ -86,9 +86,9 @@ def demo(
 
 def _run(plan: SessionPlan, experiment: Experiment, uri: str, settings: Settings, console: Console) -> SessionResult:
     """Run the session under a progress display."""
+    from ainerd_agent.callbacks import Failure, Outcome
     from ainerd_agent.cli.session import Listeners, run_session
     from ainerd_agent.records import Suggestion
-    from callbacks import Failure, Outcome
 
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console

@@ -15,9 +15,9 @@ from ainerd_agent.records import Analysis, Suggestion
 from ainerd_agent.settings import Settings
 
 if TYPE_CHECKING:
+    from ainerd_agent.callbacks import Outcome
     from ainerd_agent.instrument.beamline import Beamline
     from ainerd_agent.instrument.experiment import Experiment
-    from callbacks import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -121,9 +121,9 @@ def run_session(
 
     from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
     from ainerd_agent.agent.plans import novelty_scan
+    from ainerd_agent.callbacks import Failure, InBackground, detector_bins, live_analysis
     from ainerd_agent.catalog import connect
     from ainerd_agent.instrument.detector import TIMESTAMPS
-    from callbacks import Failure, InBackground, detector_bins, live_analysis
 
     # Bins that do not fit the detector are refused here, before anything moves.
     geometry = experiment.camera.geometry

@@ -6,12 +6,12 @@ import h5py
 import numpy as np
 import pytest
 
+from ainerd_agent.callbacks.ahead import Ahead
 from ainerd_agent.instrument.detector import FRAMES, TIMESTAMPS, Burst, FrameFile
 from ainerd_agent.records import Measurement, Origin
 from ainerd_agent.scattering import TwoTimeOptions, azimuthal_bins, fingerprint
 from ainerd_agent.scattering.geometry import Geometry
 from ainerd_agent.scattering.sources import Following, HDF5Frames
-from callbacks.ahead import Ahead
 
 SHAPE = (40, 48)
 N_FRAMES = 64

@@ -3,11 +3,11 @@ import threading
 import numpy as np
 import pytest
 
+from ainerd_agent.callbacks import AnalysisCallback, Assembler, Failure, InBackground
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.records import Analysis
 from ainerd_agent.scattering import azimuthal_bins
 from ainerd_agent.settings import DataKeys, FileSettings
-from callbacks import AnalysisCallback, Assembler, Failure, InBackground
 from tests.callbacks.conftest import measure
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from event_model import pack_event_page
 
+from ainerd_agent.callbacks import Assembler, Failure, RunEnd
 from ainerd_agent.records import Measurement, Run
 from ainerd_agent.settings import DataKeys
-from callbacks import Assembler, Failure, RunEnd
 from tests.callbacks.conftest import POSITIONS
 
 

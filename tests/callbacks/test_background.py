@@ -1,6 +1,6 @@
 import threading
 
-from callbacks import InBackground
+from ainerd_agent.callbacks import InBackground
 
 
 def test_documents_arrive_in_order_on_another_thread():

@@ -5,12 +5,12 @@ import pytest
 from pyFAI.detectors import Detector
 from pyFAI.geometry import Geometry as PyFAIGeometry
 
+from ainerd_agent.callbacks.live import describe_bins, detector_bins
 from ainerd_agent.errors import BinError
 from ainerd_agent.scattering.aps_map_writer import save_partition_map
 from ainerd_agent.scattering.geometry import Geometry
 from ainerd_agent.scattering.sectors import azimuthal_bins
 from ainerd_agent.settings import Settings
-from callbacks.live import describe_bins, detector_bins
 
 SHAPE = (160, 160)
 GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from ainerd_agent.callbacks import Assembler
+from ainerd_agent.callbacks.replay import documents_in, whole_runs
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Measurement
 from ainerd_agent.settings import DataKeys
-from callbacks import Assembler
-from callbacks.replay import documents_in, whole_runs
 
 START, STOP = ("start", {"uid": "u", "time": 1.0}), ("stop", {"uid": "s", "run_start": "u"})
 

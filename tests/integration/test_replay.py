@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from bluesky_tiled_plugins import TiledWriter
 
+from ainerd_agent.callbacks.replay import documents_of
 from ainerd_agent.catalog import TiledServer, connect, read_c2, read_points
 from ainerd_agent.catalog.check import check
 from ainerd_agent.cli.analyze import analyze
 from ainerd_agent.errors import CatalogError
-from callbacks.replay import documents_of
 from tests.callbacks.conftest import measure
 from tests.conftest import connected_beamline, new_run_engine, small_glass
 
