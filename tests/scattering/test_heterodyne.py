@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from speckle_movie import speckle_movie
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.instrument.dynamics import ageing_glass, equilibrium, flowing, heterodyne, intermittent
@@ -10,6 +9,7 @@ from ainerd_agent.scattering.exact_g2 import exact_g2
 from ainerd_agent.scattering.g2 import G2
 from ainerd_agent.scattering.heterodyne import fit_heterodyne
 from ainerd_agent.scattering.multi_tau import MultiTau
+from tests.scattering.speckle_movie import speckle_movie
 
 AZIMUTH = np.arange(6) * 60.0 + 15
 Q = np.full(6, 0.024)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from speckle_movie import speckle_movie
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.instrument.dynamics import equilibrium
 from ainerd_agent.scattering.g2 import G2
 from ainerd_agent.scattering.multi_tau import MultiTau
 from ainerd_agent.scattering.relaxation import fit_relaxation, relaxation_curve
+from tests.scattering.speckle_movie import speckle_movie
 
 LAGS = np.geomspace(0.01, 10, 50)
 

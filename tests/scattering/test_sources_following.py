@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from swmr_writer import SHAPE, frame
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import NumberedFrames
 from ainerd_agent.scattering.sources import Following, FrameTimeoutError, HDF5Frames
 from ainerd_agent.scattering.sources.superblock import superblock
+from tests.scattering.swmr_writer import SHAPE, frame
 
 PATIENCE = 20.0
 """Seconds after which a test that hangs is told to fail."""
