@@ -5,18 +5,14 @@
 `Run` and `Origin` say where data comes from; every later record carries them instead of reaching back.
 """
 
-from ainerd_agent.records.results import Analysis, Bins, Fingerprints, MapStack, Quality, Relaxations, Suggestion
-from ainerd_agent.records.sources import (
-    FloatArray,
-    FrameSource,
-    Measurement,
-    NumberedFrames,
-    Origin,
-    PhotonEvents,
-    RheometerSamples,
-    Run,
-    ShearStress,
-)
+from ainerd_agent.records.analysis import Analysis
+from ainerd_agent.records.arrays import FloatArray, MapStack
+from ainerd_agent.records.fingerprints import Bins, Fingerprints, Quality, Relaxations
+from ainerd_agent.records.frames import FrameSource, NumberedFrames, PhotonEvents
+from ainerd_agent.records.measurement import Measurement
+from ainerd_agent.records.rheometry import RheometerSamples, ShearStress
+from ainerd_agent.records.run import Origin, Run
+from ainerd_agent.records.suggestion import Suggestion
 
 __all__ = [
     "Analysis",

@@ -1,18 +1,14 @@
-"""What is found out: maps, what the latent model says of them, and where to measure next."""
+"""What is seen in the frames of one measurement, per bin."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.records.sources import FloatArray, Origin, ShearStress
-
-MapStack = NDArray[np.float32]
-"""C2 maps, shape (n_bins, size, size)."""
+from ainerd_agent.records.arrays import FloatArray, MapStack
+from ainerd_agent.records.run import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,97 +132,3 @@ class Fingerprints:
     g2: NDArray[np.float32]
     lags: FloatArray
     relaxations: Relaxations | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
-    """What the latent model says of one measurement, per bin.
-
-    Attributes
-    ----------
-    latents : ndarray of float32, shape (n_bins, 64)
-    cluster : ndarray of int, shape (n_bins,)
-        0 is the slowest.
-    centre_distance : ndarray, shape (n_bins,)
-        Euclidean distance to the cluster's centre.
-    novelty : ndarray, shape (n_bins,)
-        Distance to the nearest latent seen before, in units of the repeatability of a measurement; NaN for the first
-        measurement of a session, which has nothing to be compared with.
-    reconstruction_error : ndarray, shape (n_bins,)
-        Mean squared difference between the scaled map and its reconstruction.
-    unlike : ndarray of bool, shape (n_bins,), or None
-        Which maps are unlike those that the model was trained on: their other values cannot be trusted. None where the
-        model does not tell.
-    """
-
-    origin: Origin
-    latents: NDArray[np.float32]
-    cluster: NDArray[np.int64]
-    centre_distance: FloatArray
-    novelty: FloatArray
-    reconstruction_error: FloatArray
-    stress: ShearStress
-    unlike: NDArray[np.bool_] | None = None
-
-    @property
-    def dominant_cluster(self) -> int:
-        """The cluster that most bins belong to (the slower one of a tie)."""
-        return int(np.bincount(self.cluster).argmax())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suggestion:
-    """A position that the agent proposes, and why.
-
-    Attributes
-    ----------
-    position : mapping
-        By axis ("x", "y"), millimetres.
-    expected_novelty, uncertainty : float
-        Mean and standard deviation of the novelty that the surrogate predicts; NaN in the space-filling start.
-    cost : float
-        Seconds of travel, waiting and counting.
-    score : float
-        What was maximised.
-    reason : str
-        One sentence for people.
-    inputs : tuple of str
-        The measurements it was inferred from, as "uid/seq_num".
-    model, seed
-        The latent model, and the seed of this choice.
-    agent : str
-        Whose suggestion it is.
-    counting : float
-        Seconds of exposure; NaN where the plan's usual one is meant.
-    wait : float
-        Seconds to let pass before the exposure.
-    predicted : ndarray of float32, shape (n_bins, n_latents), or None
-        The latents that the surrogate expects there; None where nothing is known yet.
-    predicted_std : float
-        Standard deviation of a measurement's distance from `predicted`, as the surrogate expects it.
-    terms : mapping
-        What the score was made of: numbers by name.
-    alternatives : tuple of mapping
-        The best positions that were not taken: "x", "y", "score", "cost", and "expected_novelty" where it is known.
-    settings : mapping
-        How the agent was made, so that another process can make it again.
-    """
-
-    id: str
-    position: Mapping[str, float]
-    reason: str
-    expected_novelty: float = float("nan")
-    uncertainty: float = float("nan")
-    cost: float = 0.0
-    score: float = float("nan")
-    inputs: tuple[str, ...] = ()
-    model: str = ""
-    seed: int = 0
-    agent: str = ""
-    counting: float = float("nan")
-    wait: float = 0.0
-    predicted: NDArray[np.float32] | None = field(default=None, compare=False)
-    predicted_std: float = float("nan")
-    terms: Mapping[str, float] = field(default_factory=dict)
-    alternatives: tuple[Mapping[str, float], ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
