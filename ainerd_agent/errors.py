@@ -13,6 +13,22 @@ class FrameError(AinerdError):
     """Detector frames that cannot be read or trusted: missing, truncated, of the wrong shape, negative, saturated."""
 
 
+class FrameTimeoutError(FrameError):
+    """Frames stopped coming before the movie was complete. All that came has been given.
+
+    Attributes
+    ----------
+    received : int
+        Frames that came, with those that were dropped between them.
+    announced : int or None
+        Frames that were expected, None where nobody knew.
+    """
+
+    def __init__(self, message: str, received: int, announced: int | None) -> None:
+        super().__init__(message)
+        self.received, self.announced = received, announced
+
+
 class InstrumentError(AinerdError):
     """A device that is asked for what it cannot do: a position outside of its limits, a trigger before staging."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent import __version__
+from ainerd_agent._version import __version__
 from ainerd_agent.catalog.schema import RUN_STATUSES, ModelIdentity
 from ainerd_agent.records import Fingerprints, Run
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ainerd_agent import __version__
+from ainerd_agent._version import __version__
 
 _DECISIVE = ("numpy", "numba", "torch")
 """Packages on whose versions the last digits of results depend."""

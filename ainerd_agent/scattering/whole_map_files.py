@@ -84,7 +84,7 @@ def save_whole_maps(
 
 
 def _fill(file: Any, maps: Iterable[WholeMap], form: Form, frame_time: float | None, bins: Bins | None) -> None:
-    from ainerd_agent import __version__
+    from ainerd_agent._version import __version__
 
     root = file.create_group(ROOT)
     root.attrs.update({"software": "ainerd-agent", "version": __version__})

@@ -8,26 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from ainerd_agent.errors import FrameError
+from ainerd_agent.errors import FrameError, FrameTimeoutError
 from ainerd_agent.scattering.sources.files import NotThereError
 
 T = TypeVar("T")
-
-
-class FrameTimeoutError(FrameError):
-    """Frames stopped coming before the movie was complete. All that came has been given.
-
-    Attributes
-    ----------
-    received : int
-        Frames that came, with those that were dropped between them.
-    announced : int or None
-        Frames that were expected, None where nobody knew.
-    """
-
-    def __init__(self, message: str, received: int, announced: int | None) -> None:
-        super().__init__(message)
-        self.received, self.announced = received, announced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

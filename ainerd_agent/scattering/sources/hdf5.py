@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.errors import FrameError
+from ainerd_agent.errors import FrameError, FrameTimeoutError
 from ainerd_agent.records import FloatArray, NumberedFrames
 from ainerd_agent.scattering.sources.chunks import prepare
 from ainerd_agent.scattering.sources.files import OpenFiles
-from ainerd_agent.scattering.sources.following import Following, FrameTimeoutError, Watch
+from ainerd_agent.scattering.sources.following import Following, Watch
 from ainerd_agent.scattering.sources.read_ahead import Buffers, ReadAhead, n_threads
 from ainerd_agent.scattering.sources.stack import Stack
 from ainerd_agent.scattering.sources.stamps import Stamps
