@@ -34,10 +34,10 @@ from rich.console import Console
 from tables import Row, Table, write_figures
 
 from ainerd_agent.scattering import HDF5Events, HDF5Frames, RigakuEvents, TwoTimeStream
-from ainerd_agent.scattering.sources import write_events
-from ainerd_agent.scattering.sources._decompress import Workspace
-from ainerd_agent.scattering.sources.files import OpenFiles
-from ainerd_agent.scattering.sources.stack import Stack
+from ainerd_agent.scattering.frames._decompress import Workspace
+from ainerd_agent.scattering.frames.hdf5_events import write_events
+from ainerd_agent.scattering.frames.hdf5_links import OpenFiles
+from ainerd_agent.scattering.frames.hdf5_stack import Stack
 
 DATASET = "entry/data/data"
 MOVIE = "entry/data"

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Fingerprints, Measurement, NumberedFrames
-from ainerd_agent.scattering.sources import Following, HDF5Frames
+from ainerd_agent.scattering.frames.growing import Following
+from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from event_model import EventPage, unpack_event_page
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, Measurement, Origin, RheometerSamples, Run
-from ainerd_agent.scattering.sources import Following, HDF5Frames
+from ainerd_agent.scattering.frames.growing import Following
+from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
 from ainerd_agent.settings import DataKeys, FileSettings
 
 logger = logging.getLogger(__name__)

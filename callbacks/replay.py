@@ -10,7 +10,7 @@ from typing import Any
 
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import FrameSource
-from ainerd_agent.scattering.sources import TiledFrames
+from ainerd_agent.scattering.frames.tiled_frames import TiledFrames
 
 logger = logging.getLogger(__name__)
 

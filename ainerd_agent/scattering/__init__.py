@@ -6,6 +6,12 @@ from ainerd_agent.scattering.aps_map_writer import save_partition_map
 from ainerd_agent.scattering.aps_maps import read_partition_map
 from ainerd_agent.scattering.exact_g2 import exact_g2
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions, fingerprint
+from ainerd_agent.scattering.frames.aps_events import ImmEvents, RigakuEvents
+from ainerd_agent.scattering.frames.arrays import ArrayFrames
+from ainerd_agent.scattering.frames.growing import Following
+from ainerd_agent.scattering.frames.hdf5_events import HDF5Events
+from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
+from ainerd_agent.scattering.frames.tiled_frames import TiledFrames
 from ainerd_agent.scattering.g2 import G2, g2_of_maps
 from ainerd_agent.scattering.geometry import Geometry, PoniGeometry
 from ainerd_agent.scattering.heterodyne import fit_heterodyne
@@ -16,15 +22,6 @@ from ainerd_agent.scattering.partition import Partition
 from ainerd_agent.scattering.relaxation import fit_relaxation
 from ainerd_agent.scattering.resampling import resize_matrix
 from ainerd_agent.scattering.sectors import azimuthal_bins
-from ainerd_agent.scattering.sources import (
-    ArrayFrames,
-    Following,
-    HDF5Events,
-    HDF5Frames,
-    ImmEvents,
-    RigakuEvents,
-    TiledFrames,
-)
 from ainerd_agent.scattering.two_time import TwoTimeStream, two_time, warm_up
 from ainerd_agent.scattering.whole import whole_two_time
 from ainerd_agent.scattering.whole_map_files import read_whole_maps, save_whole_maps

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.errors import FrameTimeoutError
 from ainerd_agent.records import (
     Fingerprints,
     FloatArray,
@@ -23,7 +24,6 @@ from ainerd_agent.scattering.g2 import smoothing_of
 from ainerd_agent.scattering.map_relaxations import fit_maps
 from ainerd_agent.scattering.partition import Partition
 from ainerd_agent.scattering.quality import assess
-from ainerd_agent.scattering.sources import FrameTimeoutError
 from ainerd_agent.scattering.two_time import BadFrames, TwoTimeStream
 
 logger = logging.getLogger(__name__)

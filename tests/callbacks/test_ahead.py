@@ -10,8 +10,9 @@ from ainerd_agent.callbacks.ahead import Ahead
 from ainerd_agent.instrument.detector import FRAMES, TIMESTAMPS, Burst, FrameFile
 from ainerd_agent.records import Measurement, Origin
 from ainerd_agent.scattering import TwoTimeOptions, azimuthal_bins, fingerprint
+from ainerd_agent.scattering.frames.growing import Following
+from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
 from ainerd_agent.scattering.geometry import Geometry
-from ainerd_agent.scattering.sources import Following, HDF5Frames
 
 SHAPE = (40, 48)
 N_FRAMES = 64

@@ -21,7 +21,8 @@ from tiled.structures.data_source import Asset, DataSource, Management
 from ainerd_agent.catalog.server import TiledServer
 from ainerd_agent.errors import FrameError
 from ainerd_agent.scattering import TwoTimeStream, two_time
-from ainerd_agent.scattering.sources import TiledFrames, tiled_frames
+from ainerd_agent.scattering.frames import tiled_frames
+from ainerd_agent.scattering.frames.tiled_frames import TiledFrames
 
 SHAPE = (3, 20, 12, 15)
 """Events, frames, H, W."""

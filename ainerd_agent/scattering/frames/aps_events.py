@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import PhotonEvents
-from ainerd_agent.scattering.sources.event_blocks import BLOCK, Columns, event_blocks
+from ainerd_agent.scattering.frames.event_blocks import BLOCK, Columns, event_blocks
 
 WORD = 8
 """Bytes of a Rigaku event."""

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError, FrameTimeoutError
 from ainerd_agent.records import FloatArray, NumberedFrames
-from ainerd_agent.scattering.sources.chunks import prepare
-from ainerd_agent.scattering.sources.files import OpenFiles
-from ainerd_agent.scattering.sources.following import Following, Watch
-from ainerd_agent.scattering.sources.read_ahead import Buffers, ReadAhead, n_threads
-from ainerd_agent.scattering.sources.stack import Stack
-from ainerd_agent.scattering.sources.stamps import Stamps
+from ainerd_agent.scattering.frames.growing import Following, Watch
+from ainerd_agent.scattering.frames.hdf5_chunks import prepare
+from ainerd_agent.scattering.frames.hdf5_links import OpenFiles
+from ainerd_agent.scattering.frames.hdf5_stack import Stack
+from ainerd_agent.scattering.frames.read_ahead import Buffers, ReadAhead, n_threads
+from ainerd_agent.scattering.frames.stamps import Stamps
 
 BLOCK_BYTES = 12 << 20
 """Of a block: several of them, decompressed ahead, should still be in the cache when they are used."""

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.sources import HDF5Events, ImmEvents, RigakuEvents, event_blocks, write_events
+from ainerd_agent.scattering.frames import event_blocks
+from ainerd_agent.scattering.frames.aps_events import ImmEvents, RigakuEvents
+from ainerd_agent.scattering.frames.hdf5_events import HDF5Events, write_events
 
 SHAPE = (40, 6, 9)
 
@@ -81,7 +83,7 @@ def test_events_come_back_in_blocks_of_whole_frames(tmp_path, kind, seed, block,
     np.add.at(expected, columns[:2], columns[2])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(event_blocks, "BLOCK", block)
-        patch.setattr("ainerd_agent.scattering.sources.aps.BLOCK", block)
+        patch.setattr("ainerd_agent.scattering.frames.aps_events.BLOCK", block)
         np.testing.assert_array_equal(dense(source.blocks(), shape), expected)
 
 

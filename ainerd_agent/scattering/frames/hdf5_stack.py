@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.sources.chunks import FrameReader, frame_reader
-from ainerd_agent.scattering.sources.files import NotThereError, OpenFiles, beside
-from ainerd_agent.scattering.sources.superblock import superblock
+from ainerd_agent.scattering.frames.hdf5_chunks import FrameReader, frame_reader
+from ainerd_agent.scattering.frames.hdf5_links import NotThereError, OpenFiles, beside
+from ainerd_agent.scattering.frames.hdf5_superblock import superblock
 
 _NUMBERED = re.compile(r"data_\d+$")
 """How Eiger names its links to data files, and areaDetector's and Dectris' tools after it."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import FrameError
 
 if TYPE_CHECKING:
-    from ainerd_agent.scattering.sources._decompress import Workspace
+    from ainerd_agent.scattering.frames._decompress import Workspace
 
 DEFLATE, LZ4, BITSHUFFLE = 1, 32004, 32008
 """Numbers of HDF5 filters."""
@@ -32,7 +32,7 @@ GROUP = 64
 
 def prepare(*types: str) -> None:
     """Load, or compile, the decompression of frames of some types ("u2"...): now, not when the first frame is there."""
-    from ainerd_agent.scattering.sources._decompress import prepare as compile_for
+    from ainerd_agent.scattering.frames._decompress import prepare as compile_for
 
     for each in types:
         compile_for(each)
@@ -213,7 +213,7 @@ class ChunkReader:
     def _workspace(self) -> Workspace:
         """Memory of this thread."""
         if not hasattr(self._local, "space"):
-            from ainerd_agent.scattering.sources._decompress import Workspace
+            from ainerd_agent.scattering.frames._decompress import Workspace
 
             size = math.prod(self._chunk) * self._type.itemsize
             self._local.space = Workspace(size + size // 64 + 4096)  # what cannot be compressed grows a little

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.sources.read_ahead import ReadAhead
+from ainerd_agent.scattering.frames.read_ahead import ReadAhead
 
 BLOCK_BYTES = 16 << 20
 """Of one request."""

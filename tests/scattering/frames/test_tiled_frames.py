@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.sources import TiledFrames, tiled_frames
+from ainerd_agent.scattering.frames import tiled_frames
+from ainerd_agent.scattering.frames.tiled_frames import TiledFrames
 
 MOVIE = np.random.default_rng(0).poisson(2.0, (12, 3, 5)).astype(np.uint16)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ainerd_agent.scattering.sources._decompress import PADDING, U, Workspace, _block_lz4
+from ainerd_agent.scattering.frames._decompress import PADDING, U, Workspace, _block_lz4
 
 TYPES = ["u1", "u2", "u4"]
 quick = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

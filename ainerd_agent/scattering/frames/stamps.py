@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.sources.files import OpenFiles
+from ainerd_agent.scattering.frames.hdf5_links import OpenFiles
 
 
 class Stamps:

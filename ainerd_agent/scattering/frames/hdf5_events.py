@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import PhotonEvents
-from ainerd_agent.scattering.sources.event_blocks import Columns, event_blocks
-from ainerd_agent.scattering.sources.files import OpenFiles
+from ainerd_agent.scattering.frames.event_blocks import Columns, event_blocks
+from ainerd_agent.scattering.frames.hdf5_links import OpenFiles
 
 COLUMNS = ("frame", "pixel", "count")
 

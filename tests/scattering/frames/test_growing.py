@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.errors import FrameError
+from ainerd_agent.errors import FrameError, FrameTimeoutError
 from ainerd_agent.records import NumberedFrames
-from ainerd_agent.scattering.sources import Following, FrameTimeoutError, HDF5Frames
-from ainerd_agent.scattering.sources.superblock import superblock
+from ainerd_agent.scattering.frames.growing import Following
+from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
+from ainerd_agent.scattering.frames.hdf5_superblock import superblock
 from tests.scattering.swmr_writer import SHAPE, frame
 
 PATIENCE = 20.0

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import NumberedFrames
 from ainerd_agent.scattering import ArrayFrames, HDF5Frames
-from ainerd_agent.scattering.sources import hdf5
-from ainerd_agent.scattering.sources.chunks import ChunkReader, LibraryReader, frame_reader
+from ainerd_agent.scattering.frames import hdf5_frames as hdf5
+from ainerd_agent.scattering.frames.hdf5_chunks import ChunkReader, LibraryReader, frame_reader
 
 FILTERS = {
     "none": {},
@@ -98,7 +98,7 @@ def test_chunks_of_any_shape_give_the_same_frames(tmp_path, small_blocks, n, chu
         chunks = chunk if event is None else (event[1], *chunk)
         file.create_dataset("x", data=stored, chunks=chunks, **FILTERS["bitshuffle-lz4" if ours else "gzip-shuffle"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ainerd_agent.scattering.sources.chunks.SMALL", 1)
+        patch.setattr("ainerd_agent.scattering.frames.hdf5_chunks.SMALL", 1)
         source = HDF5Frames(tmp_path / "x.h5", "x", start, stop, event=number)
         blocks = [np.empty((0, *BIG), "u4"), *source.blocks()]
     np.testing.assert_array_equal(np.concatenate(blocks), frames[start:stop])

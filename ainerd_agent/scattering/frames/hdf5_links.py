@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.sources.superblock import superblock
+from ainerd_agent.scattering.frames.hdf5_superblock import superblock
 
 MOST_LINKS = 16
 """Links that are followed from one name; more go in a circle."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.sources.read_ahead import Buffers, ReadAhead
+from ainerd_agent.scattering.frames.read_ahead import Buffers, ReadAhead
 
 
 def test_ranges_come_in_the_order_they_were_asked_for():
