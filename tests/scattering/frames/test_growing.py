@@ -19,7 +19,7 @@ from ainerd_agent.records import NumberedFrames
 from ainerd_agent.scattering.frames.growing import Following
 from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
 from ainerd_agent.scattering.frames.hdf5_superblock import superblock
-from tests.scattering.swmr_writer import SHAPE, frame
+from tests.scattering.frames.swmr_writer import SHAPE, frame
 
 PATIENCE = 20.0
 """Seconds after which a test that hangs is told to fail."""
