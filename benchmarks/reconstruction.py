@@ -26,7 +26,7 @@ from ainerd_agent.instrument.training_maps import simulate_maps
 from ainerd_agent.latent import Encoder
 from ainerd_agent.latent.encoder import SHIPPED
 from ainerd_agent.latent.scaling import scale
-from ainerd_agent.scattering.stored_maps import read_maps
+from ainerd_agent.scattering.files.map_files import read_maps
 
 LATENT = 64
 SEEDS = (40_001, 40_002)

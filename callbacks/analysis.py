@@ -14,7 +14,7 @@ from ainerd_agent.latent.analyst import Analyst
 from ainerd_agent.records import Analysis, Fingerprints, Measurement, Run
 from ainerd_agent.rheology import stress_during
 from ainerd_agent.scattering.fingerprint import LIVE, TwoTimeOptions, fingerprint
-from ainerd_agent.scattering.partition import Partition
+from ainerd_agent.scattering.geometry.partition import Partition
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from ainerd_agent.catalog.client import address_of, child, points_of, read_maps,
 from ainerd_agent.catalog.recall import recall
 from ainerd_agent.catalog.schema import C2, G2, MAPS
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.scattering.aps_results import write_results
+from ainerd_agent.scattering.files.aps_results import write_results
 
 HDF5 = (".h5", ".hdf", ".hdf5", ".nxs")
 

@@ -70,7 +70,7 @@ def evaluate(
     )
     from ainerd_agent.latent import Encoder
     from ainerd_agent.latent.encoder import card_of
-    from ainerd_agent.scattering.stored_maps import read_maps
+    from ainerd_agent.scattering.files.map_files import read_maps
 
     console = Console()
     encoder = Encoder.load(model)

@@ -48,11 +48,11 @@ def ingest(
     Arrays of an .npz with one value per map become columns beside the labels; x, y, time, q, azimuth and shear_stress
     are understood. Giving the same file again in the same way changes nothing.
     """
-    from ainerd_agent.scattering.stored_maps import ORIGIN_COLUMNS, read_maps
+    from ainerd_agent.scattering.files.map_files import ORIGIN_COLUMNS, read_maps
 
     console = Console(stderr=json)
     if file.suffix.lower() in RESULT_ENDINGS:
-        from ainerd_agent.scattering.aps_results import read_results
+        from ainerd_agent.scattering.files.aps_results import read_results
 
         results = read_results(file)
         stored, level = results.stored, 1.0 if baseline is None else baseline

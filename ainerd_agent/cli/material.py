@@ -76,7 +76,7 @@ def of_file(
 ) -> Material:
     """Maps of a file, at most so many of them at random, or its latents; `series` and `roi` say what is alike."""
     from ainerd_agent.instrument.curriculum import groups_of
-    from ainerd_agent.scattering.stored_maps import read_maps
+    from ainerd_agent.scattering.files.map_files import read_maps
 
     if (latents := _latents_of(path, encoder)) is not None:
         return latents

@@ -88,7 +88,7 @@ def train(
     from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
     from ainerd_agent.latent.making import make_model
     from ainerd_agent.latent.training import train as reconstruct
-    from ainerd_agent.scattering.stored_maps import read_maps
+    from ainerd_agent.scattering.files.map_files import read_maps
 
     console = Console(stderr=True)
     network = _fresh(architecture, seed) if begin is None else Encoder.load(begin).network

@@ -15,7 +15,7 @@ from ainerd_agent.latent.contrast import FEWEST, Repeats, raw_profiles
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, replace_diagonal, resize, scale
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.stored_maps import StoredMaps
+from ainerd_agent.scattering.files.map_files import StoredMaps
 
 HELD_OUT = 0.1
 """Share of the experiments that nothing is learnt from."""

@@ -2,9 +2,8 @@
 
 from ainerd_agent.scattering.accumulation import TwoTime
 from ainerd_agent.scattering.age_lag import age_lag
-from ainerd_agent.scattering.aps_map_writer import save_partition_map
-from ainerd_agent.scattering.aps_maps import read_partition_map
 from ainerd_agent.scattering.exact_g2 import exact_g2
+from ainerd_agent.scattering.files.full_resolution_maps import read_whole_maps, save_whole_maps
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions, fingerprint
 from ainerd_agent.scattering.frames.aps_events import ImmEvents, RigakuEvents
 from ainerd_agent.scattering.frames.arrays import ArrayFrames
@@ -13,18 +12,19 @@ from ainerd_agent.scattering.frames.hdf5_events import HDF5Events
 from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
 from ainerd_agent.scattering.frames.tiled_frames import TiledFrames
 from ainerd_agent.scattering.g2 import G2, g2_of_maps
-from ainerd_agent.scattering.geometry import Geometry, PoniGeometry
+from ainerd_agent.scattering.geometry.aps_partition import read_partition_map
+from ainerd_agent.scattering.geometry.aps_partition_writer import save_partition_map
+from ainerd_agent.scattering.geometry.detector import Geometry, PoniGeometry
+from ainerd_agent.scattering.geometry.labels import label_bins
+from ainerd_agent.scattering.geometry.masks import circle, load_mask, rectangle
+from ainerd_agent.scattering.geometry.partition import Partition
+from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
 from ainerd_agent.scattering.heterodyne import fit_heterodyne
-from ainerd_agent.scattering.labels import label_bins
-from ainerd_agent.scattering.masks import circle, load_mask, rectangle
 from ainerd_agent.scattering.multi_tau import MultiTau
-from ainerd_agent.scattering.partition import Partition
 from ainerd_agent.scattering.relaxation import fit_relaxation
 from ainerd_agent.scattering.resampling import resize_matrix
-from ainerd_agent.scattering.sectors import azimuthal_bins
 from ainerd_agent.scattering.two_time import TwoTimeStream, two_time, warm_up
 from ainerd_agent.scattering.whole import whole_two_time
-from ainerd_agent.scattering.whole_map_files import read_whole_maps, save_whole_maps
 
 __all__ = [
     "G2",

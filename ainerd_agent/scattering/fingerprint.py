@@ -21,8 +21,8 @@ from ainerd_agent.records import (
     PhotonEvents,
 )
 from ainerd_agent.scattering.g2 import smoothing_of
+from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.map_relaxations import fit_maps
-from ainerd_agent.scattering.partition import Partition
 from ainerd_agent.scattering.quality import assess
 from ainerd_agent.scattering.two_time import BadFrames, TwoTimeStream
 

@@ -12,7 +12,7 @@ from ainerd_agent.records import Measurement, Origin
 from ainerd_agent.scattering import TwoTimeOptions, azimuthal_bins, fingerprint
 from ainerd_agent.scattering.frames.growing import Following
 from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
-from ainerd_agent.scattering.geometry import Geometry
+from ainerd_agent.scattering.geometry.detector import Geometry
 
 SHAPE = (40, 48)
 N_FRAMES = 64

@@ -7,9 +7,9 @@ from pyFAI.geometry import Geometry as PyFAIGeometry
 
 from ainerd_agent.callbacks.live import describe_bins, detector_bins
 from ainerd_agent.errors import BinError
-from ainerd_agent.scattering.aps_map_writer import save_partition_map
-from ainerd_agent.scattering.geometry import Geometry
-from ainerd_agent.scattering.sectors import azimuthal_bins
+from ainerd_agent.scattering.geometry.aps_partition_writer import save_partition_map
+from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
 from ainerd_agent.settings import Settings
 
 SHAPE = (160, 160)

@@ -12,7 +12,7 @@ from ainerd_agent.instrument.curriculum import (
     slowness_of,
     split_by_series,
 )
-from ainerd_agent.scattering.stored_maps import StoredMaps
+from ainerd_agent.scattering.files.map_files import StoredMaps
 
 
 @pytest.fixture(scope="module")

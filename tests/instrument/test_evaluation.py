@@ -6,7 +6,7 @@ import pytest
 from ainerd_agent.errors import MapError
 from ainerd_agent.instrument.evaluation import evaluate_retrieval, evaluate_simulated, fringe_height
 from ainerd_agent.latent import Encoder
-from ainerd_agent.scattering.stored_maps import StoredMaps
+from ainerd_agent.scattering.files.map_files import StoredMaps
 
 
 def test_fringes_are_what_rises_again_with_the_lag():

@@ -8,7 +8,7 @@ import pytest
 from ainerd_agent.catalog.schema import UNLIKE, points_table
 from ainerd_agent.latent import Analyst
 from ainerd_agent.records import ShearStress
-from ainerd_agent.scattering.stored_maps import StoredMaps
+from ainerd_agent.scattering.files.map_files import StoredMaps
 
 
 @pytest.fixture

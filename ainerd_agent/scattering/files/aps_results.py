@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Fingerprints, FloatArray
-from ainerd_agent.scattering.aps_map_writer import HC, write_partition_map
-from ainerd_agent.scattering.geometry import Geometry
-from ainerd_agent.scattering.partition import Partition
-from ainerd_agent.scattering.stored_maps import StoredMaps
+from ainerd_agent.scattering.files.map_files import StoredMaps
+from ainerd_agent.scattering.geometry.aps_partition_writer import HC, write_partition_map
+from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.geometry.partition import Partition
 
 MAPS, G2 = "/xpcs/twotime/correlation_map", "/xpcs/multitau/normalized_g2"
 SIZE = 256

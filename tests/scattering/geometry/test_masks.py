@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import BinError
-from ainerd_agent.scattering.masks import circle, load_image, load_mask, rectangle
+from ainerd_agent.scattering.geometry.masks import circle, load_image, load_mask, rectangle
 
 SHAPE = (30, 40)
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import BinError
-from ainerd_agent.scattering.geometry import Geometry
-from ainerd_agent.scattering.partition import fine_rings, mean_azimuth, pixel_step
-from ainerd_agent.scattering.sectors import azimuthal_bins
+from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.geometry.partition import fine_rings, mean_azimuth, pixel_step
+from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
 
 
 def test_a_partition_fits_frames_of_its_shape_only():

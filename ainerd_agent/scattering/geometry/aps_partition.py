@@ -25,9 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.geometry import DetectorGeometry
-from ainerd_agent.scattering.labels import label_bins
-from ainerd_agent.scattering.partition import Empty, Grid, Partition, mean_azimuth
+from ainerd_agent.scattering.geometry.detector import DetectorGeometry
+from ainerd_agent.scattering.geometry.labels import label_bins
+from ainerd_agent.scattering.geometry.partition import Empty, Grid, Partition, mean_azimuth
 
 logger = logging.getLogger(__name__)
 
@@ -247,7 +247,7 @@ def _listed(path: str | Path, stored: Stored, grid: Grid | None) -> tuple[FloatA
 
 def _turned(path: str | Path, partition: Partition, stored: Stored) -> Partition:
     """The partition with the azimuths at which the pixels lie, where those that the map lists are others."""
-    from ainerd_agent.scattering.geometry import Geometry
+    from ainerd_agent.scattering.geometry.detector import Geometry
 
     if "beam_center_y" not in stored or "beam_center_x" not in stored:
         return partition

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.scattering.stored_maps import read_maps
+from ainerd_agent.scattering.files.map_files import read_maps
 
 
 def relaxed(n, size=20, baseline=1.0, noise=0.0):

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ainerd_agent.errors import BinError
-from ainerd_agent.scattering.aps_map_writer import save_partition_map, write_partition_map
-from ainerd_agent.scattering.aps_maps import read_partition_map
-from ainerd_agent.scattering.geometry import Geometry
-from ainerd_agent.scattering.labels import label_bins
-from ainerd_agent.scattering.sectors import azimuthal_bins
+from ainerd_agent.scattering.geometry.aps_partition import read_partition_map
+from ainerd_agent.scattering.geometry.aps_partition_writer import save_partition_map, write_partition_map
+from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.geometry.labels import label_bins
+from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
 
 SHAPE = (70, 90)
 GEOMETRY = Geometry(centre=(33.3, 46.1), distance=4.0)

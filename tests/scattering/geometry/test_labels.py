@@ -3,9 +3,9 @@ import pytest
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.scattering import two_time
-from ainerd_agent.scattering.geometry import Geometry
-from ainerd_agent.scattering.labels import label_bins
-from ainerd_agent.scattering.sectors import azimuthal_bins
+from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.geometry.labels import label_bins
+from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
 
 SHAPE = (30, 40)
 GEOMETRY = Geometry(centre=(-4.2, 8.3), distance=2.0)

@@ -8,7 +8,7 @@ from pyFAI.detectors import Detector, detector_factory
 from pyFAI.geometry import Geometry as PyFAIGeometry
 
 from ainerd_agent.errors import BinError
-from ainerd_agent.scattering.geometry import Geometry, PoniGeometry
+from ainerd_agent.scattering.geometry.detector import Geometry, PoniGeometry
 
 PIXEL = 55e-6
 WAVELENGTH = 0.11271  # nm

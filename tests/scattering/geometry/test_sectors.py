@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainerd_agent.errors import BinError
-from ainerd_agent.scattering.geometry import Geometry
-from ainerd_agent.scattering.sectors import azimuthal_bins
+from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
 
 SHAPE = (160, 160)
 GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.geometry import Geometry
-from ainerd_agent.scattering.partition import Grid, Partition, means, paint
+from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.geometry.partition import Grid, Partition, means, paint
 
 HC = 1.239841984
 """Energy times wavelength, keV nm."""

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import Bins, FloatArray
-from ainerd_agent.scattering.geometry import DetectorGeometry
-from ainerd_agent.scattering.partition import (
+from ainerd_agent.scattering.geometry.detector import DetectorGeometry
+from ainerd_agent.scattering.geometry.partition import (
     Empty,
     Partition,
     fine_rings,

@@ -1,0 +1,1 @@
+"""Maps and results of analyses in files."""

@@ -1,0 +1,1 @@
+"""From a detector to bins of pixels: geometry, masks, sectors, labels, partition maps."""
