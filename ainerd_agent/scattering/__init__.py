@@ -5,6 +5,8 @@ from ainerd_agent.scattering.age_lag import age_lag
 from ainerd_agent.scattering.exact_g2 import exact_g2
 from ainerd_agent.scattering.files.full_resolution_maps import read_whole_maps, save_whole_maps
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions, fingerprint
+from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne
+from ainerd_agent.scattering.fits.relaxation import fit_relaxation
 from ainerd_agent.scattering.frames.aps_events import ImmEvents, RigakuEvents
 from ainerd_agent.scattering.frames.arrays import ArrayFrames
 from ainerd_agent.scattering.frames.growing import Following
@@ -19,9 +21,7 @@ from ainerd_agent.scattering.geometry.labels import label_bins
 from ainerd_agent.scattering.geometry.masks import circle, load_mask, rectangle
 from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
-from ainerd_agent.scattering.heterodyne import fit_heterodyne
 from ainerd_agent.scattering.multi_tau import MultiTau
-from ainerd_agent.scattering.relaxation import fit_relaxation
 from ainerd_agent.scattering.resampling import resize_matrix
 from ainerd_agent.scattering.two_time import TwoTimeStream, two_time, warm_up
 from ainerd_agent.scattering.whole import whole_two_time

@@ -20,9 +20,9 @@ from ainerd_agent.records import (
     NumberedFrames,
     PhotonEvents,
 )
+from ainerd_agent.scattering.fits.map_relaxations import fit_maps
 from ainerd_agent.scattering.g2 import smoothing_of
 from ainerd_agent.scattering.geometry.partition import Partition
-from ainerd_agent.scattering.map_relaxations import fit_maps
 from ainerd_agent.scattering.quality import assess
 from ainerd_agent.scattering.two_time import BadFrames, TwoTimeStream
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ainerd_agent.records import MapStack
-from ainerd_agent.scattering import map_relaxations
-from ainerd_agent.scattering.map_relaxations import FIELDS, fit_maps
+from ainerd_agent.scattering.fits import map_relaxations
+from ainerd_agent.scattering.fits.map_relaxations import FIELDS, fit_maps
 
 SIZE = 128
 DURATION = 2.0

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.relaxation import Curve
+from ainerd_agent.scattering.fits.relaxation import Curve
 
 N_FLIPS = 499
 """Random signs that are tried: p values are no smaller than 1 / 500."""

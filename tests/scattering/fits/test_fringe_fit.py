@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ainerd_agent.scattering.fringe_fit import (
+from ainerd_agent.scattering.fits.fringe_fit import (
     STEPS,
     Fit,
     _model,
@@ -12,7 +12,7 @@ from ainerd_agent.scattering.fringe_fit import (
     fit_fringes,
     fractions_of,
 )
-from ainerd_agent.scattering.relaxation import Curve
+from ainerd_agent.scattering.fits.relaxation import Curve
 
 LAGS = np.arange(1, 61.0)
 AZIMUTH = np.array([0.0, 60.0, 120.0])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from ainerd_agent.scattering.least_squares import minimise, moved_by
+from ainerd_agent.scattering.fits.least_squares import minimise, moved_by
 
 T = np.linspace(0, 5, 60)
 DATA = 0.3 + 2 * np.exp(-T / 1.7) + 0.005 * np.random.default_rng(0).normal(size=60)

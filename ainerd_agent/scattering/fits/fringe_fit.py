@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.least_squares import minimise, moved_by
-from ainerd_agent.scattering.relaxation import (
+from ainerd_agent.scattering.fits.least_squares import minimise, moved_by
+from ainerd_agent.scattering.fits.relaxation import (
     BASELINE,
     CONTRAST,
     EXPONENT,
