@@ -30,9 +30,9 @@ from rich.console import Console
 from tables import Row, Table, duration, write_figures
 
 from ainerd_agent.scattering import HDF5Frames, TwoTimeStream
+from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
 from ainerd_agent.scattering.frames.growing import Following
-from ainerd_agent.scattering.g2 import smoothing_of
 
 DATASET = "entry/data"
 

@@ -17,6 +17,7 @@ from ainerd_agent.callbacks.assemble import Assembler, FramesElsewhere
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, check_model
 from ainerd_agent.errors import BinError
 from ainerd_agent.latent import Analyst, Encoder
+from ainerd_agent.scattering.correlation.two_time import warm_up
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions
 from ainerd_agent.scattering.geometry.aps_partition import read_partition_map
 from ainerd_agent.scattering.geometry.detector import DetectorGeometry, Geometry, PoniGeometry, describe
@@ -24,7 +25,6 @@ from ainerd_agent.scattering.geometry.labels import label_bins
 from ainerd_agent.scattering.geometry.masks import HDF5_ENDINGS, load_image, load_mask
 from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
-from ainerd_agent.scattering.two_time import warm_up
 from ainerd_agent.settings import CorrelationSettings, GeometrySettings, Settings
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ainerd_agent.instrument import dynamics as kinds
 from ainerd_agent.instrument.dynamics import Dynamics
 from ainerd_agent.instrument.speckle import covariance_root, speckle_intensity
-from ainerd_agent.scattering.two_time import two_time
+from ainerd_agent.scattering.correlation.two_time import two_time
 
 CONTRASTS = (1.0, 0.5, 1 / 3, 0.2)
 

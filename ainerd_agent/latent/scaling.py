@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import FloatArray, MapStack
-from ainerd_agent.scattering.resampling import resize_matrix
+from ainerd_agent.scattering.correlation.resampling import resize_matrix
 
 SIDE = 256
 """Side of the maps that models see (paper)."""

@@ -20,11 +20,11 @@ from ainerd_agent.records import (
     NumberedFrames,
     PhotonEvents,
 )
+from ainerd_agent.scattering.correlation.g2 import smoothing_of
+from ainerd_agent.scattering.correlation.two_time import BadFrames, TwoTimeStream
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
-from ainerd_agent.scattering.g2 import smoothing_of
 from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.quality import assess
-from ainerd_agent.scattering.two_time import BadFrames, TwoTimeStream
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from ainerd_agent.scattering.resampling import resize_matrix
+from ainerd_agent.scattering.correlation.resampling import resize_matrix
 
 Array = NDArray[Any]
 Convention = Literal["static", "frame"]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.scattering.resampling import resize_matrix
+from ainerd_agent.scattering.correlation.resampling import resize_matrix
 from peers.full_matrix import SIZE, pixels_of_bins
 
 Array = NDArray[Any]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Bins, FloatArray
-from ainerd_agent.scattering.whole import WholeMap
+from ainerd_agent.scattering.correlation.full_resolution import WholeMap
 
 Form = Literal["upper", "full"]
 

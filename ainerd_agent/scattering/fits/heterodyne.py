@@ -22,10 +22,10 @@ from numpy.typing import ArrayLike
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.correlation.g2 import G2
 from ainerd_agent.scattering.fits.fringe_fit import STEPS, best_start, designs_of, fit_fringes, fractions_of
 from ainerd_agent.scattering.fits.fringe_significance import Rises, chance, frequencies, rises, significance
 from ainerd_agent.scattering.fits.relaxation import EXPONENT, LOG_TAU, MIN_GROUPS, NAN, Curve, usable_curve
-from ainerd_agent.scattering.g2 import G2
 
 ALPHA = 0.01
 """Rate of false alarms: how often fringes are reported where there are none."""

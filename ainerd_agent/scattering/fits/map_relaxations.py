@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import MapStack, Relaxations
+from ainerd_agent.scattering.correlation.g2 import AGE_GROUPS, g2_of_maps
 from ainerd_agent.scattering.fits.relaxation import Relaxation, fit_relaxation
-from ainerd_agent.scattering.g2 import AGE_GROUPS, g2_of_maps
 
 logger = logging.getLogger(__name__)
 

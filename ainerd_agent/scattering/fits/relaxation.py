@@ -19,8 +19,8 @@ import numpy as np
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.correlation.g2 import G2
 from ainerd_agent.scattering.fits.least_squares import minimise, moved_by
-from ainerd_agent.scattering.g2 import G2
 
 EXPONENTS = (0.3, 2.0)
 """Bounds of the exponent."""

@@ -4,8 +4,8 @@ import pytest
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Bins
+from ainerd_agent.scattering.correlation.full_resolution import whole_two_time
 from ainerd_agent.scattering.files.full_resolution_maps import read_whole_maps, save_whole_maps
-from ainerd_agent.scattering.whole import whole_two_time
 
 FRAMES = np.random.default_rng(0).poisson(3.0, size=(40, 6, 6)).astype(np.uint8)
 LABELS = np.repeat([1, 2, 3], 12).reshape(6, 6)

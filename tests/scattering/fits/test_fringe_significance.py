@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ainerd_agent.scattering.correlation.g2 import G2
 from ainerd_agent.scattering.fits.fringe_significance import chance, frequencies, rises
 from ainerd_agent.scattering.fits.relaxation import usable_curve
-from ainerd_agent.scattering.g2 import G2
 
 
 @settings(max_examples=30, deadline=None)

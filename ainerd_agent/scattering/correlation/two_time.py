@@ -25,12 +25,19 @@ from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
-from ainerd_agent.scattering._numba_fold import Corrections, NumbaFold, n_threads
-from ainerd_agent.scattering.accumulation import Accumulation, Fold, TwoTime
-from ainerd_agent.scattering.bad_frames import LOSS, SETTLING, BeamWatch
-from ainerd_agent.scattering.intake import Intake
-from ainerd_agent.scattering.layout import Addresses, PixelLayout, check_labels, masked, pixel_factors, static_rings
-from ainerd_agent.scattering.segment_store import SegmentStore
+from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, TwoTime
+from ainerd_agent.scattering.correlation._engine.frame_validation import Intake
+from ainerd_agent.scattering.correlation._engine.layout import (
+    Addresses,
+    PixelLayout,
+    check_labels,
+    masked,
+    pixel_factors,
+    static_rings,
+)
+from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, NumbaFold, n_threads
+from ainerd_agent.scattering.correlation._engine.segment_store import SegmentStore
+from ainerd_agent.scattering.correlation.beam_loss import LOSS, SETTLING, BeamWatch
 
 Diagonal = Literal["neighbours", "keep"]
 Normalise = Literal["static", "frame", "both"]
@@ -291,7 +298,7 @@ class TwoTimeStream:
         def make_fold(width: int) -> Fold:
             if self._device is None:
                 return NumbaFold(layout, self._size, width, corrections, dtype=dtype, threads=threads)
-            from ainerd_agent.scattering._torch_fold import TorchFold
+            from ainerd_agent.scattering.correlation._engine.torch_fold import TorchFold
 
             return TorchFold(layout, self._size, corrections, dtype=dtype, device=self._device)
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering import _kernels as kernels
-from ainerd_agent.scattering.resampling import Band
+from ainerd_agent.scattering.correlation._engine import kernels
+from ainerd_agent.scattering.correlation.resampling import Band
 
 
 class DiagonalSums:

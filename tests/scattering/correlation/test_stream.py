@@ -32,7 +32,7 @@ def test_a_map_can_be_looked_at_while_frames_come(bad_frames):
 def test_maps_are_the_same_with_any_number_of_threads_and_without_those_of_blas(monkeypatch):
     from threadpoolctl import threadpool_info
 
-    from ainerd_agent.scattering._numba_fold import NumbaFold
+    from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold
 
     used = []
     gram = NumbaFold.gram
@@ -74,7 +74,7 @@ def test_a_movie_whose_length_nobody_knew_goes_on_after_a_look():
 
 @pytest.mark.parametrize("top", [3, 254, 255, 60000])
 def test_frames_that_do_not_fit_in_memory_wait_in_a_file(monkeypatch, top):
-    monkeypatch.setattr("ainerd_agent.scattering.segment_store.IN_MEMORY", 5000)
+    monkeypatch.setattr("ainerd_agent.scattering.correlation._engine.segment_store.IN_MEMORY", 5000)
     frames = frames_of(300)
     frames[::50, 0, 0] = top
     stream = TwoTimeStream(LABELS, None, size=32)

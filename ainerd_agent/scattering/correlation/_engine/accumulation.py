@@ -13,11 +13,11 @@ from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, MapStack, PhotonEvents
-from ainerd_agent.scattering._numba_fold import FrameSums
-from ainerd_agent.scattering.bad_frames import BeamWatch
-from ainerd_agent.scattering.diagonal import DiagonalSums
-from ainerd_agent.scattering.layout import Addresses, PixelLayout
-from ainerd_agent.scattering.resampling import Band, resize_band
+from ainerd_agent.scattering.correlation._engine.diagonal import DiagonalSums
+from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
+from ainerd_agent.scattering.correlation.beam_loss import BeamWatch
+from ainerd_agent.scattering.correlation.resampling import Band, resize_band
 
 NO_SCALE = np.empty((0, 0))
 # What rows with less of their weight than this are made of is the tail of a filter, down to rounding.

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
-from ainerd_agent.scattering import _event_kernels as event_kernels
-from ainerd_agent.scattering import _kernels as kernels
-from ainerd_agent.scattering.layout import Addresses, PixelLayout
-from ainerd_agent.scattering.resampling import Band
+from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
+from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation.resampling import Band
 
 T = TypeVar("T")
 

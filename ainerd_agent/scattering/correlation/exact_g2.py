@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ainerd_agent.scattering.g2 import G2, N_GROUPS, subdivide
-from ainerd_agent.scattering.layout import check_labels, masked
-from ainerd_agent.scattering.two_time import Normalise
-from ainerd_agent.scattering.window_counts import WindowCounts
+from ainerd_agent.scattering.correlation._engine.layout import check_labels, masked
+from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
+from ainerd_agent.scattering.correlation.two_time import Normalise
+from ainerd_agent.scattering.correlation.window_counts import WindowCounts
 
 MEMORY = 2 * 1024**3
 """Bytes used at most, where nothing else is asked for."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError
-from ainerd_agent.scattering._kernels import RUN
+from ainerd_agent.scattering.correlation._engine.kernels import RUN
 
 IntArray = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering import ArrayFrames, resize_matrix, two_time
-from ainerd_agent.scattering.whole import whole_two_time
+from ainerd_agent.scattering.correlation.full_resolution import whole_two_time
 
 LABELS = np.array([[1, 1, 2, 2, 0], [1, 1, 2, 2, 3], [1, 1, 3, 3, 3], [0, 1, 3, 3, 3]])
 RINGS = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 1, 2], [2, 2, 2, 2, 2], [2, 2, 2, 2, 2]])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import PhotonEvents
-from ainerd_agent.scattering.accumulation import Segment
+from ainerd_agent.scattering.correlation._engine.accumulation import Segment
 
 IN_MEMORY = 2**29
 """Bytes of frames that are kept in memory; what comes after goes to a temporary file."""

@@ -15,9 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
-from ainerd_agent.scattering._numba_fold import NATIVE, Corrections
-from ainerd_agent.scattering.layout import PixelLayout, check_labels, masked, pixel_factors, static_rings
-from ainerd_agent.scattering.two_time import BLOCK, MAX_SATURATED, Normalise
+from ainerd_agent.scattering.correlation._engine.layout import (
+    PixelLayout,
+    check_labels,
+    masked,
+    pixel_factors,
+    static_rings,
+)
+from ainerd_agent.scattering.correlation._engine.numba_fold import NATIVE, Corrections
+from ainerd_agent.scattering.correlation.two_time import BLOCK, MAX_SATURATED, Normalise
 
 PIECE = 2048
 """Most pixels of a piece."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.two_time import Diagonal, Normalise, Precision
-from ainerd_agent.scattering.window_counts import WindowCounts
+from ainerd_agent.scattering.correlation.two_time import Diagonal, Normalise, Precision
+from ainerd_agent.scattering.correlation.window_counts import WindowCounts
 
 MEMORY = 2 * 1024**3
 """Bytes used at most, where nothing else is asked for."""

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError, MapError
 from ainerd_agent.records import FloatArray, MapStack
-from ainerd_agent.scattering.layout import check_labels
+from ainerd_agent.scattering.correlation._engine.layout import check_labels
 
 N_GROUPS = 16
 """Groups of pixels that a bin is divided into: each must see many speckles, and their scatter must be known well."""
@@ -160,7 +160,7 @@ def subdivide(labels: ArrayLike, n_groups: int = N_GROUPS) -> NDArray[np.int32]:
     Errors for reduced maps, at little cost: the rings keep <I> as it is for the bins.
 
     >>> import numpy as np
-    >>> from ainerd_agent.scattering.two_time import two_time
+    >>> from ainerd_agent.scattering.correlation.two_time import two_time
     >>> frames = np.random.default_rng(0).poisson(2.0, size=(300, 32, 32))
     >>> labels = np.ones((32, 32), dtype=int)
     >>> maps = two_time(frames, subdivide(labels, 8), static=labels, size=64)
@@ -260,7 +260,7 @@ def smoothing_of(n_frames: int, size: int, frame_time: float = 1.0, sigma: float
     n_frames, size, sigma
         As for `two_time`.
     """
-    from ainerd_agent.scattering.resampling import resize_matrix
+    from ainerd_agent.scattering.correlation.resampling import resize_matrix
 
     rows = resize_matrix(n_frames, size, sigma)[size // 4 : -(size // 4) or None]
     frames = np.arange(n_frames, dtype=np.float64)

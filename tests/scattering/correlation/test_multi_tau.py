@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
-from ainerd_agent.scattering.exact_g2 import exact_g2
-from ainerd_agent.scattering.multi_tau import MultiTau
+from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
+from ainerd_agent.scattering.correlation.multi_tau import MultiTau
 
 LABELS = np.repeat([0, 1, 1, 2, 2, 2], 8).reshape(6, 8)
 RINGS = np.tile(np.repeat([1, 2], 4), (6, 1))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.scattering.age_lag import age_lag
+from ainerd_agent.scattering.correlation.age_lag import age_lag
 
 
 @given(size=st.integers(2, 20), seed=st.integers(0, 50))

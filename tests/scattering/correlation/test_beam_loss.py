@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.scattering import TwoTimeStream, two_time
-from ainerd_agent.scattering.bad_frames import BeamWatch
+from ainerd_agent.scattering.correlation.beam_loss import BeamWatch
 
 LABELS = np.ones((20, 20), dtype=int)
 

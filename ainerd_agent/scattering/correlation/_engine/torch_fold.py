@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
-from ainerd_agent.scattering import _kernels as kernels
-from ainerd_agent.scattering._numba_fold import Corrections, FrameSums, bad_event
-from ainerd_agent.scattering.layout import Addresses, PixelLayout
-from ainerd_agent.scattering.resampling import Band
+from ainerd_agent.scattering.correlation._engine import kernels
+from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, FrameSums, bad_event
+from ainerd_agent.scattering.correlation.resampling import Band
 
 AT_ONCE = 256
 """Frames that are moved to the device together."""

@@ -18,11 +18,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
-from ainerd_agent.scattering._numba_fold import Corrections, n_threads, place_of
-from ainerd_agent.scattering.g2 import G2, N_GROUPS, subdivide
-from ainerd_agent.scattering.layout import PixelLayout, check_labels, masked, pixel_factors, static_rings
-from ainerd_agent.scattering.two_time import MAX_SATURATED, Normalise
-from ainerd_agent.scattering.window_counts import checked_frames
+from ainerd_agent.scattering.correlation._engine.layout import (
+    PixelLayout,
+    check_labels,
+    masked,
+    pixel_factors,
+    static_rings,
+)
+from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, n_threads, place_of
+from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
+from ainerd_agent.scattering.correlation.two_time import MAX_SATURATED, Normalise
+from ainerd_agent.scattering.correlation.window_counts import checked_frames
 
 STEP = 256
 """Frames that are kept before they are correlated at one go."""
@@ -207,7 +213,7 @@ class MultiTau:
 
     def _take(self, frames: NDArray[Any]) -> None:
         """Put consecutive frames into the buffer, which has room for them."""
-        from ainerd_agent.scattering import _multi_tau_kernels as kernels
+        from ainerd_agent.scattering.correlation._engine import multi_tau_kernels as kernels
 
         good = self._judged(len(frames))
         check = frames.dtype.kind != "u"
@@ -232,7 +238,7 @@ class MultiTau:
         self._advance(len(frames))
 
     def _add_events(self, events: PhotonEvents) -> None:
-        from ainerd_agent.scattering import _multi_tau_kernels as kernels
+        from ainerd_agent.scattering.correlation._engine import multi_tau_kernels as kernels
 
         if not len(events.frame) == len(events.pixel) == len(events.count):
             raise FrameError("photon events need as many frames as pixels and counts")
@@ -284,7 +290,7 @@ class MultiTau:
 
     def _correlate(self) -> None:
         """Correlate the frames in the buffer."""
-        from ainerd_agent.scattering import _multi_tau_kernels as kernels
+        from ainerd_agent.scattering.correlation._engine import multi_tau_kernels as kernels
 
         n_new = self._n_waiting
         if n_new == 0:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ainerd_agent.scattering._kernels import PRODUCT, SQUARE, SUM, Array, U, compiled
+from ainerd_agent.scattering.correlation._engine.kernels import PRODUCT, SQUARE, SUM, Array, U, compiled
 
 LANES = 4
 """The window of events is a multiple of so many rows wide."""

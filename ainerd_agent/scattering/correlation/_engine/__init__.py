@@ -1,0 +1,1 @@
+"""The kernels behind the correlations, and what feeds them. Private to `correlation`."""
