@@ -1,6 +1,5 @@
 """Detector frames to C2: geometry and bins, two-time correlation, frame sources."""
 
-from ainerd_agent.scattering.correlation._engine.accumulation import TwoTime
 from ainerd_agent.scattering.correlation.age_lag import age_lag
 from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
 from ainerd_agent.scattering.correlation.full_resolution import whole_two_time
@@ -8,6 +7,7 @@ from ainerd_agent.scattering.correlation.g2 import G2, g2_of_maps
 from ainerd_agent.scattering.correlation.multi_tau import MultiTau
 from ainerd_agent.scattering.correlation.resampling import resize_matrix
 from ainerd_agent.scattering.correlation.two_time import TwoTimeStream, two_time, warm_up
+from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 from ainerd_agent.scattering.files.full_resolution_maps import read_whole_maps, save_whole_maps
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions, fingerprint
 from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne

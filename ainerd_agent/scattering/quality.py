@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray, MapStack, Quality
-from ainerd_agent.scattering.correlation._engine.accumulation import TwoTime
+from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
 MIN_SNR = 2.0
 """Contrast, in standard deviations of a point of the map, below which a map shows hardly anything."""

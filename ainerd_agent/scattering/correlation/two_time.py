@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
-from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, TwoTime
+from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold
 from ainerd_agent.scattering.correlation._engine.frame_validation import Intake
 from ainerd_agent.scattering.correlation._engine.layout import (
     Addresses,
@@ -38,6 +38,7 @@ from ainerd_agent.scattering.correlation._engine.layout import (
 from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, NumbaFold, n_threads
 from ainerd_agent.scattering.correlation._engine.segment_store import SegmentStore
 from ainerd_agent.scattering.correlation.beam_loss import LOSS, SETTLING, BeamWatch
+from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
 Diagonal = Literal["neighbours", "keep"]
 Normalise = Literal["static", "frame", "both"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,12 +11,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.records import FloatArray, MapStack, PhotonEvents
+from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.scattering.correlation._engine.diagonal import DiagonalSums
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
+from ainerd_agent.scattering.correlation._engine.segment_store import Segment
 from ainerd_agent.scattering.correlation.beam_loss import BeamWatch
 from ainerd_agent.scattering.correlation.resampling import Band, resize_band
+from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
 NO_SCALE = np.empty((0, 0))
 # What rows with less of their weight than this are made of is the tail of a filter, down to rounding.
@@ -50,62 +51,6 @@ class MakesFold(Protocol):
     def __call__(self, width: int) -> Fold:
         """Make it."""
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Segment:
-    """Consecutive frames on their way.
-
-    Attributes
-    ----------
-    numbers : ndarray, shape (n,)
-        Frame numbers, rising.
-    data : ndarray or PhotonEvents
-        Frames (n, n_frame), or the events of all frames from the first to the last number.
-    addresses : Addresses or None
-        Where the used pixels stand in the frames.
-    totals : ndarray, shape (n, n_bins), or None
-        Raw counts by bin, where somebody needs them.
-    scale : ndarray, shape (n, n_bins), or (0, 0)
-        What the counts are multiplied by; infinite where a bin has none that could be divided by their mean.
-    """
-
-    numbers: NDArray[np.int64]
-    data: NDArray[Any] | PhotonEvents
-    addresses: Addresses | None
-    totals: FloatArray | None
-    scale: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TwoTime:
-    """What `TwoTimeStream` gives: the maps of a movie, and what is known of it.
-
-    Attributes
-    ----------
-    c2 : ndarray of float32, shape (n_bins, size, size)
-        Neither rescaled nor offset.
-    mean_counts : ndarray, shape (n_bins,)
-        Raw counts per pixel and frame.
-    contrast : ndarray, shape (n_bins,)
-        Mean of C2(t, t + 1) over the frames.
-    n_frames : int
-        T, bad frames included.
-    bad_frames : ndarray of int
-        Frames that were left out: given, detected, or missing.
-    filled : ndarray of bool, shape (size,)
-        Times of the map whose frames are all bad; their rows and columns are interpolated (NaN in a partial map).
-    intensity : ndarray, shape (T,)
-        Raw counts per pixel of each frame over all bins, NaN where it is not known (see `TwoTimeStream`).
-    """
-
-    c2: MapStack
-    mean_counts: FloatArray
-    contrast: FloatArray
-    n_frames: int
-    bad_frames: NDArray[np.int64]
-    filled: NDArray[np.bool_]
-    intensity: FloatArray
 
 
 class Accumulation:

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
-from ainerd_agent.scattering.correlation._engine.accumulation import NO_SCALE, Segment, invalid_readings
+from ainerd_agent.scattering.correlation._engine.accumulation import NO_SCALE, invalid_readings
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import NATIVE, SMALL, Corrections, cell_of, place_of
+from ainerd_agent.scattering.correlation._engine.segment_store import Segment
 
 BLOCK = 64
 """Frames whose used pixels are copied out at a time."""

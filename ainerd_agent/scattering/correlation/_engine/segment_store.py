@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.records import PhotonEvents
-from ainerd_agent.scattering.correlation._engine.accumulation import Segment
+from ainerd_agent.records import FloatArray, PhotonEvents
+from ainerd_agent.scattering.correlation._engine.layout import Addresses
 
 IN_MEMORY = 2**29
 """Bytes of frames that are kept in memory; what comes after goes to a temporary file."""
@@ -59,3 +59,28 @@ class SegmentStore:
 
     def __len__(self) -> int:
         return len(self._segments)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Consecutive frames on their way.
+
+    Attributes
+    ----------
+    numbers : ndarray, shape (n,)
+        Frame numbers, rising.
+    data : ndarray or PhotonEvents
+        Frames (n, n_frame), or the events of all frames from the first to the last number.
+    addresses : Addresses or None
+        Where the used pixels stand in the frames.
+    totals : ndarray, shape (n, n_bins), or None
+        Raw counts by bin, where somebody needs them.
+    scale : ndarray, shape (n, n_bins), or (0, 0)
+        What the counts are multiplied by; infinite where a bin has none that could be divided by their mean.
+    """
+
+    numbers: NDArray[np.int64]
+    data: NDArray[Any] | PhotonEvents
+    addresses: Addresses | None
+    totals: FloatArray | None
+    scale: FloatArray

@@ -1,0 +1,41 @@
+"""The result of a two-time correlation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.records import FloatArray, MapStack
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoTime:
+    """What `TwoTimeStream` gives: the maps of a movie, and what is known of it.
+
+    Attributes
+    ----------
+    c2 : ndarray of float32, shape (n_bins, size, size)
+        Neither rescaled nor offset.
+    mean_counts : ndarray, shape (n_bins,)
+        Raw counts per pixel and frame.
+    contrast : ndarray, shape (n_bins,)
+        Mean of C2(t, t + 1) over the frames.
+    n_frames : int
+        T, bad frames included.
+    bad_frames : ndarray of int
+        Frames that were left out: given, detected, or missing.
+    filled : ndarray of bool, shape (size,)
+        Times of the map whose frames are all bad; their rows and columns are interpolated (NaN in a partial map).
+    intensity : ndarray, shape (T,)
+        Raw counts per pixel of each frame over all bins, NaN where it is not known (see `TwoTimeStream`).
+    """
+
+    c2: MapStack
+    mean_counts: FloatArray
+    contrast: FloatArray
+    n_frames: int
+    bad_frames: NDArray[np.int64]
+    filled: NDArray[np.bool_]
+    intensity: FloatArray
