@@ -31,8 +31,8 @@ from ainerd_agent.latent.contrast import Repeats, raw_profiles, train_decay
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.retrieval import r_precision
 from ainerd_agent.latent.scaling import scale
+from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
-from ainerd_agent.scattering.fingerprint import age_average
 
 KEPT_APART = 0.3
 FIRST_SPLIT = 5

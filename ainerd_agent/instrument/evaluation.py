@@ -19,8 +19,8 @@ from ainerd_agent.latent.neighbours import NeighbourIndex
 from ainerd_agent.latent.retrieval import r_precision
 from ainerd_agent.latent.stability import METHODS, SEEDS, stability
 from ainerd_agent.records import FloatArray, MapStack
+from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.files.map_files import StoredMaps
-from ainerd_agent.scattering.fingerprint import age_average
 
 SEED = 987_654
 """Of the simulated maps; no training begins with it."""

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import FrameTimeoutError
 from ainerd_agent.records import (
     Fingerprints,
-    FloatArray,
     FrameSource,
-    MapStack,
     Measurement,
     NumberedFrames,
     PhotonEvents,
 )
+from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.correlation.two_time import BadFrames, TwoTimeStream
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
@@ -146,40 +145,3 @@ class _First:
             yield from self.source.blocks(needed)
         except FrameTimeoutError:
             return
-
-
-def age_average(maps: MapStack) -> MapStack:
-    """Mean of C2 over age at each lag (its diagonals), shape (n, size, size) to (n, size).
-
-    The last lags rest on few points each and are noisy.
-    """
-    n, size, _ = maps.shape
-    # With every row i rolled left by i, column k holds C2(i, i + k) for i + k < size: the lags stand in columns.
-    age, lag = np.indices((size, size))
-    rolled = maps[:, age, (age + lag) % size]
-    upper = age + lag < size
-    return np.asarray((rolled * upper).sum(axis=1) / upper.sum(axis=0), dtype=np.float32).reshape(n, size)
-
-
-def relaxation_time(correlation: MapStack, lags: FloatArray) -> FloatArray:
-    """Lag at which the correlation has fallen to 1/e of its first value, shape (n_bins,).
-
-    Linear between lags; NaN where it does not fall that far in the first three quarters of the window (later lags are
-    too noisy to tell) and where there is no correlation to begin with.
-
-    Parameters
-    ----------
-    correlation : ndarray, shape (n_bins, n_lags)
-        g2 - 1.
-    lags : ndarray, shape (n_lags,)
-    """
-    reach = max(2, 3 * len(lags) // 4)
-    tau = np.full(len(correlation), np.nan)
-    for number, curve in enumerate(np.asarray(correlation[:, :reach], dtype=np.float64)):
-        target = curve[0] / np.e
-        below = np.flatnonzero(curve < target)
-        if curve[0] > 0 and below.size:
-            after = int(below[0])
-            share = (curve[after - 1] - target) / (curve[after - 1] - curve[after])
-            tau[number] = lags[after - 1] + share * (lags[after] - lags[after - 1])
-    return tau

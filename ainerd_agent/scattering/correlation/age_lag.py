@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.records import FloatArray
+from ainerd_agent.records import FloatArray, MapStack
 
 Age = Literal["middle", "first"]
 
@@ -86,3 +86,40 @@ def age_lag(
     return AgeLag(
         c2=turned, age=start + np.arange(size, dtype=np.float64) * step, lag=np.arange(n_lags, dtype=np.float64) * step
     )
+
+
+def age_average(maps: MapStack) -> MapStack:
+    """Mean of C2 over age at each lag (its diagonals), shape (n, size, size) to (n, size).
+
+    The last lags rest on few points each and are noisy.
+    """
+    n, size, _ = maps.shape
+    # With every row i rolled left by i, column k holds C2(i, i + k) for i + k < size: the lags stand in columns.
+    age, lag = np.indices((size, size))
+    rolled = maps[:, age, (age + lag) % size]
+    upper = age + lag < size
+    return np.asarray((rolled * upper).sum(axis=1) / upper.sum(axis=0), dtype=np.float32).reshape(n, size)
+
+
+def relaxation_time(correlation: MapStack, lags: FloatArray) -> FloatArray:
+    """Lag at which the correlation has fallen to 1/e of its first value, shape (n_bins,).
+
+    Linear between lags; NaN where it does not fall that far in the first three quarters of the window (later lags are
+    too noisy to tell) and where there is no correlation to begin with.
+
+    Parameters
+    ----------
+    correlation : ndarray, shape (n_bins, n_lags)
+        g2 - 1.
+    lags : ndarray, shape (n_lags,)
+    """
+    reach = max(2, 3 * len(lags) // 4)
+    tau = np.full(len(correlation), np.nan)
+    for number, curve in enumerate(np.asarray(correlation[:, :reach], dtype=np.float64)):
+        target = curve[0] / np.e
+        below = np.flatnonzero(curve < target)
+        if curve[0] > 0 and below.size:
+            after = int(below[0])
+            share = (curve[after - 1] - target) / (curve[after - 1] - curve[after])
+            tau[number] = lags[after - 1] + share * (lags[after] - lags[after - 1])
+    return tau

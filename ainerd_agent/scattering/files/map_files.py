@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Bins, Fingerprints, Origin
-from ainerd_agent.scattering.fingerprint import age_average, relaxation_time
+from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
 from ainerd_agent.scattering.quality import map_quality
 

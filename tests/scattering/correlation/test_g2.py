@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from ainerd_agent.errors import BinError, MapError
 from ainerd_agent.scattering import resize_matrix, two_time
+from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
 from ainerd_agent.scattering.correlation.full_resolution import whole_two_time
 from ainerd_agent.scattering.correlation.g2 import G2, g2_of_maps, smoothing_of, subdivide
-from ainerd_agent.scattering.fingerprint import age_average
 
 LABELS = np.repeat([0, 1, 1, 2, 2, 2], 10).reshape(6, 10)
 RINGS = np.tile(np.repeat([1, 2], 5), (6, 1))
