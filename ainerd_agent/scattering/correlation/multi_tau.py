@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
+from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames
 from ainerd_agent.scattering.correlation._engine.layout import (
     PixelLayout,
     check_labels,
@@ -28,7 +29,6 @@ from ainerd_agent.scattering.correlation._engine.layout import (
 from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, n_threads, place_of
 from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
 from ainerd_agent.scattering.correlation.two_time import MAX_SATURATED, Normalise
-from ainerd_agent.scattering.correlation.window_counts import checked_frames
 
 STEP = 256
 """Frames that are kept before they are correlated at one go."""

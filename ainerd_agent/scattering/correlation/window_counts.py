@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
+from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames
 from ainerd_agent.scattering.correlation._engine.layout import (
     PixelLayout,
     check_labels,
@@ -22,7 +23,7 @@ from ainerd_agent.scattering.correlation._engine.layout import (
     pixel_factors,
     static_rings,
 )
-from ainerd_agent.scattering.correlation._engine.numba_fold import NATIVE, Corrections
+from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections
 from ainerd_agent.scattering.correlation.two_time import BLOCK, MAX_SATURATED, Normalise
 
 PIECE = 2048
@@ -271,31 +272,6 @@ class WindowCounts:
         counts = np.zeros((high - low, len(pixels)), dtype=np.float32)
         np.add.at(counts, (block.frame[used] - low, column[used]), block.count[used])
         return counts
-
-
-def checked_frames(frames: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
-    """Frames as an array (t, H * W) of a type that the kernels are compiled for.
-
-    Raises
-    ------
-    FrameError
-        Frames of another shape, masked, or not of real numbers.
-    """
-    if isinstance(frames, np.ma.MaskedArray):
-        raise FrameError("masked arrays would lose their mask: set the labels of masked pixels to 0 instead")
-    block = np.asarray(frames)
-    if block.ndim == 2:
-        block = block[None]
-    if block.ndim != 3 or block.shape[1:] != shape:
-        raise FrameError(
-            f"frames of shape {block.shape} do not fit the bins, which are for {shape[0]} x {shape[1]} pixels: the "
-            "geometry or the labels belong to another detector"
-        )
-    if block.dtype.kind not in "biuf":
-        raise FrameError(f"counts must be real numbers, got {block.dtype}")
-    if block.dtype not in NATIVE or not block.dtype.isnative:
-        block = block.astype(np.float64)
-    return np.ascontiguousarray(block).reshape(len(block), shape[0] * shape[1])
 
 
 def _checked_window(window: tuple[int, int] | None, n_frames: int | None) -> tuple[int, int]:

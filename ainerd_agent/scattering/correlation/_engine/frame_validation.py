@@ -227,3 +227,28 @@ class Intake:
             with ThreadPoolExecutor(self._threads) as pool:
                 list(pool.map(work, [slice(a, b) for a, b in pairwise(cuts)]))
         return frames, totals, self._scale(corrected)
+
+
+def checked_frames(frames: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
+    """Frames as an array (t, H * W) of a type that the kernels are compiled for.
+
+    Raises
+    ------
+    FrameError
+        Frames of another shape, masked, or not of real numbers.
+    """
+    if isinstance(frames, np.ma.MaskedArray):
+        raise FrameError("masked arrays would lose their mask: set the labels of masked pixels to 0 instead")
+    block = np.asarray(frames)
+    if block.ndim == 2:
+        block = block[None]
+    if block.ndim != 3 or block.shape[1:] != shape:
+        raise FrameError(
+            f"frames of shape {block.shape} do not fit the bins, which are for {shape[0]} x {shape[1]} pixels: the "
+            "geometry or the labels belong to another detector"
+        )
+    if block.dtype.kind not in "biuf":
+        raise FrameError(f"counts must be real numbers, got {block.dtype}")
+    if block.dtype not in NATIVE or not block.dtype.isnative:
+        block = block.astype(np.float64)
+    return np.ascontiguousarray(block).reshape(len(block), shape[0] * shape[1])
