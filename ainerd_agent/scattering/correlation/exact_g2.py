@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ainerd_agent.scattering.correlation._engine.layout import check_labels, masked
 from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
+from ainerd_agent.scattering.correlation.normalisation import check_labels, masked
 from ainerd_agent.scattering.correlation.two_time import Normalise
 from ainerd_agent.scattering.correlation.window_counts import WindowCounts
 

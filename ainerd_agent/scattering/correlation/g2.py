@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError, MapError
 from ainerd_agent.records import FloatArray, MapStack
-from ainerd_agent.scattering.correlation._engine.layout import check_labels
+from ainerd_agent.scattering.correlation.normalisation import check_labels
 
 N_GROUPS = 16
 """Groups of pixels that a bin is divided into: each must see many speckles, and their scatter must be known well."""

@@ -27,17 +27,11 @@ from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold
 from ainerd_agent.scattering.correlation._engine.frame_validation import Intake
-from ainerd_agent.scattering.correlation._engine.layout import (
-    Addresses,
-    PixelLayout,
-    check_labels,
-    masked,
-    pixel_factors,
-    static_rings,
-)
+from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout, pixel_factors
 from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, NumbaFold, n_threads
 from ainerd_agent.scattering.correlation._engine.segment_store import SegmentStore
 from ainerd_agent.scattering.correlation.beam_loss import LOSS, SETTLING, BeamWatch
+from ainerd_agent.scattering.correlation.normalisation import check_labels, masked, static_rings
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
 Diagonal = Literal["neighbours", "keep"]
