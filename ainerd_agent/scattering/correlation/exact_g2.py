@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
-from ainerd_agent.scattering.correlation.normalisation import check_labels, masked
-from ainerd_agent.scattering.correlation.two_time import Normalise
+from ainerd_agent.scattering.correlation.normalisation import Normalise, check_labels, masked
 from ainerd_agent.scattering.correlation.window_counts import WindowCounts
 
 MEMORY = 2 * 1024**3

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.correlation.two_time import Diagonal, Normalise, Precision
+from ainerd_agent.scattering.correlation.normalisation import Normalise
+from ainerd_agent.scattering.correlation.two_time import Diagonal, Precision
 from ainerd_agent.scattering.correlation.window_counts import WindowCounts
 
 MEMORY = 2 * 1024**3

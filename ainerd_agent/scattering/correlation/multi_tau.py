@@ -22,8 +22,13 @@ from ainerd_agent.scattering.correlation._engine.frame_validation import checked
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout, pixel_factors
 from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, n_threads, place_of
 from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
-from ainerd_agent.scattering.correlation.normalisation import check_labels, masked, static_rings
-from ainerd_agent.scattering.correlation.two_time import MAX_SATURATED, Normalise
+from ainerd_agent.scattering.correlation.normalisation import (
+    MAX_SATURATED,
+    Normalise,
+    check_labels,
+    masked,
+    static_rings,
+)
 
 STEP = 256
 """Frames that are kept before they are correlated at one go."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -71,3 +73,10 @@ def masked(labels: ArrayLike, mask: ArrayLike | None) -> ArrayLike:
     if gone.size:
         raise BinError(f"the mask leaves no pixel in bin {', '.join(map(str, gone))}: use larger bins, or leave it out")
     return left
+
+
+Normalise = Literal["static", "frame", "both"]
+
+
+MAX_SATURATED = 1e-3
+"""Share of saturated pixel readings above which a movie is refused."""

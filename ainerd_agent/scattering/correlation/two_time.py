@@ -31,11 +31,16 @@ from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelL
 from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, NumbaFold, n_threads
 from ainerd_agent.scattering.correlation._engine.segment_store import SegmentStore
 from ainerd_agent.scattering.correlation.beam_loss import LOSS, SETTLING, BeamWatch
-from ainerd_agent.scattering.correlation.normalisation import check_labels, masked, static_rings
+from ainerd_agent.scattering.correlation.normalisation import (
+    MAX_SATURATED,
+    Normalise,
+    check_labels,
+    masked,
+    static_rings,
+)
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
 Diagonal = Literal["neighbours", "keep"]
-Normalise = Literal["static", "frame", "both"]
 Precision = Literal["single", "double"]
 BadFrames = Literal["detect"] | Sequence[int] | NDArray[Any] | None
 
@@ -47,9 +52,6 @@ CHUNK = 1024
 
 EXACT = 30_000_000
 """Readings (frames x pixels) up to which sums are taken in double precision, because it costs next to nothing."""
-
-MAX_SATURATED = 1e-3
-"""Share of saturated pixel readings above which a movie is refused."""
 
 
 class TwoTimeStream:

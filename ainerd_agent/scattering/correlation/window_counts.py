@@ -18,8 +18,14 @@ from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout, pixel_factors
 from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections
-from ainerd_agent.scattering.correlation.normalisation import check_labels, masked, static_rings
-from ainerd_agent.scattering.correlation.two_time import BLOCK, MAX_SATURATED, Normalise
+from ainerd_agent.scattering.correlation.normalisation import (
+    MAX_SATURATED,
+    Normalise,
+    check_labels,
+    masked,
+    static_rings,
+)
+from ainerd_agent.scattering.correlation.two_time import BLOCK
 
 PIECE = 2048
 """Most pixels of a piece."""
