@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,12 @@ from numpy.typing import NDArray
 from ainerd_agent.callbacks.analysis import AnalysisCallback, Outcome
 from ainerd_agent.callbacks.assemble import Assembler, FramesElsewhere
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, check_model
-from ainerd_agent.errors import BinError
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.scattering.correlation.two_time import warm_up
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions
-from ainerd_agent.scattering.geometry.aps_partition import read_partition_map
-from ainerd_agent.scattering.geometry.detector import DetectorGeometry, Geometry, PoniGeometry, describe
-from ainerd_agent.scattering.geometry.labels import label_bins
-from ainerd_agent.scattering.geometry.masks import HDF5_ENDINGS, load_image, load_mask
-from ainerd_agent.scattering.geometry.partition import Partition
-from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
-from ainerd_agent.settings import CorrelationSettings, GeometrySettings, Settings
+from ainerd_agent.scattering.geometry.detector import DetectorGeometry
+from ainerd_agent.scattering.geometry.from_settings import bins_from_settings, describe_bins
+from ainerd_agent.settings import CorrelationSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ def live_analysis(
     spool : Path
         Folder in which results wait while Tiled is away.
     geometry, mask
-        See `detector_bins`.
+        See `bins_from_settings`.
     frames
         See `Assembler`.
     skip
@@ -81,13 +74,13 @@ def live_analysis(
     Raises
     ------
     BinError
-        See `detector_bins`.
+        See `bins_from_settings`.
     ModelError
         Where the latent model cannot be loaded.
     CatalogError
         Where the catalog holds results of another model of that name, or its server does not answer.
     """
-    partition = detector_bins(settings, geometry=geometry, mask=mask)
+    partition = bins_from_settings(settings, geometry=geometry, mask=mask)
     encoder = Encoder.load(settings.model)
     identity = ModelIdentity(
         name=encoder.name,
@@ -117,78 +110,6 @@ def live_analysis(
     return LiveAnalysis(callback, writer, encoder, analyst)
 
 
-def detector_bins(
-    settings: Settings,
-    *,
-    geometry: DetectorGeometry | None = None,
-    mask: NDArray[np.bool_] | None = None,
-) -> Callable[[tuple[int, int]], Partition]:
-    """Give what makes the bins for a detector shape (H, W). Files are read now, not with the first frames.
-
-    Parameters
-    ----------
-    settings : Settings
-    geometry : DetectorGeometry, optional
-        Instead of the one in the settings.
-    mask : ndarray of bool, shape (H, W), optional
-        True where a pixel must not be used: gaps, the beam stop, hot pixels. In addition to that in the settings.
-
-    Raises
-    ------
-    BinError
-        Where there is neither a geometry nor a partition map; a PONI file, mask or map that cannot be read; a map whose
-        bins hold no pixel.
-    """
-    bins = settings.bins
-    if geometry is None and settings.geometry is not None:
-        geometry = _geometry(settings.geometry)
-    if bins.mask is not None:
-        from_file = load_mask(bins.mask, marks=bins.mask_marks)
-        if mask is not None and mask.shape != from_file.shape:
-            raise BinError(f"the mask {bins.mask} has the shape {from_file.shape}, the other mask {mask.shape}")
-        mask = from_file if mask is None else from_file | mask
-    if bins.partition is not None:
-        if Path(bins.partition).suffix.lower() in HDF5_ENDINGS:
-            partition = read_partition_map(bins.partition, geometry=geometry, mask=mask, empty=bins.empty)
-        else:
-            partition = label_bins(load_image(bins.partition), geometry=geometry, mask=mask, empty=bins.empty)
-        return partition.fitting
-    if geometry is None:
-        raise BinError(
-            "the geometry of the detector is not known: set poni, or centre_row, centre_column and distance, under "
-            "[geometry] in ainerd.toml"
-        )
-    return partial(
-        azimuthal_bins,
-        geometry,
-        q_range=(bins.q_min, bins.q_max),
-        n_q=bins.n_q,
-        n_bins=bins.n_bins,
-        first_azimuth=bins.first_azimuth,
-        mask=mask,
-        empty=bins.empty,
-    )
-
-
-def describe_bins(settings: Settings, geometry: DetectorGeometry | None = None) -> dict[str, Any]:
-    """Where the detector stood, and SHA-256 of the files that its bins were made from: a file may change later."""
-    if geometry is None and settings.geometry is not None:
-        geometry = _geometry(settings.geometry)
-    files = {
-        "poni": None if settings.geometry is None else settings.geometry.poni,
-        "mask": settings.bins.mask,
-        "partition": settings.bins.partition,
-    }
-    return {
-        **({} if geometry is None else describe(geometry)),
-        **{
-            f"{name}_sha256": hashlib.sha256(Path(str(file).partition("::")[0]).read_bytes()).hexdigest()
-            for name, file in files.items()
-            if file is not None
-        },
-    }
-
-
 def _two_time_options(given: CorrelationSettings) -> TwoTimeOptions:
     return TwoTimeOptions(
         sigma=given.sigma,
@@ -196,17 +117,4 @@ def _two_time_options(given: CorrelationSettings) -> TwoTimeOptions:
         bad_frames="detect" if given.detect_bad_frames else None,
         dead_time=given.dead_time,
         device=given.device,
-    )
-
-
-def _geometry(given: GeometrySettings) -> DetectorGeometry:
-    if given.poni is not None:
-        return PoniGeometry.load(given.poni)
-    if given.centre_row is None or given.centre_column is None or given.distance is None:
-        raise BinError("without poni, centre_row, centre_column and distance must be given under [geometry]")
-    return Geometry(
-        centre=(given.centre_row, given.centre_column),
-        distance=given.distance,
-        pixel_size=given.pixel_size,
-        wavelength=given.wavelength,
     )

@@ -121,16 +121,17 @@ def run_session(
 
     from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
     from ainerd_agent.agent.plans import novelty_scan
-    from ainerd_agent.callbacks import Failure, InBackground, detector_bins, live_analysis
+    from ainerd_agent.callbacks import Failure, InBackground, live_analysis
     from ainerd_agent.catalog import connect
     from ainerd_agent.instrument.detector import TIMESTAMPS
+    from ainerd_agent.scattering.geometry.from_settings import bins_from_settings
 
     # Bins that do not fit the detector are refused here, before anything moves.
     geometry = experiment.camera.geometry
     settings = settings.model_copy(
         update={"files": settings.files.model_copy(update={"timestamps": TIMESTAMPS, "frame_numbers": None})}
     )
-    detector_bins(settings, geometry=geometry)(experiment.shape)
+    bins_from_settings(settings, geometry=geometry)(experiment.shape)
     root = connect(server_uri, create=True)
     raw_backup = plan.folder / "unsent" / "raw"
     raw_backup.mkdir(parents=True, exist_ok=True)

@@ -5,10 +5,10 @@ import pytest
 from pyFAI.detectors import Detector
 from pyFAI.geometry import Geometry as PyFAIGeometry
 
-from ainerd_agent.callbacks.live import describe_bins, detector_bins
 from ainerd_agent.errors import BinError
 from ainerd_agent.scattering.geometry.aps_partition_writer import save_partition_map
 from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.geometry.from_settings import bins_from_settings, describe_bins
 from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
 from ainerd_agent.settings import Settings
 
@@ -23,11 +23,11 @@ def _folder(tmp_path, monkeypatch):
 
 
 def labels(settings, **options):
-    return detector_bins(settings, **options)(SHAPE).labels
+    return bins_from_settings(settings, **options)(SHAPE).labels
 
 
 def test_bins_by_the_parameters_of_the_geometry():
-    partition = detector_bins(Settings(geometry=FLAT))(SHAPE)
+    partition = bins_from_settings(Settings(geometry=FLAT))(SHAPE)
     np.testing.assert_array_equal(partition.labels, azimuthal_bins(GEOMETRY, SHAPE).labels)
     bins = {"n_q": 2, "n_bins": 12, "first_azimuth": -15.0, "q_min": 0.02}
     np.testing.assert_array_equal(
@@ -70,17 +70,17 @@ def test_the_mask_of_the_settings_and_one_that_is_given():
     assert not found[mask | other].any()
     np.testing.assert_array_equal(found > 0, (azimuthal_bins(GEOMETRY, SHAPE).labels > 0) & ~(mask | other))
     with pytest.raises(BinError, match=r"good.npy has the shape \(160, 160\), the other mask \(3, 4\)"):
-        detector_bins(settings, mask=np.zeros((3, 4), dtype=bool))
+        bins_from_settings(settings, mask=np.zeros((3, 4), dtype=bool))
 
 
 def test_bins_by_a_partition_map():
     made = azimuthal_bins(GEOMETRY, SHAPE, n_q=2, n_bins=6)
     save_partition_map("qmap.h5", made)
-    partition = detector_bins(Settings(bins={"partition": "qmap.h5"}))(SHAPE)
+    partition = bins_from_settings(Settings(bins={"partition": "qmap.h5"}))(SHAPE)
     np.testing.assert_array_equal(partition.labels, made.labels)
     np.testing.assert_array_equal(partition.bins.azimuth, made.bins.azimuth)
     with pytest.raises(BinError, match="for 160 x 160 pixels, the frames have 80 x 80"):
-        detector_bins(Settings(bins={"partition": "qmap.h5"}))((80, 80))
+        bins_from_settings(Settings(bins={"partition": "qmap.h5"}))((80, 80))
 
 
 @pytest.mark.parametrize("name", ["labels.npy", "maps.h5::/entry/labels"])
@@ -93,17 +93,17 @@ def test_bins_by_labels(name):
 
         with h5py.File("maps.h5", "w") as file:
             file["entry/labels"] = made.labels
-    partition = detector_bins(Settings(geometry=FLAT, bins={"partition": name}))(SHAPE)
+    partition = bins_from_settings(Settings(geometry=FLAT, bins={"partition": name}))(SHAPE)
     np.testing.assert_array_equal(partition.labels, made.labels)
     np.testing.assert_allclose(partition.bins.q, made.bins.q)
 
 
 def test_what_is_missing_is_told_before_the_scan():
     with pytest.raises(BinError, match="geometry of the detector is not known: set poni"):
-        detector_bins(Settings())
+        bins_from_settings(Settings())
     with pytest.raises(BinError, match=r"no PONI file .*lost.poni"):
-        detector_bins(Settings(geometry={"poni": "lost.poni"}))
+        bins_from_settings(Settings(geometry={"poni": "lost.poni"}))
     with pytest.raises(BinError, match=r"no file lost.npy"):
-        detector_bins(Settings(geometry=FLAT, bins={"mask": "lost.npy"}))
+        bins_from_settings(Settings(geometry=FLAT, bins={"mask": "lost.npy"}))
     with pytest.raises(BinError, match=r"no file lost.h5"):
-        detector_bins(Settings(bins={"partition": "lost.h5"}))
+        bins_from_settings(Settings(bins={"partition": "lost.h5"}))
