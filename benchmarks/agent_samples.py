@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.agent import BeamtimeCost
-from ainerd_agent.instrument import dynamics as kinds
-from ainerd_agent.instrument.dynamics import Dynamics
-from ainerd_agent.instrument.speckle import covariance_root, speckle_intensity
 from ainerd_agent.records import Analysis, Origin, ShearStress
 from ainerd_agent.scattering import two_time
+from ainerd_agent.scattering.simulation import dynamics as kinds
+from ainerd_agent.scattering.simulation.dynamics import Dynamics
+from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 
 Array = NDArray[Any]
 

@@ -22,11 +22,11 @@ from rich.console import Console
 from sklearn.decomposition import PCA
 from tables import Row, Table, write_figures
 
-from ainerd_agent.instrument.training_maps import simulate_maps
 from ainerd_agent.latent import Encoder
 from ainerd_agent.latent.encoder import SHIPPED
 from ainerd_agent.latent.scaling import scale
 from ainerd_agent.scattering.files.map_files import read_maps
+from ainerd_agent.scattering.simulation.maps import simulate_maps
 
 LATENT = 64
 SEEDS = (40_001, 40_002)

@@ -29,7 +29,13 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeWarning, curve_fit
 from tables import Row, Table, write_figures
 
-from ainerd_agent.instrument.dynamics import (
+from ainerd_agent.scattering import two_time
+from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
+from ainerd_agent.scattering.correlation.g2 import G2, g2_of_maps, smoothing_of, subdivide
+from ainerd_agent.scattering.correlation.multi_tau import MultiTau
+from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne
+from ainerd_agent.scattering.fits.relaxation import Relaxation, fit_relaxation
+from ainerd_agent.scattering.simulation.dynamics import (
     Dynamics,
     ageing_glass,
     equilibrium,
@@ -37,13 +43,7 @@ from ainerd_agent.instrument.dynamics import (
     heterodyne,
     intermittent,
 )
-from ainerd_agent.instrument.speckle import covariance_root, speckle_intensity
-from ainerd_agent.scattering import two_time
-from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
-from ainerd_agent.scattering.correlation.g2 import G2, g2_of_maps, smoothing_of, subdivide
-from ainerd_agent.scattering.correlation.multi_tau import MultiTau
-from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne
-from ainerd_agent.scattering.fits.relaxation import Relaxation, fit_relaxation
+from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 
 N_BINS = 18
 AZIMUTH = (np.arange(N_BINS) + 0.5) * 360 / N_BINS

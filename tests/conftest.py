@@ -16,8 +16,8 @@ from ophyd_async.core import init_devices
 
 from ainerd_agent.instrument.beamline import Beamline, build_beamline
 from ainerd_agent.instrument.experiment import Experiment
-from ainerd_agent.instrument.speckle import SpeckleCamera
 from ainerd_agent.scattering import Geometry
+from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 
 @dataclass

@@ -65,7 +65,7 @@ def parts(items: NDArray[Any]) -> list[NDArray[Any]]:
 
 def simulated_material(encoder: Encoder, count: int, seed: int) -> Material:
     """Simulated maps; the kind of their dynamics says what is alike."""
-    from ainerd_agent.instrument.training_maps import simulate_maps
+    from ainerd_agent.scattering.simulation.maps import simulate_maps
 
     made = simulate_maps(count, 77_000 + seed)
     return _encoded(encoder, made.c2, 0.0, made.contrast, label=made.kind)

@@ -12,7 +12,6 @@ from scipy.stats import spearmanr
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.instrument.curriculum import groups_of
-from ainerd_agent.instrument.training_maps import SimulatedMaps, simulate_maps
 from ainerd_agent.latent.clusters import Latents
 from ainerd_agent.latent.encoder import Encoder
 from ainerd_agent.latent.neighbours import NeighbourIndex
@@ -21,6 +20,7 @@ from ainerd_agent.latent.stability import METHODS, SEEDS, stability
 from ainerd_agent.records import FloatArray, MapStack
 from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.files.map_files import StoredMaps
+from ainerd_agent.scattering.simulation.maps import SimulatedMaps, simulate_maps
 
 SEED = 987_654
 """Of the simulated maps; no training begins with it."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.instrument.relaxation import StressRelaxation
 from ainerd_agent.instrument.sample import Sample
-from ainerd_agent.instrument.speckle import SpeckleCamera
+from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.instrument import dynamics as kinds
-from ainerd_agent.instrument.dynamics import Dynamics
+from ainerd_agent.scattering.simulation import dynamics as kinds
+from ainerd_agent.scattering.simulation.dynamics import Dynamics
 
 SIDE = 4.0
 """Length of a square sample's side, mm."""

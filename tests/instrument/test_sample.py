@@ -6,8 +6,8 @@ import pytest
 from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.instrument.relaxation import StressRelaxation
 from ainerd_agent.instrument.sample import Sample
-from ainerd_agent.instrument.speckle import SpeckleCamera
 from ainerd_agent.scattering import Geometry
+from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 
 @pytest.fixture(params=range(3))

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError, ModelError
-from ainerd_agent.instrument.training_maps import simulate_maps
 from ainerd_agent.latent import Encoder
 from ainerd_agent.latent.scaling import scale
+from ainerd_agent.scattering.simulation.maps import simulate_maps
 
 
 @pytest.fixture(scope="module")

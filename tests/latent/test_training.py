@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from ainerd_agent.errors import ModelError
-from ainerd_agent.instrument.training_maps import simulate_maps
 from ainerd_agent.latent.autoencoder import PaperAutoencoder
 from ainerd_agent.latent.batches import LongMaps
 from ainerd_agent.latent.training import train
+from ainerd_agent.scattering.simulation.maps import simulate_maps
 
 
 def test_the_network_is_the_papers():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ainerd_agent.instrument.speckle import covariance_root, speckle_intensity
+from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 
 
 def speckle_movie(dynamics, n_frames, n_bins, n_pixels, *, contrast=0.3, counts=1.0, seed=0, azimuths=None):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from ainerd_agent.instrument.dynamics import ageing_glass, equilibrium
-from ainerd_agent.instrument.speckle import covariance_root, speckle_intensity
 from ainerd_agent.scattering import TwoTimeStream
 from ainerd_agent.scattering.quality import assess, intensity_drift, map_noise
+from ainerd_agent.scattering.simulation.dynamics import ageing_glass, equilibrium
+from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 
 N_FRAMES = 400
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from skimage.transform import resize
 
 from ainerd_agent.errors import BinError, FrameError
-from ainerd_agent.instrument.dynamics import equilibrium
-from ainerd_agent.instrument.speckle import covariance_root, speckle_intensity
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering import TwoTimeStream, two_time
+from ainerd_agent.scattering.simulation.dynamics import equilibrium
+from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 
 
 def reference(

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.instrument.dynamics import ageing_glass, equilibrium, flowing, heterodyne, intermittent
 from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
 from ainerd_agent.scattering.correlation.g2 import G2
 from ainerd_agent.scattering.correlation.multi_tau import MultiTau
 from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne
+from ainerd_agent.scattering.simulation.dynamics import ageing_glass, equilibrium, flowing, heterodyne, intermittent
 from tests.scattering.speckle_movie import speckle_movie
 
 AZIMUTH = np.arange(6) * 60.0 + 15

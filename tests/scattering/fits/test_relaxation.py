@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.instrument.dynamics import equilibrium
 from ainerd_agent.scattering.correlation.g2 import G2
 from ainerd_agent.scattering.correlation.multi_tau import MultiTau
 from ainerd_agent.scattering.fits.relaxation import fit_relaxation, relaxation_curve
+from ainerd_agent.scattering.simulation.dynamics import equilibrium
 from tests.scattering.speckle_movie import speckle_movie
 
 LAGS = np.geomspace(0.01, 10, 50)

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.instrument.dynamics import Dynamics
 from ainerd_agent.scattering.geometry.detector import Geometry
+from ainerd_agent.scattering.simulation.dynamics import Dynamics
 
 PEAK_Q = 0.024
 """First peak of the structure factor, 1/nm: the paper's suspension."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.instrument import dynamics as kinds
-from ainerd_agent.instrument.dynamics import Dynamics
-from ainerd_agent.instrument.speckle import covariance_root, speckle_intensity
 from ainerd_agent.scattering.correlation.two_time import two_time
+from ainerd_agent.scattering.simulation import dynamics as kinds
+from ainerd_agent.scattering.simulation.dynamics import Dynamics
+from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 
 CONTRASTS = (1.0, 0.5, 1 / 3, 0.2)
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ainerd_agent.instrument import dynamics as kinds
-from ainerd_agent.instrument.dynamics import Dynamics
+from ainerd_agent.scattering.simulation import dynamics as kinds
+from ainerd_agent.scattering.simulation.dynamics import Dynamics
 
 TIMES = np.linspace(0, 1, 80)
 

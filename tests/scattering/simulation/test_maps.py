@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ainerd_agent.instrument.dynamics import equilibrium
-from ainerd_agent.instrument.training_maps import CONTRASTS, relaxation_time, simulate_maps
+from ainerd_agent.scattering.simulation.dynamics import equilibrium
+from ainerd_agent.scattering.simulation.maps import CONTRASTS, relaxation_time, simulate_maps
 
 
 def test_maps_come_with_their_truth():

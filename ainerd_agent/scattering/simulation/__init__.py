@@ -1,0 +1,1 @@
+"""The physics of simulated speckle, without devices."""
