@@ -25,7 +25,7 @@ from rich.console import Console
 from tables import Row, Table, duration, write_figures
 
 from ainerd_agent.latent import Atlas, Embedding
-from ainerd_agent.latent.embedding import fit_umap
+from ainerd_agent.latent.atlas.embedding import fit_umap
 from ainerd_agent.latent.stability import METHODS, STABLE, choose, stability, try_numbers
 
 LENGTH = 64

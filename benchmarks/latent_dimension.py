@@ -21,9 +21,9 @@ from rich.console import Console
 from sklearn.decomposition import PCA
 from tables import Row, Table
 
-from ainerd_agent.latent.autoencoder import PaperAutoencoder
-from ainerd_agent.latent.batches import LongMaps
-from ainerd_agent.latent.training import train
+from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
+from ainerd_agent.latent.training.batches import LongMaps
+from ainerd_agent.latent.training.reconstruction import train
 from ainerd_agent.scattering.simulation.maps import simulate_maps
 
 DIMENSIONS = tuple(2**power for power in range(1, 11))

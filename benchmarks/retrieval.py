@@ -25,12 +25,12 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from tables import Row, Table, write_figures
 
-from ainerd_agent.instrument.curriculum import simulated_lessons
 from ainerd_agent.latent import Encoder
-from ainerd_agent.latent.contrast import Repeats, raw_profiles, train_decay
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.retrieval import r_precision
 from ainerd_agent.latent.scaling import scale
+from ainerd_agent.latent.training.contrast import Repeats, raw_profiles, train_decay
+from ainerd_agent.latent.training.lessons import simulated_lessons
 from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 

@@ -20,7 +20,7 @@ from ainerd_agent.records import FloatArray
 
 if TYPE_CHECKING:
     from ainerd_agent.latent import Encoder
-    from ainerd_agent.latent.atlas import Atlas
+    from ainerd_agent.latent.atlas.atlas import Atlas
 
 COMMIT_ROWS = 200_000
 """After so many new rows at the latest they count, and are not read again after an interruption."""
@@ -183,7 +183,7 @@ class PointIndex:
 
     def _arranged(self) -> list[Atlas]:
         """All latents: a large archive that stays as it is, and a small one of what came later."""
-        from ainerd_agent.latent.atlas import Atlas
+        from ainerd_agent.latent.atlas.atlas import Atlas
 
         large = len(self._atlases[0]) if self._atlases else 0
         if len(self) - large > max(SMALL, large // 4):

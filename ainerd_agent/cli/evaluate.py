@@ -59,8 +59,9 @@ def evaluate(
     Simulated maps are always there. Real maps and targets are not part of the package: give files, and the same figures
     as on the card are measured on them.
     """
-    from ainerd_agent.instrument.curriculum import split_by_series
-    from ainerd_agent.instrument.evaluation import (
+    from ainerd_agent.latent import Encoder
+    from ainerd_agent.latent.encoder import card_of
+    from ainerd_agent.latent.evaluation import (
         as_figures,
         encoding_time,
         evaluate_reconstruction,
@@ -68,8 +69,7 @@ def evaluate(
         evaluate_simulated,
         evaluate_stability,
     )
-    from ainerd_agent.latent import Encoder
-    from ainerd_agent.latent.encoder import card_of
+    from ainerd_agent.latent.training.lessons import split_by_series
     from ainerd_agent.scattering.files.map_files import read_maps
 
     console = Console()

@@ -165,7 +165,7 @@ def _embedding(encoder: Encoder, material: Material) -> Figure:
 
 def _neighbours(material: Material, rng: np.random.Generator) -> Figure:
     from ainerd_agent.figures.galleries import nearest_maps
-    from ainerd_agent.latent.neighbours import NeighbourIndex
+    from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 
     maps = _maps(material)
     # Targets far apart from each other: each the farthest from those before.
@@ -183,7 +183,7 @@ def _neighbours(material: Material, rng: np.random.Generator) -> Figure:
 
 def _directions(material: Material, flow_azimuth: float) -> Figure:
     from ainerd_agent.figures.latents import direction_share
-    from ainerd_agent.latent.neighbours import NeighbourIndex
+    from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 
     if material.azimuth is None or len(np.unique(material.azimuth[np.isfinite(material.azimuth)])) < 4:
         raise MissingError("the azimuth of the maps is not known")
@@ -198,7 +198,7 @@ def _directions(material: Material, flow_azimuth: float) -> Figure:
 
 def _comparison(material: Material) -> Figure:
     from ainerd_agent.figures.latents import latent_against_raw
-    from ainerd_agent.latent.neighbours import NeighbourIndex
+    from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 
     maps = _maps(material)
     if material.label is None:

@@ -75,7 +75,7 @@ def of_file(
     encoder: Encoder, path: Path, baseline: float | None, contrast: float | None, most: int, seed: int
 ) -> Material:
     """Maps of a file, at most so many of them at random, or its latents; `series` and `roi` say what is alike."""
-    from ainerd_agent.instrument.curriculum import groups_of
+    from ainerd_agent.latent.training.lessons import groups_of
     from ainerd_agent.scattering.files.map_files import read_maps
 
     if (latents := _latents_of(path, encoder)) is not None:

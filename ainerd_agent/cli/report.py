@@ -97,7 +97,7 @@ def draw_figures(
     """
     from ainerd_agent import figures
     from ainerd_agent.catalog import read_c2
-    from ainerd_agent.latent.embedding import MIN_POINTS, embed
+    from ainerd_agent.latent.atlas.embedding import MIN_POINTS, embed
     from ainerd_agent.rheology import stress_minima
 
     if findings.points.empty:

@@ -18,11 +18,11 @@ from rich.text import Text
 from ainerd_agent.errors import ModelError
 
 if TYPE_CHECKING:
-    from ainerd_agent.instrument.curriculum import Lesson
-    from ainerd_agent.latent.autoencoder import PaperAutoencoder
-    from ainerd_agent.latent.batches import MixedMaps
     from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
-    from ainerd_agent.latent.training import Epoch
+    from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
+    from ainerd_agent.latent.training.batches import MixedMaps
+    from ainerd_agent.latent.training.lessons import Lesson
+    from ainerd_agent.latent.training.reconstruction import Epoch
 
 CONTRAST_STEPS, REFINING_STEPS = 1000, 200
 REFINING_RATE = 3e-4
@@ -82,12 +82,12 @@ def train(
 
     Your own maps, in minutes:  ainerd train mine.safetensors --from lag-v1 --real my-maps.npz
     """
-    from ainerd_agent.instrument.curriculum import real_lesson, simulated_lessons, slowness_of, split_by_series
-    from ainerd_agent.latent.batches import MixedMaps
     from ainerd_agent.latent.encoder import ARCHITECTURES, Encoder
     from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
-    from ainerd_agent.latent.making import make_model
-    from ainerd_agent.latent.training import train as reconstruct
+    from ainerd_agent.latent.training.batches import MixedMaps
+    from ainerd_agent.latent.training.build_model import make_model
+    from ainerd_agent.latent.training.lessons import real_lesson, simulated_lessons, slowness_of, split_by_series
+    from ainerd_agent.latent.training.reconstruction import train as reconstruct
     from ainerd_agent.scattering.files.map_files import read_maps
 
     console = Console(stderr=True)
@@ -172,7 +172,7 @@ def _learn_decay(
     network: LagAutoencoder, lessons: list[Lesson], checkpoint: Path, *, refine: bool, seed: int, console: Console
 ) -> list[float]:
     """Train the decay by contrast, and return some of its losses."""
-    from ainerd_agent.latent.contrast import RATE, train_decay
+    from ainerd_agent.latent.training.contrast import RATE, train_decay
 
     steps, rate = (REFINING_STEPS, REFINING_RATE) if refine else (CONTRAST_STEPS, RATE)
     sets = [lesson.repeats for lesson in lessons if lesson.repeats is not None]

@@ -1,9 +1,9 @@
 """C2 maps to latents: autoencoder, training, clusters, atlas, embedding."""
 
 from ainerd_agent.latent.analyst import Analyst
-from ainerd_agent.latent.atlas import Atlas
+from ainerd_agent.latent.atlas.atlas import Atlas
+from ainerd_agent.latent.atlas.embedding import Embedding, embed
 from ainerd_agent.latent.clusters import Clusters
-from ainerd_agent.latent.embedding import Embedding, embed
 from ainerd_agent.latent.encoder import Encoder, Encoding
 from ainerd_agent.latent.scaling import scale
 

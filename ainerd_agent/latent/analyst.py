@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ainerd_agent.latent.atlas import Atlas
+from ainerd_agent.latent.atlas.atlas import Atlas
 from ainerd_agent.latent.encoder import Encoder, Encoding
 from ainerd_agent.records import Analysis, Fingerprints, FloatArray, MapStack, ShearStress
 

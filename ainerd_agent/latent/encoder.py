@@ -17,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ainerd_agent.errors import MapError, ModelError
-from ainerd_agent.latent.autoencoder import PaperAutoencoder
 from ainerd_agent.latent.clusters import Clusters, Latents
 from ainerd_agent.latent.familiarity import Familiarity
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
+from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
 from ainerd_agent.records import FloatArray, MapStack
 

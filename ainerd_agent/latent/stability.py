@@ -17,8 +17,8 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.mixture import GaussianMixture
 
 from ainerd_agent.errors import MapError
+from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.clusters import RESTARTS, Labels, Latents, check_latents
-from ainerd_agent.latent.neighbours import NeighbourIndex
 
 SEEDS = 20
 STABLE = 0.95

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ainerd_agent.latent import Embedding, embed
-from ainerd_agent.latent.embedding import fit_umap, membership
+from ainerd_agent.latent.atlas.embedding import fit_umap, membership
 
 
 def test_umap_keeps_neighbourhoods_and_repeats():

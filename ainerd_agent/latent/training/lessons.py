@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.latent.batches import LongMaps, SmallMaps, TrainingMaps
-from ainerd_agent.latent.contrast import FEWEST, Repeats, raw_profiles
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, replace_diagonal, resize, scale
+from ainerd_agent.latent.training.batches import LongMaps, SmallMaps, TrainingMaps
+from ainerd_agent.latent.training.contrast import FEWEST, Repeats, raw_profiles
 from ainerd_agent.records import FloatArray
 from ainerd_agent.scattering.files.map_files import StoredMaps
 from ainerd_agent.scattering.simulation.maps import relaxation_time, simulate_maps

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.latent.batches import LongMaps, MixedMaps, SmallMaps
 from ainerd_agent.latent.scaling import SIDE, resize
+from ainerd_agent.latent.training.batches import LongMaps, MixedMaps, SmallMaps
 
 
 @pytest.fixture(scope="module")

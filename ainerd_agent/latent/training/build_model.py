@@ -7,13 +7,13 @@ import copy
 import numpy as np
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.latent.autoencoder import PaperAutoencoder
-from ainerd_agent.latent.batches import TrainingMaps
 from ainerd_agent.latent.clusters import Clusters, Latents
 from ainerd_agent.latent.encoder import Encoder
 from ainerd_agent.latent.familiarity import Familiarity
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
+from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.stability import choose, try_numbers
+from ainerd_agent.latent.training.batches import TrainingMaps
 from ainerd_agent.records import FloatArray
 
 NUMBERS = range(3, 11)

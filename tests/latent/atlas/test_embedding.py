@@ -3,7 +3,7 @@ import pytest
 
 from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent import Embedding, embed
-from ainerd_agent.latent.embedding import membership
+from ainerd_agent.latent.atlas.embedding import membership
 
 
 def test_few_points_are_projected_on_their_principal_components():

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.latent.checkpoint import Plan, load_checkpoint, save_checkpoint
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder, diagonal_means
+from ainerd_agent.latent.training.checkpoint import Plan, load_checkpoint, save_checkpoint
 
 Profiles = NDArray[np.float32]
 

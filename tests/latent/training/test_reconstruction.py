@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from ainerd_agent.errors import ModelError
-from ainerd_agent.latent.autoencoder import PaperAutoencoder
-from ainerd_agent.latent.batches import LongMaps
-from ainerd_agent.latent.training import train
+from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
+from ainerd_agent.latent.training.batches import LongMaps
+from ainerd_agent.latent.training.reconstruction import train
 from ainerd_agent.scattering.simulation.maps import simulate_maps
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ainerd_agent.errors import ModelError
-from ainerd_agent.latent.autoencoder import PaperAutoencoder
-from ainerd_agent.latent.batches import TrainingMaps
-from ainerd_agent.latent.checkpoint import Plan, load_checkpoint, save_checkpoint
+from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
+from ainerd_agent.latent.training.batches import TrainingMaps
+from ainerd_agent.latent.training.checkpoint import Plan, load_checkpoint, save_checkpoint
 from ainerd_agent.records import MapStack
 
 RISE = 6

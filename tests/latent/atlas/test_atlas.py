@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent import Atlas
-from ainerd_agent.latent.atlas import friedel_pairs
+from ainerd_agent.latent.atlas.atlas import friedel_pairs
 
 EIGHTEEN = np.arange(10.0, 360, 20)
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.latent.neighbours import AXES, NeighbourIndex
+from ainerd_agent.latent.atlas.neighbours import AXES, NeighbourIndex
 
 
 @settings(deadline=None)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.instrument.curriculum import (
+from ainerd_agent.latent.training.lessons import (
     LONG_SIDE,
     groups_of,
     real_lesson,

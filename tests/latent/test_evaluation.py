@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.instrument.evaluation import evaluate_retrieval, evaluate_simulated, fringe_height
 from ainerd_agent.latent import Encoder
+from ainerd_agent.latent.evaluation import evaluate_retrieval, evaluate_simulated, fringe_height
 from ainerd_agent.scattering.files.map_files import StoredMaps
 
 

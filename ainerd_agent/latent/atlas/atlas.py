@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import MapError
+from ainerd_agent.latent.atlas._npz import reading
+from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.clusters import Latents, check_latents
-from ainerd_agent.latent.neighbours import NeighbourIndex
-from ainerd_agent.latent.stored import reading
 from ainerd_agent.records import FloatArray
 
 COLUMN = "column."

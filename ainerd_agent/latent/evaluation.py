@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.instrument.curriculum import groups_of
+from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.clusters import Latents
 from ainerd_agent.latent.encoder import Encoder
-from ainerd_agent.latent.neighbours import NeighbourIndex
 from ainerd_agent.latent.retrieval import r_precision
 from ainerd_agent.latent.stability import METHODS, SEEDS, stability
+from ainerd_agent.latent.training.lessons import groups_of
 from ainerd_agent.records import FloatArray, MapStack
 from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.files.map_files import StoredMaps

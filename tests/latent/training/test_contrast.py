@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from ainerd_agent.errors import MapError, ModelError
-from ainerd_agent.latent.contrast import Repeats, contrast_loss, raw_profiles, train_decay
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.retrieval import r_precision
+from ainerd_agent.latent.training.contrast import Repeats, contrast_loss, raw_profiles, train_decay
 
 
 def test_loss_is_small_where_repeats_are_nearest():

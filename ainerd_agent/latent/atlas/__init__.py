@@ -1,0 +1,1 @@
+"""The archive of latents: neighbours, novelty, and a picture of it in two dimensions."""
