@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.instrument.relaxation import StressRelaxation
 from ainerd_agent.instrument.sample import Sample
+from ainerd_agent.instrument.stress_relaxation import StressRelaxation
 from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ainerd_agent.instrument.experiment import Experiment
-from ainerd_agent.instrument.relaxation import StressRelaxation
 from ainerd_agent.instrument.sample import Sample
+from ainerd_agent.instrument.stress_relaxation import StressRelaxation
 from ainerd_agent.scattering import Geometry
 from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
