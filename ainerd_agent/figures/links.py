@@ -9,8 +9,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ainerd_agent.figures.style import INK, NORMAL, SMALL, SOFT, cluster_colours, cluster_legend, dress, new_figure
 from ainerd_agent.rheology.anisotropy import Anisotropy
-from ainerd_agent.rheology.events import EventAverage
-from ainerd_agent.rheology.lagged import LaggedCorrelation
+from ainerd_agent.rheology.event_average import EventAverage
+from ainerd_agent.rheology.lagged_correlation import LaggedCorrelation
 from ainerd_agent.rheology.links import Links
 
 BAND = "#e4e4e0"

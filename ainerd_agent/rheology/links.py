@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from ainerd_agent.errors import RheologyError
 from ainerd_agent.records import FloatArray
 from ainerd_agent.rheology.anisotropy import Anisotropy, anisotropy
-from ainerd_agent.rheology.events import EventAverage, event_average
-from ainerd_agent.rheology.lagged import LaggedCorrelation, lagged_correlation
+from ainerd_agent.rheology.event_average import EventAverage, event_average
+from ainerd_agent.rheology.lagged_correlation import LaggedCorrelation, lagged_correlation
 from ainerd_agent.rheology.readings import flowing_readings
 from ainerd_agent.rheology.relation import Relation
 from ainerd_agent.rheology.surrogates import detrend

@@ -13,8 +13,8 @@ from ainerd_agent.figures import links_figure
 from ainerd_agent.records import RheometerSamples
 from ainerd_agent.rheology import find_links, relate
 from ainerd_agent.rheology.anisotropy import anisotropy
-from ainerd_agent.rheology.events import event_average
-from ainerd_agent.rheology.lagged import lagged_correlation
+from ainerd_agent.rheology.event_average import event_average
+from ainerd_agent.rheology.lagged_correlation import lagged_correlation
 from ainerd_agent.rheology.surrogates import detrend, p_values, phase_surrogates, scattered_events
 
 TIME = 50.0 * np.arange(80)
