@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ainerd_agent.callbacks.ahead import Ahead
 from ainerd_agent.callbacks.assemble import Assembler, Failure, RunEnd
+from ainerd_agent.callbacks.prefetch import Ahead
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.latent.analyst import Analyst
 from ainerd_agent.records import Analysis, Fingerprints, Measurement, Run
@@ -57,7 +57,7 @@ class AnalysisCallback:
     options : TwoTimeOptions
         How C2 is computed.
     follow : bool
-        Correlate the next exposure while it goes on (see `ainerd_agent.callbacks.ahead`).
+        Correlate the next exposure while it goes on (see `ainerd_agent.callbacks.prefetch`).
     skip : callable, optional
         Told run and number of each measurement; where it answers True, the measurement is passed over.
     on_outcome : callable, optional

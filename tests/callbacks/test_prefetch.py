@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ainerd_agent.callbacks.ahead import Ahead
+from ainerd_agent.callbacks.prefetch import Ahead
 from ainerd_agent.instrument.detector import FRAMES, TIMESTAMPS, Burst, FrameFile
 from ainerd_agent.records import Measurement, Origin
 from ainerd_agent.scattering import TwoTimeOptions, azimuthal_bins, fingerprint
