@@ -6,8 +6,8 @@ picture, and carries the noise of single pixels of the map. Convolutions see bot
 noise. Here the two are kept apart until the end.
 
 - The *decay*: means along the diagonals, binned by the logarithm of the lag, through a small network to 24 numbers,
-  which are trained by contrast (`ainerd_agent.latent.training.contrast`): maps of one dynamics come to lie together, whatever
-  their noise.
+  which are trained by contrast (`ainerd_agent.latent.training.contrast`): maps of one dynamics come to lie together,
+  whatever their noise.
 - The *texture*: the coarse map on 40 principal components of maps without noise. A component is a mean over thousands
   of values, so that little noise is left in it, and the maps of all dynamics lie near a few dozen of them. They are
   given a small share of the distance, so that two maps of the same decay differ by their ages, but no noise moves them

@@ -19,7 +19,7 @@ from ainerd_agent.rheology import (
     stress_minima,
 )
 
-REAL = Path(__file__).resolve().parents[1] / ".." / "shared" / "real"
+REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "real"
 needs_real = pytest.mark.skipif(
     not (REAL / "ainerd_rheology.csv").is_file(), reason="the AI-NERD relaxation is not beside the project"
 )
