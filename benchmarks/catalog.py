@@ -27,8 +27,8 @@ from tables import Row, Table, duration, write_figures
 from tables import size as memory
 
 from ainerd_agent.catalog import DerivedWriter, connect
-from ainerd_agent.catalog.point_files import PointFiles
-from ainerd_agent.catalog.similar import PointIndex, open_index
+from ainerd_agent.catalog.read.point_cache import PointFiles
+from ainerd_agent.catalog.read.similar import PointIndex, open_index
 from ainerd_agent.records import Run
 
 REPEATS = 15

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ainerd_agent.agent.limits import Limits
-from ainerd_agent.catalog.suggestions import decide, life_of
+from ainerd_agent.catalog.read.suggestions import decide, life_of
 from ainerd_agent.records import Suggestion
 
 

@@ -15,15 +15,15 @@ from ainerd_agent.catalog.client import (
     read_points,
     runs,
 )
-from ainerd_agent.catalog.live import follow
 from ainerd_agent.catalog.metadata import run_metadata
+from ainerd_agent.catalog.read.live_points import follow
 from ainerd_agent.catalog.schema import ModelIdentity, points_schema, points_table
-from ainerd_agent.catalog.server import TiledServer
-from ainerd_agent.catalog.spool import SpooledWriter
-from ainerd_agent.catalog.writer import DerivedWriter, check_model
+from ainerd_agent.catalog.server.embedded import TiledServer
+from ainerd_agent.catalog.write.spool import SpooledWriter
+from ainerd_agent.catalog.write.writer import DerivedWriter, check_model
 
 if TYPE_CHECKING:
-    from ainerd_agent.catalog.containers import analyses_of
+    from ainerd_agent.catalog.tiled_clients import analyses_of
 
 __all__ = [
     "DerivedWriter",
@@ -51,7 +51,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Tiled's client takes half a second to import.
     if name == "analyses_of":
-        from ainerd_agent.catalog.containers import analyses_of
+        from ainerd_agent.catalog.tiled_clients import analyses_of
 
         return analyses_of
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

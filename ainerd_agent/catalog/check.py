@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ainerd_agent.catalog.client import address_of, child, model_names, model_of, server_errors
-from ainerd_agent.catalog.recall import run_of
+from ainerd_agent.catalog.read.analysed_runs import run_of
 from ainerd_agent.catalog.schema import (
     ADDED_COLUMNS,
     ANALYSES,

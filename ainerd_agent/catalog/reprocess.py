@@ -23,9 +23,9 @@ from ainerd_agent.catalog.client import (
     server_errors,
 )
 from ainerd_agent.catalog.queries import Conditions, narrowed
-from ainerd_agent.catalog.recall import Recalled, blocks, recall
+from ainerd_agent.catalog.read.analysed_runs import Recalled, blocks, recall
 from ainerd_agent.catalog.schema import C2, MAPS, ModelIdentity
-from ainerd_agent.catalog.writer import DerivedWriter, check_model
+from ainerd_agent.catalog.write.writer import DerivedWriter, check_model
 from ainerd_agent.errors import AinerdError, CatalogError
 from ainerd_agent.latent.analyst import Analyst, encoding_of
 from ainerd_agent.latent.encoder import Encoder, Encoding

@@ -123,7 +123,7 @@ def list_suggestions(
     waiting: Annotated[bool, typer.Option("--waiting", help="Only those that wait for a decision.")] = False,
 ) -> None:
     """Show the last suggestions and what became of them."""
-    from ainerd_agent.catalog import suggestions
+    from ainerd_agent.catalog.read import suggestions
 
     with opened(catalog) as root:
         model_name = _model(root, model)
@@ -193,7 +193,7 @@ def ask(
     note: Note = "",
 ) -> None:
     """Ask a running agent to pause, resume, stop, or for another mode."""
-    from ainerd_agent.catalog import suggestions
+    from ainerd_agent.catalog.read import suggestions
 
     with opened(catalog) as root:
         suggestions.request(root, _model(root, model), name, what.value, note=note)
@@ -227,7 +227,7 @@ def _agent(root: Any, name: str, given: AgentSettings, encoder: Encoder, seed: i
     """The agent as it was when it ended, or a new one."""
     from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, Rectangle
     from ainerd_agent.agent.restart import restored
-    from ainerd_agent.catalog.suggestions import UnknownAgentError
+    from ainerd_agent.catalog.read.suggestions import UnknownAgentError
     from ainerd_agent.settings import ForbiddenDisc
 
     limits = Limits(

@@ -22,7 +22,7 @@ def export(
 
     HDF5 files hold one measurement each, as pyXpcsViewer wants it: with several, numbers come before the ending.
     """
-    from ainerd_agent.catalog.exchange import export as write
+    from ainerd_agent.catalog.read.export import export as write
 
     with opened(catalog) as root:
         written = write(root, model_named(root, model).run(run), to, measurement)

@@ -15,7 +15,7 @@ from ainerd_agent.cli.opening import Catalog, Model, model_named, opened
 from ainerd_agent.errors import ModelError
 
 if TYPE_CHECKING:
-    from ainerd_agent.catalog.suggestions import SuggestionEvent
+    from ainerd_agent.catalog.read.suggestions import SuggestionEvent
     from ainerd_agent.latent import Encoder
     from ainerd_agent.records import MapStack, Suggestion
 
@@ -35,7 +35,7 @@ def why(
 
     `ainerd agent list` shows the identifiers.
     """
-    from ainerd_agent.catalog.suggestions import life_of
+    from ainerd_agent.catalog.read.suggestions import life_of
 
     with opened(catalog) as root:
         model_name = str(model_named(root, model).metadata["model"])

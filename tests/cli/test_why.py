@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from ainerd_agent.catalog.suggestions import SuggestionEvent
+from ainerd_agent.catalog.read.suggestions import SuggestionEvent
 from ainerd_agent.cli.why import story
 from ainerd_agent.records import Suggestion
 

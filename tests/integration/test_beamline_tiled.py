@@ -15,7 +15,7 @@ from ophyd_async.core import init_devices
 from tiled.client import from_uri
 from tiled.structures.core import Spec
 
-from ainerd_agent.catalog.server import TiledServer
+from ainerd_agent.catalog.server.embedded import TiledServer
 from ainerd_agent.instrument.beamline import build_beamline
 from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.scattering.geometry.detector import Geometry

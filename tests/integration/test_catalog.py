@@ -26,8 +26,8 @@ from ainerd_agent.catalog import (
     read_points,
     runs,
 )
+from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
 from ainerd_agent.catalog.schema import _FIT_COLUMNS, _POINT_COLUMNS, ADDED_COLUMNS, SUGGESTIONS_SCHEMA
-from ainerd_agent.catalog.suggestions import life_of, read_suggestions
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from ainerd_agent.catalog import DerivedWriter, TiledServer, connect, read_c2, read_points
-from ainerd_agent.catalog.exchange import export
+from ainerd_agent.catalog.read.export import export
 from ainerd_agent.errors import CatalogError, MapError
 from ainerd_agent.scattering.files.aps_results import read_results
 from tests.integration.conftest import ainerd

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from ainerd_agent.catalog import DerivedWriter, TiledServer, connect, read_c2, read_points
-from ainerd_agent.catalog.spool import SpooledWriter
+from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Run
 from tests.integration.derived_runs import MODEL, START, measurement
@@ -75,7 +75,7 @@ def test_a_server_that_fails_half_way(root: Any, tmp_path: Path, monkeypatch: py
 
 def test_a_busy_server_is_left_alone(root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer, asked, now = spooled(root, tmp_path, "busy"), [], [1000.0]
-    monkeypatch.setattr("ainerd_agent.catalog.spool.clock.monotonic", lambda: now[0])
+    monkeypatch.setattr("ainerd_agent.catalog.write.spool.clock.monotonic", lambda: now[0])
 
     def busy(request: httpx.Request) -> httpx.Response:
         asked.append(request.method)

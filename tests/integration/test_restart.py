@@ -10,7 +10,7 @@ from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, SpotAge
 from ainerd_agent.agent.approval import edit, reject
 from ainerd_agent.agent.restart import restored, stored_analysis
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, ServerUnreachableError, TiledServer, connect
-from ainerd_agent.catalog.suggestions import life_of, read_suggestions
+from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Run
 from tests.integration.derived_runs import N_BINS, N_LATENTS, START, measurement

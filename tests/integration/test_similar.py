@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect, similar
-from ainerd_agent.catalog.point_files import PointFiles
-from ainerd_agent.catalog.similar import PointIndex
+from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect
+from ainerd_agent.catalog.read import similar
+from ainerd_agent.catalog.read.point_cache import PointFiles
+from ainerd_agent.catalog.read.similar import PointIndex
 from ainerd_agent.errors import CatalogError
 from tests.integration.derived_runs import N_BINS, write_run
 

@@ -18,7 +18,7 @@ from tiled.structures.array import ArrayStructure
 from tiled.structures.core import StructureFamily
 from tiled.structures.data_source import Asset, DataSource, Management
 
-from ainerd_agent.catalog.server import TiledServer
+from ainerd_agent.catalog.server.embedded import TiledServer
 from ainerd_agent.errors import FrameError
 from ainerd_agent.scattering import TwoTimeStream, two_time
 from ainerd_agent.scattering.frames import tiled_frames

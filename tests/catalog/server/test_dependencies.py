@@ -10,7 +10,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from fastapi.dependencies import utils
 
-from ainerd_agent.catalog._dependencies import remember_dependencies
+from ainerd_agent.catalog.server._dependencies import remember_dependencies
 
 
 def settings() -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.catalog import DerivedWriter, ServerUnreachableError, TiledServer, connect, read_c2, turns
+from ainerd_agent.catalog import DerivedWriter, ServerUnreachableError, TiledServer, connect, read_c2
+from ainerd_agent.catalog.write import lock as turns
 from ainerd_agent.records import Run
 from tests.integration.derived_runs import MODEL, N_BINS, START, measurement
 

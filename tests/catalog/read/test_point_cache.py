@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ainerd_agent.catalog.point_files import KEPT, PointFiles
-from ainerd_agent.catalog.similar import PointIndex
+from ainerd_agent.catalog.read.point_cache import KEPT, PointFiles
+from ainerd_agent.catalog.read.similar import PointIndex
 from ainerd_agent.errors import CatalogError
 
 
@@ -79,7 +79,7 @@ def test_another_catalog_or_nonsense_is_not_mixed_in(tmp_path: Path) -> None:
 
 
 def test_the_large_archive_stays_and_a_small_one_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ainerd_agent.catalog.similar.SMALL", 6)
+    monkeypatch.setattr("ainerd_agent.catalog.read.similar.SMALL", 6)
     files = opened(tmp_path)
     index = PointIndex(files)
     expected: list[int] = []

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog.client import ServerFailedError, ServerUnreachableError
-from ainerd_agent.catalog.writer import DerivedWriter
+from ainerd_agent.catalog.write.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import (
     Analysis,

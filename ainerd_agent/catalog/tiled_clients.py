@@ -127,7 +127,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         DataFrame
             With `distance`, in the latent space; the point that was asked about is left out.
         """
-        from ainerd_agent.catalog.similar import open_index
+        from ainerd_agent.catalog.read.similar import open_index
 
         return open_index(self, folder).similar(
             what, k, model=self.new_variation(queries=[]), among=self.find() if self._queries else None, encoder=encoder
@@ -135,7 +135,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
 
     def follow(self, **options: Any) -> Iterator[pd.DataFrame]:
         """Points as they are written, run by run; parameters as those of `ainerd_agent.catalog.follow`."""
-        from ainerd_agent.catalog.live import follow
+        from ainerd_agent.catalog.read.live_points import follow
 
         return follow(self, **options)
 
@@ -192,8 +192,8 @@ class AnalysisClient(Container):  # type: ignore[misc]
         return _raw(self, 3)
 
     def explain(self, seq_num: int, bin: int) -> dict[str, Any]:
-        """Where a point comes from; see `ainerd_agent.catalog.explanation.explain`."""
-        from ainerd_agent.catalog.explanation import explain
+        """Where a point comes from; see `ainerd_agent.catalog.read.lineage.explain`."""
+        from ainerd_agent.catalog.read.lineage import explain
 
         return explain(self, seq_num, bin)
 

@@ -165,8 +165,8 @@ def _build_server(directory: Path, api_key: str) -> Any:
     from tiled.server.app import build_app
     from tiled.server.settings import get_settings
 
-    from ainerd_agent.catalog._dependencies import remember_dependencies
-    from ainerd_agent.catalog._storage import OneBatchSQLAdapter, prepare_database
+    from ainerd_agent.catalog.server._dependencies import remember_dependencies
+    from ainerd_agent.catalog.server._storage import OneBatchSQLAdapter, prepare_database
 
     remember_dependencies()
     database = directory / "catalog.db"

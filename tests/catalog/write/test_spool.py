@@ -10,7 +10,7 @@ import pytest
 
 from ainerd_agent.catalog.client import ServerFailedError, ServerUnreachableError
 from ainerd_agent.catalog.schema import ModelIdentity
-from ainerd_agent.catalog.spool import SpooledWriter, read_envelope, write_envelope
+from ainerd_agent.catalog.write.spool import SpooledWriter, read_envelope, write_envelope
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import (
     Analysis,
@@ -166,7 +166,7 @@ def test_a_server_that_fails_is_tried_again_until_it_is_the_record(tmp_path: Pat
 
 def test_a_server_that_asks_for_peace_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server, now = Server(), [0.0]
-    monkeypatch.setattr("ainerd_agent.catalog.spool.clock.monotonic", lambda: now[0])
+    monkeypatch.setattr("ainerd_agent.catalog.write.spool.clock.monotonic", lambda: now[0])
     server.answer = ServerUnreachableError("too much to do (429)", retry_after=30.0)
     spool = spooled(server, tmp_path)
     append(spool, 1)
@@ -188,7 +188,7 @@ def test_a_full_disk_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytes
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ainerd_agent.catalog.spool.np.savez", full)
+    monkeypatch.setattr("ainerd_agent.catalog.write.spool.np.savez", full)
     with pytest.raises(SessionError, match=r"No space left on device.*ainerd analyze"):
         append(spool, 1)
     monkeypatch.undo()

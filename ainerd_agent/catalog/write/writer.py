@@ -11,7 +11,7 @@ from typing import Any
 from ainerd_agent.catalog.client import address_of, limit_retries, server_errors
 from ainerd_agent.catalog.schema import ModelIdentity, suggestion_table
 from ainerd_agent.catalog.stores import MapsStore, PointsStore, SuggestionsStore, model_container
-from ainerd_agent.catalog.turns import Turns
+from ainerd_agent.catalog.write.lock import Turns
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
 
 FINAL_STATUSES = ("success", "abort", "fail")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from ainerd_agent.catalog.client import ServerUnreachableError
-from ainerd_agent.catalog.news import News
+from ainerd_agent.catalog.read.unseen_points import News
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""Records to columns and metadata of the catalog, and back."""
