@@ -17,10 +17,11 @@ from ainerd_agent.catalog.client import (
 )
 from ainerd_agent.catalog.metadata import run_metadata
 from ainerd_agent.catalog.read.live_points import follow
-from ainerd_agent.catalog.schema import ModelIdentity, points_schema, points_table
+from ainerd_agent.catalog.schema import points_schema, points_table
 from ainerd_agent.catalog.server.embedded import TiledServer
 from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.catalog.write.writer import DerivedWriter, check_model
+from ainerd_agent.records.analysis import ModelIdentity
 
 if TYPE_CHECKING:
     from ainerd_agent.catalog.tiled_clients import analyses_of

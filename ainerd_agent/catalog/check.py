@@ -34,11 +34,11 @@ from ainerd_agent.catalog.schema import (
     SUGGESTIONS,
     SUGGESTIONS_SCHEMA,
     SUGGESTIONS_SPEC,
-    ModelIdentity,
     column_metadata,
     points_schema,
 )
 from ainerd_agent.catalog.stores import PointsStore
+from ainerd_agent.records.analysis import ModelIdentity
 
 IDLE = 3600.0
 """Seconds after which a run that says it is running, and whose raw run tells nothing, counts as left behind."""

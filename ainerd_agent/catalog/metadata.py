@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent._version import __version__
-from ainerd_agent.catalog.schema import RUN_STATUSES, ModelIdentity
+from ainerd_agent.catalog.schema import RUN_STATUSES
 from ainerd_agent.records import Fingerprints, Run
+from ainerd_agent.records.analysis import ModelIdentity
 
 
 def origin_metadata(run: Run) -> dict[str, Any]:

@@ -24,12 +24,13 @@ from ainerd_agent.catalog.client import (
 )
 from ainerd_agent.catalog.queries import Conditions, narrowed
 from ainerd_agent.catalog.read.analysed_runs import Recalled, blocks, recall
-from ainerd_agent.catalog.schema import C2, MAPS, ModelIdentity
+from ainerd_agent.catalog.schema import C2, MAPS
 from ainerd_agent.catalog.write.writer import DerivedWriter, check_model
 from ainerd_agent.errors import AinerdError, CatalogError
 from ainerd_agent.latent.analyst import Analyst, encoding_of
 from ainerd_agent.latent.encoder import Encoder, Encoding
 from ainerd_agent.records import FloatArray
+from ainerd_agent.records.analysis import ModelIdentity
 
 BATCH = 16
 """Measurements whose maps are read and encoded at a time: some 75 MB with 18 bins."""

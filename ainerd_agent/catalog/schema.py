@@ -15,7 +15,6 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -50,36 +49,6 @@ SUGGESTION_EVENTS = ("proposed", "approved", "edited", "rejected", "queued", "me
 
 REQUESTS = ("pause", "resume", "stop", "suggest", "ask", "automatic")
 """What people may ask of a running agent, as events whose suggestion is its name: it listens to nothing else."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelIdentity:
-    """Which latent model an analysis comes from.
-
-    Attributes
-    ----------
-    name : str
-        The key of the model in `/ainerd`.
-    weights_sha256 : str
-        Of the file of weights, hexadecimal.
-    n_clusters : int
-    parameters : mapping
-        Whatever else decides the result: architecture, scaling, settings of the analysis.
-    geometry : mapping
-        Where the detector stood, for those who ask where bins come from; empty where it is not known.
-    """
-
-    name: str
-    weights_sha256: str
-    n_clusters: int
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    geometry: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.+-]+", self.name):
-            raise CatalogError(
-                f"A model cannot be called {self.name!r} in the catalog: use letters, digits, and any of . _ + -"
-            )
 
 
 def _column(name: str, kind: pa.DataType, units: str, description: str) -> pa.Field:

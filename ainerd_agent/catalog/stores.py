@@ -37,7 +37,6 @@ from ainerd_agent.catalog.schema import (
     SUGGESTIONS_SCHEMA,
     SUGGESTIONS_SPEC,
     SUMMARY_COLUMNS,
-    ModelIdentity,
     bins_columns,
     column_metadata,
     points_schema,
@@ -45,6 +44,7 @@ from ainerd_agent.catalog.schema import (
 )
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Fingerprints, Run
+from ainerd_agent.records.analysis import ModelIdentity
 
 _CHUNK_BYTES = 4 * 2**20
 """About this much of an array is one file: a measurement's maps, or many where they are small."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.errors import CatalogError
 from ainerd_agent.records.arrays import FloatArray
 from ainerd_agent.records.rheometry import ShearStress
 from ainerd_agent.records.run import Origin
@@ -46,3 +50,33 @@ class Analysis:
     def dominant_cluster(self) -> int:
         """The cluster that most bins belong to (the slower one of a tie)."""
         return int(np.bincount(self.cluster).argmax())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelIdentity:
+    """Which latent model an analysis comes from.
+
+    Attributes
+    ----------
+    name : str
+        The key of the model in `/ainerd`.
+    weights_sha256 : str
+        Of the file of weights, hexadecimal.
+    n_clusters : int
+    parameters : mapping
+        Whatever else decides the result: architecture, scaling, settings of the analysis.
+    geometry : mapping
+        Where the detector stood, for those who ask where bins come from; empty where it is not known.
+    """
+
+    name: str
+    weights_sha256: str
+    n_clusters: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    geometry: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.+-]+", self.name):
+            raise CatalogError(
+                f"A model cannot be called {self.name!r} in the catalog: use letters, digits, and any of . _ + -"
+            )

@@ -10,7 +10,6 @@ import pytest
 
 from ainerd_agent.catalog.schema import (
     SUGGESTIONS_SCHEMA,
-    ModelIdentity,
     column_metadata,
     points_schema,
     points_table,
@@ -19,6 +18,7 @@ from ainerd_agent.catalog.schema import (
 )
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Relaxations, ShearStress, Suggestion
+from ainerd_agent.records.analysis import ModelIdentity
 
 N_BINS = 3
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ainerd_agent.catalog.client import child
 from ainerd_agent.catalog.metadata import origin_metadata, run_metadata
-from ainerd_agent.catalog.schema import BINS, MAPS, POINTS, ModelIdentity, points_schema
+from ainerd_agent.catalog.schema import BINS, MAPS, POINTS, points_schema
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Bins, Fingerprints, Origin, Quality, Relaxations, Run, ShearStress
+from ainerd_agent.records.analysis import ModelIdentity
 
 if TYPE_CHECKING:
     import pandas as pd

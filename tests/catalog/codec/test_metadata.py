@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ainerd_agent.catalog.metadata import origin_metadata, plain_json, run_metadata
-from ainerd_agent.catalog.schema import SUMMARY_COLUMNS, ModelIdentity
+from ainerd_agent.catalog.schema import SUMMARY_COLUMNS
 from ainerd_agent.records import Run
+from ainerd_agent.records.analysis import ModelIdentity
 
 MODEL = ModelIdentity(name="m", weights_sha256="ab", n_clusters=4, parameters={"sigma": np.float64(2.0)})
 RUN = Run(

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from ainerd_agent.catalog.client import ServerFailedError, ServerUnreachableError
-from ainerd_agent.catalog.schema import ModelIdentity
 from ainerd_agent.catalog.write.spool import SpooledWriter, read_envelope, write_envelope
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import (
@@ -23,6 +22,7 @@ from ainerd_agent.records import (
     ShearStress,
     Suggestion,
 )
+from ainerd_agent.records.analysis import ModelIdentity
 
 FITS = Relaxations.unknown(2, "too slow")
 ORIGIN = Origin(raw_uid="u", seq_num=2, start=1.0, stop=2.0, position={"x": 0.5}, extra={"load": np.float32(1.5)})
