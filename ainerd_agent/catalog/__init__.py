@@ -15,9 +15,10 @@ from ainerd_agent.catalog.client import (
     read_points,
     runs,
 )
+from ainerd_agent.catalog.codec.points import points_table
 from ainerd_agent.catalog.metadata import run_metadata
 from ainerd_agent.catalog.read.live_points import follow
-from ainerd_agent.catalog.schema import points_schema, points_table
+from ainerd_agent.catalog.schema import points_schema
 from ainerd_agent.catalog.server.embedded import TiledServer
 from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.catalog.write.writer import DerivedWriter, check_model

@@ -16,6 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog.client import child, ensure_container
+from ainerd_agent.catalog.codec.bins import BINS_UNITS, bins_columns
+from ainerd_agent.catalog.codec.points import points_table
 from ainerd_agent.catalog.metadata import maps_metadata, maps_progress, plain_json, run_metadata
 from ainerd_agent.catalog.provenance import credit
 from ainerd_agent.catalog.schema import (
@@ -23,7 +25,6 @@ from ainerd_agent.catalog.schema import (
     ANALYSES,
     ANALYSIS_SPEC,
     BINS,
-    BINS_UNITS,
     C2,
     C2_DIMS,
     G2,
@@ -37,10 +38,8 @@ from ainerd_agent.catalog.schema import (
     SUGGESTIONS_SCHEMA,
     SUGGESTIONS_SPEC,
     SUMMARY_COLUMNS,
-    bins_columns,
     column_metadata,
     points_schema,
-    points_table,
 )
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Fingerprints, Run

@@ -8,14 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ainerd_agent.catalog.schema import (
-    SUGGESTIONS_SCHEMA,
-    column_metadata,
-    points_schema,
-    points_table,
-    suggestion_of,
-    suggestion_table,
-)
+from ainerd_agent.catalog.codec.points import points_table
+from ainerd_agent.catalog.codec.suggestions import suggestion_of, suggestion_table
+from ainerd_agent.catalog.schema import SUGGESTIONS_SCHEMA, column_metadata, points_schema
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Relaxations, ShearStress, Suggestion
 from ainerd_agent.records.analysis import ModelIdentity

@@ -8,15 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ainerd_agent.catalog.client import address_of, child, server_errors
-from ainerd_agent.catalog.schema import (
-    ANALYSES,
-    REQUESTS,
-    SUGGESTION_EVENTS,
-    SUGGESTIONS,
-    SUGGESTIONS_SPEC,
-    suggestion_of,
-    suggestion_table,
-)
+from ainerd_agent.catalog.codec.suggestions import suggestion_of, suggestion_table
+from ainerd_agent.catalog.schema import ANALYSES, REQUESTS, SUGGESTION_EVENTS, SUGGESTIONS, SUGGESTIONS_SPEC
 from ainerd_agent.catalog.stores import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ainerd_agent.catalog.client import address_of, limit_retries, server_errors
-from ainerd_agent.catalog.schema import suggestion_table
+from ainerd_agent.catalog.codec.suggestions import suggestion_table
 from ainerd_agent.catalog.stores import MapsStore, PointsStore, SuggestionsStore, model_container
 from ainerd_agent.catalog.write.lock import Turns
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
