@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from ainerd_agent.catalog.queries import Conditions, narrowed
-from ainerd_agent.catalog.schema import ANALYSES, C2, MAPS, POINTS, RAW, RAW_SPEC, points_schema
+from ainerd_agent.catalog.schema import ANALYSES, C2, MAPS, POINTS, RAW, RAW_SPEC, ROW, points_schema
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-ROW = ("raw_uid", "seq_num", "bin")
-"""The columns that say which point a row is."""
 
 RETRY_SECONDS = 6.0
 """How long a request to a server that does not answer is repeated."""
@@ -277,12 +274,6 @@ def tables_of(runs: Iterable[Any], columns: Sequence[str] | None = None) -> Iter
             yield run, rows.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def latent_columns(points: pd.DataFrame) -> list[str]:
-    """The names of the latents among the columns of points, in their order."""
-    names = [str(name) for name in points.columns]
-    return sorted((name for name in names if re.fullmatch(r"z\d+", name)), key=lambda name: int(name[1:]))
 
 
 def read_c2(root: Any, raw_uid: str, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:

@@ -16,7 +16,6 @@ from ainerd_agent.catalog.client import (
     address_of,
     child,
     connect,
-    latent_columns,
     model_names,
     model_of,
     points_of,
@@ -24,7 +23,7 @@ from ainerd_agent.catalog.client import (
 )
 from ainerd_agent.catalog.queries import Conditions, narrowed
 from ainerd_agent.catalog.read.analysed_runs import Recalled, blocks, recall
-from ainerd_agent.catalog.schema import C2, MAPS
+from ainerd_agent.catalog.schema import C2, MAPS, latent_columns
 from ainerd_agent.catalog.write.writer import DerivedWriter, check_model
 from ainerd_agent.errors import AinerdError, CatalogError
 from ainerd_agent.latent.analyst import Analyst, encoding_of

@@ -11,9 +11,14 @@ Bins are counted from 1, clusters from 0 (the slowest), measurements by the seq_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RAW = "raw"
 MAPS = "xpcs"
@@ -151,3 +156,13 @@ def column_metadata(schema: pa.Schema) -> dict[str, dict[str, str]]:
         "units": {name: metadata[b"units"].decode() for name, metadata in known.items()},
         "descriptions": {name: metadata[b"description"].decode() for name, metadata in known.items()},
     }
+
+
+ROW = ("raw_uid", "seq_num", "bin")
+"""The columns that say which point a row is."""
+
+
+def latent_columns(points: pd.DataFrame) -> list[str]:
+    """The names of the latents among the columns of points, in their order."""
+    names = [str(name) for name in points.columns]
+    return sorted((name for name in names if re.fullmatch(r"z\d+", name)), key=lambda name: int(name[1:]))

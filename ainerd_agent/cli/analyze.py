@@ -47,7 +47,7 @@ def analyze(
     """
     from ainerd_agent.callbacks import Failure, live_analysis
     from ainerd_agent.callbacks.replay import documents_in, documents_of, frames_in, whole_runs
-    from ainerd_agent.catalog.client import latent_columns
+    from ainerd_agent.catalog.schema import latent_columns
     from ainerd_agent.settings import Settings
 
     if frames not in ("files", "tiled"):

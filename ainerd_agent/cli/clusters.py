@@ -87,7 +87,7 @@ def _refit(name: str, latents: NDArray[Any], slowness: NDArray[Any], out: Path) 
 
 def _of_catalog(where: str, model: str | None) -> tuple[str, NDArray[Any], NDArray[Any]]:
     """Name of the model, latents of all points, and the logarithm of their relaxation times."""
-    from ainerd_agent.catalog.client import latent_columns
+    from ainerd_agent.catalog.schema import latent_columns
 
     with opened(where) as root:
         container = model_named(root, model)

@@ -116,7 +116,7 @@ def _latents_of(path: Path, encoder: Encoder) -> Material | None:
 def of_catalog(where: str, model: str | None, most: int) -> tuple[Encoder, Material]:
     """The first points of a model in a catalog, with their maps, and the model."""
     from ainerd_agent.catalog import read_c2
-    from ainerd_agent.catalog.client import latent_columns
+    from ainerd_agent.catalog.schema import latent_columns
     from ainerd_agent.latent import Encoder
     from ainerd_agent.latent.encoder import SHIPPED
     from ainerd_agent.settings import Settings

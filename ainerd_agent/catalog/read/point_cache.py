@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.catalog.client import latent_columns
+from ainerd_agent.catalog.schema import latent_columns
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
