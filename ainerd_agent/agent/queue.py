@@ -19,7 +19,7 @@ from ainerd_agent.agent.candidates import NoSuggestionError
 from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.queue_server import SUGGESTION_KEY, Manager, QueueError, QueueServer
 from ainerd_agent.agent.restart import stored_analysis
-from ainerd_agent.catalog.client import address_of, server_errors
+from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.suggestions import (
     DECISIONS,
     SuggestionEvent,
@@ -28,6 +28,7 @@ from ainerd_agent.catalog.read.suggestions import (
     read_suggestions,
 )
 from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS
+from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Suggestion
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ainerd_agent.catalog.client import address_of, child, model_names, model_of, server_errors
+from ainerd_agent.catalog.layout import address_of, child, model_names, model_of
 from ainerd_agent.catalog.read.analysed_runs import run_of
 from ainerd_agent.catalog.schema import (
     ADDED_COLUMNS,
@@ -37,6 +37,7 @@ from ainerd_agent.catalog.schema import (
     column_metadata,
     points_schema,
 )
+from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.stores import PointsStore
 from ainerd_agent.records.analysis import ModelIdentity
 

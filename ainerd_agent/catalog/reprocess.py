@@ -11,19 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ainerd_agent.catalog.client import (
-    ServerUnreachableError,
-    address_of,
-    child,
-    connect,
-    model_names,
-    model_of,
-    points_of,
-    server_errors,
-)
+from ainerd_agent.catalog.connection import connect
+from ainerd_agent.catalog.layout import address_of, child, model_names, model_of
 from ainerd_agent.catalog.queries import Conditions, narrowed
 from ainerd_agent.catalog.read.analysed_runs import Recalled, blocks, recall
+from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import C2, MAPS, latent_columns
+from ainerd_agent.catalog.server_errors import ServerUnreachableError, server_errors
 from ainerd_agent.catalog.write.writer import DerivedWriter, check_model
 from ainerd_agent.errors import AinerdError, CatalogError
 from ainerd_agent.latent.analyst import Analyst, encoding_of

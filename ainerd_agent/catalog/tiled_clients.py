@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tiled.client.container import Container
 
-from ainerd_agent.catalog.client import address_of, child, metadata_of, points_of, read_maps, server_errors, tables_of
+from ainerd_agent.catalog.layout import address_of, child, metadata_of
 from ainerd_agent.catalog.queries import Conditions, highest_first, narrowed
+from ainerd_agent.catalog.read.maps import read_maps
+from ainerd_agent.catalog.read.points import points_of, tables_of
 from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW, column_metadata, latent_columns, points_schema
+from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:

@@ -118,7 +118,8 @@ def _raw(stack: ExitStack, root: Any, source: str | None) -> Any:
         return root["raw"]
     from tiled.client import from_uri
 
-    from ainerd_agent.catalog.client import limit_retries, server_errors
+    from ainerd_agent.catalog.connection import limit_retries
+    from ainerd_agent.catalog.server_errors import server_errors
 
     limit_retries()
     with server_errors(source.partition("?")[0]):
@@ -131,7 +132,8 @@ def _chosen(raw: Any, uids: list[str] | None, **conditions: str | None) -> Itera
     """Runs by uid, or those that fit, in order of time."""
     from tiled.queries import Key
 
-    from ainerd_agent.catalog.client import address_of, server_errors
+    from ainerd_agent.catalog.layout import address_of
+    from ainerd_agent.catalog.server_errors import server_errors
 
     with server_errors(address_of(raw)):
         if uids:
@@ -154,7 +156,8 @@ def _known(root: Any, model: str) -> Callable[[str], dict[int, pd.DataFrame]]:
     """What gives the points of a run by measurement: those that were there, with their maps, when it is asked first."""
     from functools import cache
 
-    from ainerd_agent.catalog.client import child, model_of, points_of
+    from ainerd_agent.catalog.layout import child, model_of
+    from ainerd_agent.catalog.read.points import points_of
     from ainerd_agent.catalog.schema import MAPS
 
     container = model_of(root, model)

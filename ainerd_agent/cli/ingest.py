@@ -66,7 +66,7 @@ def ingest(
     stress = stored.columns.get("shear_stress", np.full(len(stored), np.nan))
 
     from ainerd_agent.catalog import DerivedWriter, ModelIdentity, points_schema
-    from ainerd_agent.catalog.client import address_of
+    from ainerd_agent.catalog.layout import address_of
     from ainerd_agent.latent import Analyst, Encoder
     from ainerd_agent.settings import Settings
 

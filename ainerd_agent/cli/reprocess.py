@@ -73,7 +73,7 @@ def _pool(
     root: Any, encoder: Encoder, model: Path | None, workers: int, dask: str | None
 ) -> Iterator[tuple[Pool, Encode]]:
     """What encodes: threads of this process, or the workers of a Dask cluster."""
-    from ainerd_agent.catalog.client import address_of
+    from ainerd_agent.catalog.layout import address_of
     from ainerd_agent.catalog.reprocess import Elsewhere, here
 
     if dask is None:

@@ -93,7 +93,7 @@ def revisions(root: Any, uid: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tiled.client.utils.TILED_RETRY_TIMEOUT", 0.5)
-    monkeypatch.setattr("ainerd_agent.catalog.client.RETRY_SECONDS", 0.5)
+    monkeypatch.setattr("ainerd_agent.catalog.connection.RETRY_SECONDS", 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_nothing_is_missed_while_the_server_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("tiled.client.utils.TILED_RETRY_TIMEOUT", 0.2)
-    monkeypatch.setattr("ainerd_agent.catalog.client.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("ainerd_agent.catalog.connection.RETRY_SECONDS", 0.2)
     with TiledServer(tmp_path, api_key="secret") as server:
         port = server.port
         root = connect(server.uri, create=True)

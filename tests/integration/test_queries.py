@@ -156,7 +156,7 @@ def test_selections_follow_each_other(model: Any) -> None:
 def test_tables_of_runs_are_read_page_by_page(root: Any, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = model.to_frame()
     assert len(whole) == 3
-    monkeypatch.setattr("ainerd_agent.catalog.client._PAGE", 2)
+    monkeypatch.setattr("ainerd_agent.catalog.layout._PAGE", 2)
     pd.testing.assert_frame_equal(model.to_frame(), whole)
     pd.testing.assert_frame_equal(runs(root, MODEL.name), whole)
     assert list(model.to_frame(latest=2).raw_uid) == list(whole.raw_uid[-2:])

@@ -115,7 +115,7 @@ def test_nothing_to_take_up(root: Any, encoder: Encoder) -> None:
 
 def test_on_a_dask_cluster(root: Any, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed", reason="Dask's cluster is not installed: the extra dask has it")
-    from ainerd_agent.catalog.client import address_of
+    from ainerd_agent.catalog.layout import address_of
     from ainerd_agent.catalog.reprocess import Elsewhere
 
     renamed = Encoder(

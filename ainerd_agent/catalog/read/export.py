@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ainerd_agent.catalog.client import address_of, child, points_of, read_maps, server_errors
+from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.read.analysed_runs import recall
+from ainerd_agent.catalog.read.maps import read_maps
+from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import C2, G2, MAPS
+from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.scattering.files.aps_results import write_results
 

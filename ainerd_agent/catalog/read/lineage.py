@@ -6,10 +6,12 @@ from typing import Any
 
 from tiled.client.container import Container
 
-from ainerd_agent.catalog.client import address_of, child, points_of, server_errors
+from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.metadata import plain_json
 from ainerd_agent.catalog.provenance import maker_of
+from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import BINS, C2, MAPS, ROW
+from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.errors import CatalogError
 
 FOUND = ("cluster", "novelty", "centre_distance", "reconstruction_error", "shear_stress", "tau", "contrast", "problems")

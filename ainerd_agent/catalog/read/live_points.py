@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from ainerd_agent.catalog.client import ServerUnreachableError
 from ainerd_agent.catalog.read.unseen_points import News
+from ainerd_agent.catalog.server_errors import ServerUnreachableError
 
 if TYPE_CHECKING:
     import pandas as pd

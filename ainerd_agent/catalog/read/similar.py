@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ainerd_agent.catalog.client import address_of
+from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.point_cache import KEPT, Latents, PointFiles
 from ainerd_agent.catalog.read.unseen_points import News
 from ainerd_agent.catalog.schema import ROW

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ainerd_agent.catalog.client import address_of, child, server_errors
 from ainerd_agent.catalog.codec.suggestions import suggestion_of, suggestion_table
+from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.schema import ANALYSES, REQUESTS, SUGGESTION_EVENTS, SUGGESTIONS, SUGGESTIONS_SPEC
+from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.stores import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion

@@ -11,8 +11,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ainerd_agent.catalog.client import address_of, server_errors, tables_of
+from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.queries import Conditions, between, narrowed
+from ainerd_agent.catalog.read.points import tables_of
+from ainerd_agent.catalog.server_errors import server_errors
 
 if TYPE_CHECKING:
     import pandas as pd

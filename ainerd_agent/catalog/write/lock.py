@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ainerd_agent.catalog.client import ServerUnreachableError, child, ensure_container
+from ainerd_agent.catalog.layout import child, ensure_container
 from ainerd_agent.catalog.schema import TURNS
+from ainerd_agent.catalog.server_errors import ServerUnreachableError
 
 PATIENCE = 60.0
 """Seconds that a writer waits for its turn."""

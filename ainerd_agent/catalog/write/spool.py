@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.catalog.client import ServerFailedError, ServerUnreachableError
+from ainerd_agent.catalog.server_errors import ServerFailedError, ServerUnreachableError
 from ainerd_agent.catalog.write.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import (

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ainerd_agent.catalog.client import address_of, limit_retries, server_errors
 from ainerd_agent.catalog.codec.suggestions import suggestion_table
+from ainerd_agent.catalog.connection import limit_retries
+from ainerd_agent.catalog.layout import address_of
+from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.stores import MapsStore, PointsStore, SuggestionsStore, model_container
 from ainerd_agent.catalog.write.lock import Turns
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ainerd_agent.catalog.client import ServerFailedError, ServerUnreachableError
+from ainerd_agent.catalog.server_errors import ServerFailedError, ServerUnreachableError
 from ainerd_agent.catalog.write.spool import SpooledWriter, read_envelope, write_envelope
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import (
