@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ainerd_agent.catalog.codec.metadata import run_metadata
 from ainerd_agent.catalog.codec.points import points_table
 from ainerd_agent.catalog.connection import connect, limit_retries
 from ainerd_agent.catalog.layout import create_layout, model_names, model_of
-from ainerd_agent.catalog.metadata import run_metadata
 from ainerd_agent.catalog.read.live_points import follow
 from ainerd_agent.catalog.read.maps import read_c2
 from ainerd_agent.catalog.read.points import read_points

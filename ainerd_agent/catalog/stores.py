@@ -16,9 +16,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog.codec.bins import BINS_UNITS, bins_columns
+from ainerd_agent.catalog.codec.metadata import maps_metadata, maps_progress, plain_json, run_metadata
 from ainerd_agent.catalog.codec.points import points_table
 from ainerd_agent.catalog.layout import child, ensure_container
-from ainerd_agent.catalog.metadata import maps_metadata, maps_progress, plain_json, run_metadata
 from ainerd_agent.catalog.provenance import credit
 from ainerd_agent.catalog.schema import (
     ADDED_COLUMNS,

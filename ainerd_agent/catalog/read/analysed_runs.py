@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.catalog.codec.metadata import origin_metadata, run_metadata
 from ainerd_agent.catalog.layout import child
-from ainerd_agent.catalog.metadata import origin_metadata, run_metadata
 from ainerd_agent.catalog.schema import BINS, MAPS, POINTS, points_schema
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Bins, Fingerprints, Origin, Quality, Relaxations, Run, ShearStress

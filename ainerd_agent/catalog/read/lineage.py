@@ -6,8 +6,8 @@ from typing import Any
 
 from tiled.client.container import Container
 
+from ainerd_agent.catalog.codec.metadata import plain_json
 from ainerd_agent.catalog.layout import address_of, child
-from ainerd_agent.catalog.metadata import plain_json
 from ainerd_agent.catalog.provenance import maker_of
 from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import BINS, C2, MAPS, ROW

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.catalog.metadata import origin_metadata, plain_json, run_metadata
+from ainerd_agent.catalog.codec.metadata import origin_metadata, plain_json, run_metadata
 from ainerd_agent.catalog.schema import SUMMARY_COLUMNS
 from ainerd_agent.records import Run
 from ainerd_agent.records.analysis import ModelIdentity
