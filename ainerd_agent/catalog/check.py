@@ -38,7 +38,7 @@ from ainerd_agent.catalog.schema import (
     points_schema,
 )
 from ainerd_agent.catalog.server_errors import server_errors
-from ainerd_agent.catalog.stores import PointsStore
+from ainerd_agent.catalog.write.points import PointsStore
 from ainerd_agent.records.analysis import ModelIdentity
 
 IDLE = 3600.0

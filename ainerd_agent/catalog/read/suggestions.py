@@ -11,7 +11,7 @@ from ainerd_agent.catalog.codec.suggestions import suggestion_of, suggestion_tab
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.schema import ANALYSES, REQUESTS, SUGGESTION_EVENTS, SUGGESTIONS, SUGGESTIONS_SPEC
 from ainerd_agent.catalog.server_errors import server_errors
-from ainerd_agent.catalog.stores import SuggestionsStore
+from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion
 

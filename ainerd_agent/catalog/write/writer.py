@@ -12,8 +12,11 @@ from ainerd_agent.catalog.codec.suggestions import suggestion_table
 from ainerd_agent.catalog.connection import limit_retries
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.server_errors import server_errors
-from ainerd_agent.catalog.stores import MapsStore, PointsStore, SuggestionsStore, model_container
+from ainerd_agent.catalog.write.containers import model_container
 from ainerd_agent.catalog.write.lock import Turns
+from ainerd_agent.catalog.write.maps import MapsStore
+from ainerd_agent.catalog.write.points import PointsStore
+from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
 from ainerd_agent.records.analysis import ModelIdentity
 

@@ -1,0 +1,67 @@
+"""What writers of containers share: making one, and keeping its metadata right."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from ainerd_agent.catalog.layout import ensure_container
+from ainerd_agent.catalog.schema import ANALYSES, MODEL_SPEC
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Run
+from ainerd_agent.records.analysis import ModelIdentity
+
+
+def model_container(root: Any, model: ModelIdentity) -> Any:
+    """`/ainerd/<model>`, created if it is missing."""
+    container = ensure_container(
+        ensure_container(root, ANALYSES, specs=[]),
+        model.name,
+        specs=[MODEL_SPEC],
+        metadata={
+            "model": model.name,
+            "weights_sha256": model.weights_sha256,
+            "n_clusters": model.n_clusters,
+            "uid": uuid.uuid4().hex,
+        },
+    )
+    if container.metadata["weights_sha256"] != model.weights_sha256:
+        raise CatalogError(
+            f"The catalog holds analyses by another model of the name {model.name!r}, with other weights: give this "
+            "model another name."
+        )
+    return container
+
+
+def set_metadata(node: Any, metadata: dict[str, Any]) -> None:
+    """Change what differs in the metadata of a node, and nothing where nothing does.
+
+    As a merge patch, which replaces lists. Tiled's `update_metadata` sends "insert this element" instead: when the
+    answer is lost and it repeats the request, the element is there twice.
+    """
+    from tiled.utils import patch_mimetypes
+
+    if changes := _changes(node.metadata_copy()[0], metadata):
+        node.patch_metadata(changes, content_type=patch_mimetypes.MERGE_PATCH, drop_revision=True)
+
+
+def _changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    changes = {}
+    for key, value in wanted.items():
+        if isinstance(value, dict) and isinstance(current.get(key), dict):
+            if inner := _changes(current[key], value):
+                changes[key] = inner
+        elif current.get(key) != value:
+            changes[key] = value
+    return changes
+
+
+def _seq_nums(container: Any) -> list[int] | None:
+    """The measurements that the metadata of a run's maps or points name; None where there is no such container."""
+    return None if container is None else list(container.metadata_copy()[0]["derived_from"]["seq_nums"])
+
+
+def _access(run: Run) -> dict[str, Any]:
+    tags = run.access.get("tiled_access_tags", run.access.get("access_tags"))
+    return {} if tags is None else {"access_tags": list(tags)}
