@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ainerd_agent.agent.limits import Limits
-from ainerd_agent.catalog.read.suggestions import decide, life_of
+from ainerd_agent.catalog.read.suggestions import life_of
+from ainerd_agent.catalog.write.requests import decide
 from ainerd_agent.records import Suggestion
 
 

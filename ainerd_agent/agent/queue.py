@@ -20,17 +20,13 @@ from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.queue_server import SUGGESTION_KEY, Manager, QueueError, QueueServer
 from ainerd_agent.agent.restart import stored_analysis
 from ainerd_agent.catalog.layout import address_of
-from ainerd_agent.catalog.read.suggestions import (
-    DECISIONS,
-    SuggestionEvent,
-    UnknownAgentError,
-    events_of,
-    read_suggestions,
-)
+from ainerd_agent.catalog.read.suggestions import UnknownAgentError, events_of, read_suggestions
 from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.write.requests import DECISIONS
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Suggestion
+from ainerd_agent.records.suggestion import SuggestionEvent
 
 _log = logging.getLogger(__name__)
 

@@ -9,10 +9,11 @@ import numpy as np
 from ainerd_agent.agent.agent import NoveltyAgent
 from ainerd_agent.catalog import ServerUnreachableError, read_points
 from ainerd_agent.catalog.codec.suggestions import suggestion_of
-from ainerd_agent.catalog.read.suggestions import SuggestionEvent, events_of, read_suggestions
+from ainerd_agent.catalog.read.suggestions import events_of, read_suggestions
 from ainerd_agent.catalog.schema import latent_columns
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Origin, ShearStress, Suggestion
+from ainerd_agent.records.suggestion import SuggestionEvent
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -193,10 +193,10 @@ def ask(
     note: Note = "",
 ) -> None:
     """Ask a running agent to pause, resume, stop, or for another mode."""
-    from ainerd_agent.catalog.read import suggestions
+    from ainerd_agent.catalog.write.requests import request
 
     with opened(catalog) as root:
-        suggestions.request(root, _model(root, model), name, what.value, note=note)
+        request(root, _model(root, model), name, what.value, note=note)
     print(f"asked {name} to {what.value}")
 
 

@@ -15,9 +15,9 @@ from ainerd_agent.cli.opening import Catalog, Model, model_named, opened
 from ainerd_agent.errors import ModelError
 
 if TYPE_CHECKING:
-    from ainerd_agent.catalog.read.suggestions import SuggestionEvent
     from ainerd_agent.latent import Encoder
     from ainerd_agent.records import MapStack, Suggestion
+    from ainerd_agent.records.suggestion import SuggestionEvent
 
 N_MAPS = 4
 """Maps that are drawn: azimuths evenly spread."""

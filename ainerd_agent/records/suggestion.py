@@ -66,3 +66,25 @@ class Suggestion:
     terms: Mapping[str, float] = field(default_factory=dict)
     alternatives: tuple[Mapping[str, float], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionEvent:
+    """One event in the life of a suggestion, or a request to its agent.
+
+    Attributes
+    ----------
+    position : mapping
+        Where to measure as of this event.
+    novelty : float
+        What was found, for "measured".
+    """
+
+    time: float
+    suggestion_id: str
+    event: str
+    position: Mapping[str, float]
+    raw_uid: str
+    seq_num: int
+    novelty: float
+    note: str

@@ -23,7 +23,8 @@ from ainerd_agent.agent.queue_server import SUGGESTION_KEY, QueueError
 from ainerd_agent.agent.restart import restored
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect, read_points
 from ainerd_agent.catalog.codec.suggestions import suggestion_table
-from ainerd_agent.catalog.read.suggestions import read_suggestions, request
+from ainerd_agent.catalog.read.suggestions import read_suggestions
+from ainerd_agent.catalog.write.requests import request
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
