@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from agent_samples import BUDGET, COST, EXCLUSION, SIDE, Array, Experiment, grid
 
-from ainerd_agent.agent.surrogate import Surrogate
+from ainerd_agent.agent.decision.surrogate import Surrogate
 
 COARSE = 26
 """Candidates along each axis for gpCAM, which takes two seconds for 71."""

@@ -75,7 +75,7 @@ def run(
     ainerd analyze. Ctrl-C ends the agent; started again by the same name, it goes on with the suggestion that it would
     have made.
     """
-    from ainerd_agent.agent.queue import QueueRunner
+    from ainerd_agent.agent.runners.queue import QueueRunner
     from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import Settings
@@ -153,7 +153,7 @@ def list_suggestions(
 @agent.command()
 def approve(suggestion: Id, catalog: Catalog = "ainerd-session", model: Model = None, note: Note = "") -> None:
     """Let a suggestion be measured."""
-    from ainerd_agent.agent import approval
+    from ainerd_agent.agent.lifecycle import approval
 
     with opened(catalog) as root:
         _told("approved", approval.approve(root, _model(root, model), suggestion, note=note))
@@ -162,7 +162,7 @@ def approve(suggestion: Id, catalog: Catalog = "ainerd-session", model: Model = 
 @agent.command()
 def reject(suggestion: Id, catalog: Catalog = "ainerd-session", model: Model = None, note: Note = "") -> None:
     """Refuse a suggestion; its spot is not suggested again."""
-    from ainerd_agent.agent import approval
+    from ainerd_agent.agent.lifecycle import approval
 
     with opened(catalog) as root:
         _told("rejected", approval.reject(root, _model(root, model), suggestion, note=note))
@@ -178,7 +178,7 @@ def edit(
     note: Note = "",
 ) -> None:
     """Let it be measured elsewhere instead, within the agent's limits."""
-    from ainerd_agent.agent import approval
+    from ainerd_agent.agent.lifecycle import approval
 
     with opened(catalog) as root:
         _told("edited", approval.edit(root, _model(root, model), suggestion, x, y, note=note))
@@ -226,7 +226,7 @@ def _manager(address: str) -> Any:
 def _agent(root: Any, name: str, given: AgentSettings, encoder: Encoder, seed: int, console: Console) -> NoveltyAgent:
     """The agent as it was when it ended, or a new one."""
     from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, Rectangle
-    from ainerd_agent.agent.restart import restored
+    from ainerd_agent.agent.lifecycle.restore import restored
     from ainerd_agent.catalog.read.suggestions import UnknownAgentError
     from ainerd_agent.settings import ForbiddenDisc
 

@@ -120,7 +120,7 @@ def run_session(
     from bluesky_tiled_plugins import TiledWriter
 
     from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
-    from ainerd_agent.agent.plans import novelty_scan
+    from ainerd_agent.agent.runners.plans import novelty_scan
     from ainerd_agent.callbacks import Failure, InBackground, live_analysis
     from ainerd_agent.catalog import connect
     from ainerd_agent.instrument.detector import TIMESTAMPS

@@ -136,7 +136,7 @@ def _maps(
     root: Any, model: str, suggestion: Suggestion, events: list[SuggestionEvent]
 ) -> tuple[MapStack | None, MapStack | None, list[float]]:
     """Scaled maps as expected and as found, and their azimuths; the decoder's, so that they can be compared."""
-    from ainerd_agent.agent.restart import stored_analysis
+    from ainerd_agent.agent.lifecycle.restore import stored_analysis
     from ainerd_agent.catalog import read_points
 
     if suggestion.predicted is None:

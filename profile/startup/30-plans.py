@@ -3,7 +3,7 @@
 import bluesky.plan_stubs as bps
 
 from ainerd_agent.agent import BeamtimeCost, Limits, NoveltyAgent
-from ainerd_agent.agent.plans import measure_at, novelty_scan
+from ainerd_agent.agent.runners.plans import measure_at, novelty_scan
 from ainerd_agent.callbacks import Failure
 from ainerd_agent.catalog import read_points  # noqa: F401 (for the person at the prompt)
 

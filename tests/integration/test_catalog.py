@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ainerd_agent.agent.restart import restored
+from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.catalog import (
     DerivedWriter,
     ModelIdentity,

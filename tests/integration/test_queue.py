@@ -17,10 +17,10 @@ pytest.importorskip("bluesky_queueserver_api", reason="the extra queue is not in
 from bluesky_queueserver_api.zmq import REManagerAPI
 
 from ainerd_agent.agent import BeamtimeCost, LimitError, NoveltyAgent
-from ainerd_agent.agent.approval import approve, edit, reject
-from ainerd_agent.agent.queue import QueueRunner
-from ainerd_agent.agent.queue_server import SUGGESTION_KEY, QueueError
-from ainerd_agent.agent.restart import restored
+from ainerd_agent.agent.lifecycle.approval import approve, edit, reject
+from ainerd_agent.agent.lifecycle.restore import restored
+from ainerd_agent.agent.runners.queue import QueueRunner
+from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect, read_points
 from ainerd_agent.catalog.codec.suggestions import suggestion_table
 from ainerd_agent.catalog.read.suggestions import read_suggestions
@@ -227,7 +227,7 @@ def test_a_queue_server_that_is_away_is_waited_for(catalog, runner_of):
 def test_results_that_never_come_are_a_failure(catalog, runner_of, monkeypatch):
     """Nobody analyses the run: the agent goes on with what it knows."""
     root, _ = catalog
-    monkeypatch.setattr("ainerd_agent.agent.queue.stored_analysis", lambda *_: None)
+    monkeypatch.setattr("ainerd_agent.agent.runners.queue.stored_analysis", lambda *_: None)
     runner = runner_of("waits", mode="automatic", patience=0.5)
     until(runner, lambda: ("waits-2", "proposed") in events(root, "waits"))
     rows = read_suggestions(root, MODEL, agent="waits").set_index(["suggestion_id", "event"])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, SpotAgent
-from ainerd_agent.agent.approval import edit, reject
-from ainerd_agent.agent.restart import restored, stored_analysis
+from ainerd_agent.agent.lifecycle.approval import edit, reject
+from ainerd_agent.agent.lifecycle.restore import restored, stored_analysis
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, ServerUnreachableError, TiledServer, connect
 from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
 from ainerd_agent.errors import CatalogError

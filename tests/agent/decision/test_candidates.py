@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.agent import Disc, Limits, NoSuggestionError
-from ainerd_agent.agent.candidates import Candidates
+from ainerd_agent.agent.decision.candidates import Candidates
 
 AXES = {"x": (0.0, 4.0), "y": (0.0, 2.0)}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.agent.surrogate import Surrogate
+from ainerd_agent.agent.decision.surrogate import Surrogate
 from ainerd_agent.records import Analysis, FloatArray
 
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
-from ainerd_agent.agent.goals import Alike, Boundary, Coverage, Novelty, Outlook, as_settings, from_settings
-from ainerd_agent.agent.surrogate import Surrogate
-from tests.agent.test_agent import analysed
+from ainerd_agent.agent.decision.goals import Alike, Boundary, Coverage, Novelty, Outlook, as_settings, from_settings
+from ainerd_agent.agent.decision.surrogate import Surrogate
+from tests.agent.strategies.test_novelty import analysed
 
 LIMITS = {"x": (0.0, 4.0), "y": (0.0, 4.0)}
 COST = BeamtimeCost(speed=10.0, counting=1.0)

@@ -14,11 +14,11 @@ from typing import Any, Literal, Protocol, get_args
 
 import pandas as pd
 
-from ainerd_agent.agent.agent import NoveltyAgent
-from ainerd_agent.agent.candidates import NoSuggestionError
+from ainerd_agent.agent.decision.candidates import NoSuggestionError
+from ainerd_agent.agent.lifecycle.restore import stored_analysis
 from ainerd_agent.agent.limits import LimitError
-from ainerd_agent.agent.queue_server import SUGGESTION_KEY, Manager, QueueError, QueueServer
-from ainerd_agent.agent.restart import stored_analysis
+from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, Manager, QueueError, QueueServer
+from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.suggestions import UnknownAgentError, events_of, read_suggestions
 from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS

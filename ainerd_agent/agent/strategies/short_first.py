@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ainerd_agent.agent.agent import NoveltyAgent
 from ainerd_agent.agent.limits import Limits
+from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
 
 

@@ -15,7 +15,7 @@ import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.utils import Msg, RunEngineControlException
 
-from ainerd_agent.agent.candidates import NoSuggestionError
+from ainerd_agent.agent.decision.candidates import NoSuggestionError
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.records import Analysis, Suggestion
 

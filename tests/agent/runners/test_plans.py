@@ -15,7 +15,7 @@ from ainerd_agent.agent import (
     ShortFirst,
     SpotAgent,
 )
-from ainerd_agent.agent.plans import in_thread, novelty_scan
+from ainerd_agent.agent.runners.plans import in_thread, novelty_scan
 from ainerd_agent.records import Analysis, Origin, ShearStress, Suggestion
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
-from ainerd_agent.agent.acquisition import expected_novelty
-from ainerd_agent.agent.surrogate import Prediction, Surrogate
+from ainerd_agent.agent.decision.acquisition import expected_novelty
+from ainerd_agent.agent.decision.surrogate import Prediction, Surrogate
 
 
 def test_the_surrogate_keeps_distances_and_interpolates():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ainerd_agent.agent.ledger import Ledger
+from ainerd_agent.agent.decision.budget import Ledger
 
 IN_A_ROW = 3
 """Suggestions without expected novelty before it is time to stop: one may be bad luck."""

@@ -3,8 +3,8 @@ import math
 import pytest
 
 from ainerd_agent.agent import BeamtimeCost
-from ainerd_agent.agent.ledger import Ledger
-from ainerd_agent.agent.stopping import Stopping
+from ainerd_agent.agent.decision.budget import Ledger
+from ainerd_agent.agent.decision.stopping import Stopping
 from ainerd_agent.records import Suggestion
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.agent import BeamtimeCost
-from ainerd_agent.agent.ledger import Ledger
+from ainerd_agent.agent.decision.budget import Ledger
 from ainerd_agent.records import Suggestion
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ainerd_agent.agent.acquisition import BeamtimeCost
+from ainerd_agent.agent.decision.acquisition import BeamtimeCost
 from ainerd_agent.records import FloatArray, Suggestion
 
 

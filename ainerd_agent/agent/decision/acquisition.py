@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial import KDTree
 
-from ainerd_agent.agent.surrogate import Prediction
+from ainerd_agent.agent.decision.surrogate import Prediction
 from ainerd_agent.records import FloatArray
 
 N_SAMPLES = 32

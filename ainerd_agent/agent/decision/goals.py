@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from ainerd_agent.agent.acquisition import N_SAMPLES, expected_novelty
-from ainerd_agent.agent.surrogate import Surrogate
+from ainerd_agent.agent.decision.acquisition import N_SAMPLES, expected_novelty
+from ainerd_agent.agent.decision.surrogate import Surrogate
 from ainerd_agent.records import FloatArray
 
 REACH = 0.2

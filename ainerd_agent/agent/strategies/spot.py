@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from ainerd_agent.agent.candidates import NoSuggestionError
+from ainerd_agent.agent.decision.candidates import NoSuggestionError
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
 

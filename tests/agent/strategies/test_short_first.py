@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.agent import BeamtimeCost, NoveltyAgent, ShortFirst
-from tests.agent.test_agent import analysed
+from tests.agent.strategies.test_novelty import analysed
 
 LIMITS = {"x": (0.0, 4.0), "y": (0.0, 4.0)}
 

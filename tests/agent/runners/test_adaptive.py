@@ -7,9 +7,9 @@ protocols = pytest.importorskip("bluesky_adaptive.protocols", reason="the extra 
 from bluesky_adaptive.plans import optimize, sample_suggestions  # noqa: E402
 
 from ainerd_agent.agent import BeamtimeCost, LimitError, NoveltyAgent  # noqa: E402
-from ainerd_agent.agent.optimizer import NoveltyOptimizer  # noqa: E402
+from ainerd_agent.agent.runners.adaptive import NoveltyOptimizer  # noqa: E402
 from ainerd_agent.errors import AinerdError  # noqa: E402
-from tests.agent.test_plans import analysed  # noqa: E402
+from tests.agent.runners.test_plans import analysed  # noqa: E402
 
 AXES = ("stage-x", "stage-y")
 

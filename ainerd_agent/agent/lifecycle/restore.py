@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ainerd_agent.agent.agent import NoveltyAgent
+from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.catalog import ServerUnreachableError, read_points
 from ainerd_agent.catalog.codec.suggestions import suggestion_of
 from ainerd_agent.catalog.read.suggestions import events_of, read_suggestions

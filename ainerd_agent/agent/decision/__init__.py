@@ -1,0 +1,1 @@
+"""What speaks for a position, and what it costs."""

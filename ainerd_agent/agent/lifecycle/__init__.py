@@ -1,0 +1,1 @@
+"""The life of a suggestion between people, agent and catalog."""

@@ -1,0 +1,1 @@
+"""What carries suggestions out: plans, the queue server, bluesky-adaptive."""

@@ -1,0 +1,1 @@
+"""The agents: each has its own way to choose."""
