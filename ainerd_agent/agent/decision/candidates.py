@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from ainerd_agent.agent.limits import Limits
-from ainerd_agent.errors import AinerdError
+from ainerd_agent.agent.protocol import NoSuggestionError
 from ainerd_agent.records import FloatArray
 
 GRID = 71
@@ -15,10 +15,6 @@ GRID = 71
 N_ALTERNATIVES = 3
 APART = 0.2
 """Between alternatives that are told, in units of the sample's length: neighbours of the best are no alternatives."""
-
-
-class NoSuggestionError(AinerdError):
-    """Every candidate was measured, is forbidden, or is too close to an exposed spot."""
 
 
 class Candidates:

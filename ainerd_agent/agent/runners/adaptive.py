@@ -10,7 +10,8 @@ import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 import numpy as np
 
-from ainerd_agent.agent.runners.plans import Follows, Plan, in_thread
+from ainerd_agent.agent.protocol import Follows
+from ainerd_agent.agent.runners.plans import Plan, in_thread
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Analysis, Suggestion

@@ -9,48 +9,19 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.utils import Msg, RunEngineControlException
 
-from ainerd_agent.agent.decision.candidates import NoSuggestionError
 from ainerd_agent.agent.limits import Limits
+from ainerd_agent.agent.protocol import Follows, NoSuggestionError, Suggests
 from ainerd_agent.records import Analysis, Suggestion
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 Plan = Generator[Msg, Any, T]
-
-
-class Suggests(Protocol):
-    """An agent."""
-
-    @property
-    def needs_results(self) -> bool:
-        """Whether the next suggestion depends on the measurements before it."""
-        ...
-
-    def suggest(self) -> Suggestion:
-        """The next position."""
-        ...
-
-    def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
-        """Learn what became of it; gives the novelty found."""
-        ...
-
-    def should_stop(self) -> str:
-        """Why it is time to stop; empty where it is not."""
-        ...
-
-
-class Follows(Protocol):
-    """Somebody who keeps a record of what the agent does."""
-
-    def __call__(self, suggestion: Suggestion, event: str, *, raw_uid: str, seq_num: int, novelty: float) -> None:
-        """Note that a suggestion was "proposed", "measured" or "failed"."""
-        ...
 
 
 def in_thread(work: Callable[[], T]) -> Plan[T]:

@@ -10,13 +10,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from ainerd_agent.agent.decision.candidates import NoSuggestionError
 from ainerd_agent.agent.lifecycle.restore import stored_analysis
 from ainerd_agent.agent.limits import LimitError
+from ainerd_agent.agent.protocol import NoSuggestionError, Record
 from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, Manager, QueueError, QueueServer
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.catalog.layout import address_of
@@ -35,23 +35,6 @@ Mode = Literal["suggest", "ask", "automatic"]
 
 COLUMNS = ("time", "suggestion_id", "event", "x", "y", "raw_uid", "seq_num", "novelty", "agent", "note")
 """Of the table of suggestions: all but the reasons, which are long."""
-
-
-class Record(Protocol):
-    """Writes events of suggestions to the catalog (`SpooledWriter.record_suggestion`)."""
-
-    def __call__(
-        self,
-        suggestion: Suggestion,
-        event: str,
-        *,
-        raw_uid: str = "",
-        seq_num: int = 0,
-        novelty: float = ...,
-        note: str = "",
-    ) -> None:
-        """Write one event."""
-        ...
 
 
 @dataclass(slots=True)

@@ -13,12 +13,13 @@ from scipy.spatial import KDTree
 
 from ainerd_agent.agent.decision.acquisition import BeamtimeCost, ExpectedNovelty, expected_novelty, tour
 from ainerd_agent.agent.decision.budget import Ledger
-from ainerd_agent.agent.decision.candidates import Candidates, NoSuggestionError
+from ainerd_agent.agent.decision.candidates import Candidates
 from ainerd_agent.agent.decision.goals import Goal, Outlook, as_settings, from_settings
 from ainerd_agent.agent.decision.measured import Archive
 from ainerd_agent.agent.decision.stopping import Stopping
 from ainerd_agent.agent.decision.surrogate import Surrogate
 from ainerd_agent.agent.limits import Limits
+from ainerd_agent.agent.protocol import NoSuggestionError
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
 
 LOOKED_AT = 500

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from ainerd_agent.agent.decision.candidates import NoSuggestionError
 from ainerd_agent.agent.limits import Limits
+from ainerd_agent.agent.protocol import NoSuggestionError
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
 
 SETTLED = 3
