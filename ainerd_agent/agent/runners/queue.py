@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import pandas as pd
 
+from ainerd_agent.agent.lifecycle.open_suggestions import OpenSuggestion
 from ainerd_agent.agent.lifecycle.restore import stored_analysis
 from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.protocol import NoSuggestionError, Record
@@ -35,20 +35,6 @@ Mode = Literal["suggest", "ask", "automatic"]
 
 COLUMNS = ("time", "suggestion_id", "event", "x", "y", "raw_uid", "seq_num", "novelty", "agent", "note")
 """Of the table of suggestions: all but the reasons, which are long."""
-
-
-@dataclass(slots=True)
-class _Open:
-    """The suggestion that is waited for."""
-
-    suggestion: Suggestion
-    item: str = ""
-    raw_uid: str = ""
-    since: float = field(default_factory=time.monotonic)
-
-    def is_due(self) -> bool:
-        """Whether the agent's wait is over."""
-        return time.monotonic() - self.since >= self.suggestion.wait
 
 
 class QueueRunner:
@@ -106,7 +92,7 @@ class QueueRunner:
         self._server = None if manager is None else QueueServer(manager, plan, arguments or {})
         self._patience = patience
         self._say = say
-        self._open: _Open | None = None
+        self._open: OpenSuggestion | None = None
         self._seen: set[tuple[float, str]] = set()
         self._told: set[str] = set()
         self._seen |= {(asked.time, asked.event) for asked in self._requests(self._rows())}  # of an earlier process
@@ -162,7 +148,7 @@ class QueueRunner:
             except NoSuggestionError as error:
                 return str(error)
             self._record(suggestion, "proposed")
-            self._open = _Open(suggestion)
+            self._open = OpenSuggestion(suggestion)
             self._take_up(rows)
             self._say(f"{suggestion.id}: {_place(suggestion)}: {suggestion.reason}")
             if self.mode != "automatic":
@@ -181,7 +167,7 @@ class QueueRunner:
             self._learn(waited)
         return ""
 
-    def _decided(self, waited: _Open, rows: pd.DataFrame) -> None:
+    def _decided(self, waited: OpenSuggestion, rows: pd.DataFrame) -> None:
         """Act on what was decided, if anything was."""
         of_it = rows[(rows["suggestion_id"] == waited.suggestion.id) & rows["event"].isin(DECISIONS)]
         decision = "" if of_it.empty else str(of_it["event"].iloc[-1])
@@ -201,7 +187,7 @@ class QueueRunner:
         elif (decision or self.mode == "automatic") and not self.paused and waited.is_due():
             self._queue(waited)
 
-    def _queue(self, waited: _Open) -> None:
+    def _queue(self, waited: OpenSuggestion) -> None:
         server = self._needed_server()
         suggestion = waited.suggestion
         # An answer that was lost, or a process that ended: then it is there already.
@@ -218,7 +204,7 @@ class QueueRunner:
         if not self._needed_server().start():
             self._once("The queue server has no environment open: the item waits until somebody opens it.")
 
-    def _follow(self, waited: _Open) -> None:
+    def _follow(self, waited: OpenSuggestion) -> None:
         """Look what became of an item of the queue."""
         item = self._needed_server().find(waited.suggestion.id)
         if item is None:
@@ -235,7 +221,7 @@ class QueueRunner:
             return
         waited.raw_uid, waited.since = str(uids[0]), time.monotonic()
 
-    def _measured_by_hand(self, waited: _Open) -> None:
+    def _measured_by_hand(self, waited: OpenSuggestion) -> None:
         from tiled.queries import Key
 
         with server_errors(address_of(self._root)):
@@ -243,7 +229,7 @@ class QueueRunner:
         if found:
             waited.raw_uid, waited.since = str(found[-1]), time.monotonic()
 
-    def _learn(self, waited: _Open) -> None:
+    def _learn(self, waited: OpenSuggestion) -> None:
         analysis = stored_analysis(self._root, self._model, waited.raw_uid, 1)
         if analysis is not None:
             novelty = self.agent.ingest(waited.suggestion, analysis)
@@ -253,13 +239,13 @@ class QueueRunner:
         elif time.monotonic() - waited.since > self._patience:
             self._failed(waited, waited.raw_uid, f"no analysis within {self._patience:g} s")
 
-    def _failed(self, waited: _Open, raw_uid: str, why: str) -> None:
+    def _failed(self, waited: OpenSuggestion, raw_uid: str, why: str) -> None:
         self.agent.ingest(waited.suggestion, None)
         self._record(waited.suggestion, "failed", raw_uid=raw_uid, seq_num=1 if raw_uid else 0, note=why)
         self._say(f"{waited.suggestion.id}: failed: {why}")
         self._open = None
 
-    def _withdraw(self, waited: _Open, why: str) -> None:
+    def _withdraw(self, waited: OpenSuggestion, why: str) -> None:
         self.agent.withdraw(waited.suggestion)
         self._say(f"{waited.suggestion.id}: {why}")
         self._open = None
