@@ -150,8 +150,8 @@ def _clusters(material: Material, rng: np.random.Generator) -> Figure:
 
 
 def _embedding(encoder: Encoder, material: Material) -> Figure:
+    from ainerd_agent.figures.latent_embedding import embedding
     from ainerd_agent.figures.latents import embedding_with_examples
-    from ainerd_agent.figures.sample_positions import embedding
 
     if material.maps is None:
         return embedding(material.embedding(), material.cluster, n_clusters=material.n_clusters)
