@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
-    from ainerd_agent.cli.session import SessionPlan, SessionResult
     from ainerd_agent.instrument.experiment import Experiment
     from ainerd_agent.settings import Settings
+    from ainerd_agent.workflows.session import SessionPlan, SessionResult
 
 
 def _detector_shape(text: str) -> tuple[int, int]:
@@ -41,9 +41,9 @@ def demo(
     latents and clusters in a Tiled catalog, and an agent chooses the next position by what was found so far.
     """
     from ainerd_agent.catalog import TiledServer, connect
-    from ainerd_agent.cli import report
-    from ainerd_agent.cli.session import SessionPlan, simulated_experiment
     from ainerd_agent.settings import DataKeys, Settings
+    from ainerd_agent.workflows import report
+    from ainerd_agent.workflows.session import SessionPlan, simulated_experiment
 
     begun = time.monotonic()
     console = Console(stderr=json)
@@ -87,8 +87,8 @@ def demo(
 def _run(plan: SessionPlan, experiment: Experiment, uri: str, settings: Settings, console: Console) -> SessionResult:
     """Run the session under a progress display."""
     from ainerd_agent.callbacks import Failure, Outcome
-    from ainerd_agent.cli.session import Listeners, run_session
     from ainerd_agent.records import Suggestion
+    from ainerd_agent.workflows.session import Listeners, run_session
 
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console

@@ -16,8 +16,8 @@ from ainerd_agent.cli.opening import Catalog, opened
 from ainerd_agent.errors import SessionError
 
 if TYPE_CHECKING:
-    from ainerd_agent.catalog.reprocess import Encode, Pool
     from ainerd_agent.latent import Encoder
+    from ainerd_agent.workflows.reprocess import Encode, Pool
 
 
 def reprocess(
@@ -39,10 +39,10 @@ def reprocess(
     The results go beside the old ones, which stay. After an interruption, the same command goes on where it stopped;
     given again, it changes nothing.
     """
-    from ainerd_agent.catalog.reprocess import count
-    from ainerd_agent.catalog.reprocess import reprocess as each_run
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import Settings
+    from ainerd_agent.workflows.reprocess import count
+    from ainerd_agent.workflows.reprocess import reprocess as each_run
 
     console = Console(stderr=json)
     chosen = model or Settings().model
@@ -74,7 +74,7 @@ def _pool(
 ) -> Iterator[tuple[Pool, Encode]]:
     """What encodes: threads of this process, or the workers of a Dask cluster."""
     from ainerd_agent.catalog.layout import address_of
-    from ainerd_agent.catalog.reprocess import Elsewhere, here
+    from ainerd_agent.workflows.reprocess import Elsewhere, here
 
     if dask is None:
         from concurrent.futures import ThreadPoolExecutor

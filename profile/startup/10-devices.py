@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ophyd_async.core import init_devices
 
-from ainerd_agent.cli.session import FRAME_TIME, SessionPlan, simulated_experiment
 from ainerd_agent.instrument.beamline import build_beamline
+from ainerd_agent.workflows.session import FRAME_TIME, SessionPlan, simulated_experiment
 
 n_frames = int(os.environ.get("AINERD_FRAMES", "500"))
 session_folder = Path(os.environ.get("AINERD_SESSION", "ainerd-session")).resolve()

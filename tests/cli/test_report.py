@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from ainerd_agent.cli.report import Findings, measurement_table, summary
 from ainerd_agent.records import RheometerSamples
+from ainerd_agent.workflows.report import Findings, measurement_table, summary
 
 
 def findings():

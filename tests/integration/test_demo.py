@@ -73,8 +73,8 @@ def test_derived_data_is_found_by_metadata_and_read(session, catalog):
 
 def test_fingerprints_are_those_of_the_raw_frames(session, catalog):
     """C2 in the catalog, computed again from the raw frames that Tiled serves."""
-    from ainerd_agent.cli.session import SessionPlan, simulated_experiment
     from ainerd_agent.scattering import azimuthal_bins, two_time
+    from ainerd_agent.workflows.session import SessionPlan, simulated_experiment
 
     folder, summary, _ = session
     raw = catalog["raw"][summary["raw_uid"]]

@@ -4,8 +4,8 @@ from tiled.queries import Key
 
 from ainerd_agent.callbacks import Failure, live_analysis
 from ainerd_agent.catalog import TiledServer, connect
-from ainerd_agent.cli.session import Listeners, SessionPlan, run_session, simulated_experiment
 from ainerd_agent.settings import Settings
+from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session, simulated_experiment
 
 
 def test_a_session_survives_the_server(tmp_path):

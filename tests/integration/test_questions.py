@@ -39,9 +39,9 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A session of the simulated beamline, and two runs with results that are chosen."""
-    from ainerd_agent.cli.session import Listeners, SessionPlan, run_session, simulated_experiment
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import Settings
+    from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session, simulated_experiment
 
     folder = tmp_path_factory.mktemp("session")
     plan = SessionPlan(measurements=2, frames=32, folder=folder, seed=0, detector=(96, 96))

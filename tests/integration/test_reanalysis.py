@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from ainerd_agent.catalog import DerivedWriter, TiledServer, connect, read_points
-from ainerd_agent.catalog.reprocess import Done, Encode, here, reprocess
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.latent.encoder import Encoding
 from ainerd_agent.records import FloatArray, Run, ShearStress
+from ainerd_agent.workflows.reprocess import Done, Encode, here, reprocess
 from tests.integration.derived_runs import MODEL, START, measurement
 
 UIDS = ("early", "middle", "late")
@@ -116,7 +116,7 @@ def test_nothing_to_take_up(root: Any, encoder: Encoder) -> None:
 def test_on_a_dask_cluster(root: Any, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed", reason="Dask's cluster is not installed: the extra dask has it")
     from ainerd_agent.catalog.layout import address_of
-    from ainerd_agent.catalog.reprocess import Elsewhere
+    from ainerd_agent.workflows.reprocess import Elsewhere
 
     renamed = Encoder(
         encoder.network, encoder.clusters, name="on-dask", repeatability=encoder.repeatability,
