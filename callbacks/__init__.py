@@ -3,15 +3,12 @@
 from ainerd_agent.callbacks.analysis import AnalysisCallback, Outcome
 from ainerd_agent.callbacks.assemble import Assembler, Failure, RunEnd
 from ainerd_agent.callbacks.background import InBackground
-from ainerd_agent.workflows.live import LiveAnalysis, live_analysis
 
 __all__ = [
     "AnalysisCallback",
     "Assembler",
     "Failure",
     "InBackground",
-    "LiveAnalysis",
     "Outcome",
     "RunEnd",
-    "live_analysis",
 ]

@@ -45,10 +45,11 @@ def analyze(
 
     What is in the catalog is not made again: after an interruption the same command goes on where it stopped.
     """
-    from ainerd_agent.callbacks import Failure, live_analysis
+    from ainerd_agent.callbacks import Failure
     from ainerd_agent.callbacks.replay import documents_in, documents_of, frames_in, whole_runs
     from ainerd_agent.catalog.schema import latent_columns
     from ainerd_agent.settings import Settings
+    from ainerd_agent.workflows.live import live_analysis
 
     if frames not in ("files", "tiled"):
         raise CatalogError(f'--frames is "files" or "tiled", not {frames!r}')

@@ -1,1 +1,1 @@
-"""What a person or a program does with the package, each a function with progress: live, replay, ingest, train and more."""
+"""What people do with the package, each a function with progress: a live session, replay, ingest, training and more."""

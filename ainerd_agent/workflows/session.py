@@ -121,10 +121,11 @@ def run_session(
 
     from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
     from ainerd_agent.agent.runners.plans import novelty_scan
-    from ainerd_agent.callbacks import Failure, InBackground, live_analysis
+    from ainerd_agent.callbacks import Failure, InBackground
     from ainerd_agent.catalog import connect
     from ainerd_agent.instrument.detector import TIMESTAMPS
     from ainerd_agent.scattering.geometry.from_settings import bins_from_settings
+    from ainerd_agent.workflows.live import live_analysis
 
     # Bins that do not fit the detector are refused here, before anything moves.
     geometry = experiment.camera.geometry

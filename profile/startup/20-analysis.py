@@ -7,9 +7,10 @@ import atexit
 
 from bluesky_tiled_plugins import TiledWriter
 
-from ainerd_agent.callbacks import InBackground, live_analysis
+from ainerd_agent.callbacks import InBackground
 from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.settings import Settings
+from ainerd_agent.workflows.live import live_analysis
 
 settings = Settings()
 if "tiled_uri" in settings.model_fields_set:

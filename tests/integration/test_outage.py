@@ -2,9 +2,10 @@
 
 from tiled.queries import Key
 
-from ainerd_agent.callbacks import Failure, live_analysis
+from ainerd_agent.callbacks import Failure
 from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.settings import Settings
+from ainerd_agent.workflows.live import live_analysis
 from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session, simulated_experiment
 
 
