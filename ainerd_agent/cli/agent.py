@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ainerd_agent.cli.opening import Catalog, Model, model_named, opened
+from ainerd_agent.catalog.opening import model_named, open_catalog
+from ainerd_agent.cli.opening import Catalog, Model
 from ainerd_agent.errors import CatalogError, SessionError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def run(
     console = Console(stderr=True)
     encoder = Encoder.load(settings.model)
     identity = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters))
-    with opened(catalog, create=True) as root:
+    with open_catalog(catalog, create=True) as root:
         writer = SpooledWriter(DerivedWriter(root, model=identity), spool)
         chooser = _agent(root, name, given, encoder, seed, console)
         runner = QueueRunner(
@@ -125,7 +126,7 @@ def list_suggestions(
     """Show the last suggestions and what became of them."""
     from ainerd_agent.catalog.read import suggestions
 
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         model_name = _model(root, model)
         rows = suggestions.read_suggestions(root, model_name, agent=name)
     proposed = suggestions.waiting(rows) if waiting else rows[rows["event"] == "proposed"]
@@ -155,7 +156,7 @@ def approve(suggestion: Id, catalog: Catalog = "ainerd-session", model: Model = 
     """Let a suggestion be measured."""
     from ainerd_agent.agent.lifecycle import approval
 
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         _told("approved", approval.approve(root, _model(root, model), suggestion, note=note))
 
 
@@ -164,7 +165,7 @@ def reject(suggestion: Id, catalog: Catalog = "ainerd-session", model: Model = N
     """Refuse a suggestion; its spot is not suggested again."""
     from ainerd_agent.agent.lifecycle import approval
 
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         _told("rejected", approval.reject(root, _model(root, model), suggestion, note=note))
 
 
@@ -180,7 +181,7 @@ def edit(
     """Let it be measured elsewhere instead, within the agent's limits."""
     from ainerd_agent.agent.lifecycle import approval
 
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         _told("edited", approval.edit(root, _model(root, model), suggestion, x, y, note=note))
 
 
@@ -195,7 +196,7 @@ def ask(
     """Ask a running agent to pause, resume, stop, or for another mode."""
     from ainerd_agent.catalog.write.requests import request
 
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         request(root, _model(root, model), name, what.value, note=note)
     print(f"asked {name} to {what.value}")
 

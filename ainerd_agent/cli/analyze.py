@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ainerd_agent.cli.opening import Catalog, opened
+from ainerd_agent.catalog.opening import open_catalog
+from ainerd_agent.cli.opening import Catalog
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def analyze(
     settings = _patient(Settings())
     outcomes = {"analysed": 0, "failed": 0, "there": 0}
     with ExitStack() as stack:
-        root = stack.enter_context(opened(catalog, create=True))
+        root = stack.enter_context(open_catalog(catalog, create=True))
         raw = None if documents is not None else _raw(stack, root, source)
 
         def told(outcome: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ainerd_agent.cli.opening import opened
+from ainerd_agent.catalog.opening import open_catalog
 
 
 def check(
@@ -27,7 +27,7 @@ def check(
 
     console = Console()
     found = remaining = 0
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         for problem in problems_of(root, repair=repair):
             found += 1
             remaining += not problem.repaired

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ainerd_agent.cli.opening import model_named, opened
+from ainerd_agent.catalog.opening import model_named, open_catalog
 from ainerd_agent.errors import MapError, ModelError
 
 
@@ -89,7 +89,7 @@ def _of_catalog(where: str, model: str | None) -> tuple[str, NDArray[Any], NDArr
     """Name of the model, latents of all points, and the logarithm of their relaxation times."""
     from ainerd_agent.catalog.schema import latent_columns
 
-    with opened(where) as root:
+    with open_catalog(where) as root:
         container = model_named(root, model)
         points = container.points()
         if not len(points):

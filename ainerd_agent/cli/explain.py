@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ainerd_agent.cli.opening import Catalog, Model, model_named, opened, point_named
+from ainerd_agent.catalog.opening import model_named, open_catalog
+from ainerd_agent.cli.opening import Catalog, Model, point_named
 
 WIDTH = 120
 """Characters of a line at least: narrower, names of files would be torn apart."""
@@ -30,7 +31,7 @@ def explain(
     Which frames and files, which bin, which software on which machine, which weights, parameters and geometry; when.
     """
     uid, seq_num, bin = point_named(point)
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         told = model_named(root, model).run(uid).explain(seq_num, bin)
     if json:
         print(jsonlib.dumps(told))

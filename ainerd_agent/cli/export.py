@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ainerd_agent.cli.opening import Catalog, Model, model_named, opened
+from ainerd_agent.catalog.opening import model_named, open_catalog
+from ainerd_agent.cli.opening import Catalog, Model
 
 
 def export(
@@ -24,7 +25,7 @@ def export(
     """
     from ainerd_agent.catalog.read.export import export as write
 
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         written = write(root, model_named(root, model).run(run), to, measurement)
     console = Console()
     for file in written:

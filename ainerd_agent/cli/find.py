@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ainerd_agent.cli.opening import Catalog, Model, model_named, opened, point_named
+from ainerd_agent.catalog.opening import model_named, open_catalog
+from ainerd_agent.cli.opening import Catalog, Model, point_named
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def runs(
     given = _conditions(
         where, cluster=cluster, share=share, stress=stress, novelty=novelty, tau=tau, time=time, x=x, y=y, sample=sample
     )
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         if latest is None:
             found = list_runs(root, model, **given)
         else:
@@ -146,7 +147,7 @@ def points(
     needed = _names(columns)
     if needed is None and format is Format.table:
         needed = [name for name in POINT_COLUMNS if name not in ("point", "distance")]
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         found = read_points(root, model, columns=needed, **given)
     _write(found, format, columns, POINT_COLUMNS)
 
@@ -169,7 +170,7 @@ def novel(
 ) -> None:
     """The most novel points of all runs, the most novel first."""
     given = _conditions(where, cluster=cluster, stress=stress, tau=tau, time=time, x=x, y=y, sample=sample)
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         found = model_named(root, model).novel(k, **given)
     _write(found, format, columns, POINT_COLUMNS)
 
@@ -189,7 +190,7 @@ def similar(
     """The points of all runs that are most like a map, or like another point."""
     given = _conditions(where, sample=sample)
     asked = _map(Path(what)) if what.endswith(".npy") else point_named(what)
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         results = model_named(root, model)
         found = (results.find(**given) if given else results).similar(asked, k, folder=index)
     _write(found, format, columns, POINT_COLUMNS)

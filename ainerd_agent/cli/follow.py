@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ainerd_agent.cli.opening import Catalog, Model, model_named, opened
+from ainerd_agent.catalog.opening import model_named, open_catalog
+from ainerd_agent.cli.opening import Catalog, Model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def follow(
     Give the address of a running server: it wakes this up by its websocket where it has one, and is asked every few
     seconds where it has none. Nothing is missed while the server is away.
     """
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         told = 0
         tables = model_named(root, model).follow(start="beginning" if beginning else "now")
         try:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from ainerd_agent.cli.opening import opened
+from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Fingerprints, Run, ShearStress
 
@@ -81,7 +81,7 @@ def ingest(
     )
     console.print(f"{len(stored)} maps of {stored.maps.shape[1]} x {stored.maps.shape[2]}, baseline {level:.4g}")
     clusters: list[int] = []
-    with opened(tiled or str(out), create=True) as root:
+    with open_catalog(tiled or str(out), create=True) as root:
         address = address_of(root)
         writer = DerivedWriter(root, model=identity)
         writer.open_run(run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.cli.opening import model_named, opened
+from ainerd_agent.catalog.opening import model_named, open_catalog
 from ainerd_agent.errors import MapError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def of_catalog(where: str, model: str | None, most: int) -> tuple[Encoder, Mater
     from ainerd_agent.latent.encoder import SHIPPED
     from ainerd_agent.settings import Settings
 
-    with opened(where) as root:
+    with open_catalog(where) as root:
         container = model_named(root, model)
         points = container.points()
         if not len(points):

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from ainerd_agent.cli.opening import Catalog, opened
+from ainerd_agent.catalog.opening import open_catalog
+from ainerd_agent.cli.opening import Catalog
 from ainerd_agent.errors import SessionError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def reprocess(
     encoder = Encoder.load(chosen)
     conditions = {key: value for key, value in (("sample", sample), ("raw_uid", run)) if value is not None}
     written, problems = 0, []
-    with opened(catalog) as root, _pool(root, encoder, chosen, workers, dask) as (pool, encode):
+    with open_catalog(catalog) as root, _pool(root, encoder, chosen, workers, dask) as (pool, encode):
         total = count(root, encoder, source=source, **conditions)
         done = each_run(root, encoder, pool, encode, source=source, ahead=2 * workers, **conditions)
         for outcome in track(done, f"encoding by {encoder.name}", total=total, console=console):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from ainerd_agent.cli.opening import Catalog, Model, model_named, opened
+from ainerd_agent.catalog.opening import model_named, open_catalog
+from ainerd_agent.cli.opening import Catalog, Model
 from ainerd_agent.errors import ModelError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def why(
     """
     from ainerd_agent.catalog.read.suggestions import life_of
 
-    with opened(catalog) as root:
+    with open_catalog(catalog) as root:
         model_name = str(model_named(root, model).metadata["model"])
         found, events = life_of(root, model_name, suggestion)
         for line in story(found, events):
