@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ophyd_async.core import init_devices
 
 from ainerd_agent.instrument.beamline import Beamline, build_beamline
+from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.scattering import Geometry
-from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 
 @dataclass

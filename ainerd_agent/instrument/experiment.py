@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.instrument.sample import Sample
 from ainerd_agent.instrument.stress_relaxation import StressRelaxation
-from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,9 +89,9 @@ class Listeners:
 
 def simulated_experiment(plan: SessionPlan) -> Experiment:
     """The truth that the session is to find out, with the structure-factor ring fitted to the detector."""
+    from ainerd_agent.instrument.camera import PEAK_Q, SpeckleCamera
     from ainerd_agent.instrument.experiment import Experiment
     from ainerd_agent.scattering import Geometry
-    from ainerd_agent.scattering.simulation.speckle import PEAK_Q, SpeckleCamera
 
     rows, columns = plan.detector
     radius = RING_RADIUS * min(rows, columns)  # pixels

@@ -13,9 +13,9 @@ from bluesky.utils import FailedStatus
 from ophyd_async.core import init_devices
 
 from ainerd_agent.instrument.beamline import build_beamline
+from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.scattering.geometry.detector import Geometry
-from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 POSITIONS = [(0.5, 0.0), (1.0, 0.75), (0.25, 0.5)]
 FRAME_TIME = 0.02

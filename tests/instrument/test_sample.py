@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.instrument.sample import Sample
 from ainerd_agent.instrument.stress_relaxation import StressRelaxation
 from ainerd_agent.scattering import Geometry
-from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 
 @pytest.fixture(params=range(3))

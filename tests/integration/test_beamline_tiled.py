@@ -17,9 +17,9 @@ from tiled.structures.core import Spec
 
 from ainerd_agent.catalog.server.embedded import TiledServer
 from ainerd_agent.instrument.beamline import build_beamline
+from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.scattering.geometry.detector import Geometry
-from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 POSITIONS = [(0, 0), (0.25, 0.5), (1, 0.75)]
 FRAME_TIME = 0.02

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.records import Measurement, Origin
 from ainerd_agent.scattering import ArrayFrames, Geometry, azimuthal_bins, fingerprint
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
-from ainerd_agent.scattering.simulation.speckle import SpeckleCamera
 
 GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)
 

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.scattering import Geometry, azimuthal_bins, resize_matrix, two_time
 from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.simulation import dynamics as kinds
-from ainerd_agent.scattering.simulation.speckle import SpeckleCamera, covariance_root, mode_weights, speckle_intensity
+from ainerd_agent.scattering.simulation.speckle import covariance_root, mode_weights, speckle_intensity
 
 DYNAMICS = {
     "exponential": kinds.equilibrium(0.2),
