@@ -96,8 +96,7 @@ def of_file(
 
 def _latents_of(path: Path, encoder: Encoder) -> Material | None:
     """Latents of a file that has no maps; clusters of their own, since they may be of any model."""
-    from ainerd_agent.latent import Clusters
-    from ainerd_agent.rheology import load_latents
+    from ainerd_agent.latent import Clusters, load_latents
 
     try:
         with path.open("rb") as file:

@@ -38,7 +38,8 @@ def relate(
     import json
 
     from ainerd_agent import figures
-    from ainerd_agent.rheology import find_links, load_latents, read_rheology
+    from ainerd_agent.latent import load_latents
+    from ainerd_agent.rheology import find_links, read_rheology
     from ainerd_agent.rheology import relate as join
 
     console = Console()

@@ -5,6 +5,7 @@ from ainerd_agent.latent.atlas.atlas import Atlas
 from ainerd_agent.latent.atlas.embedding import Embedding, embed
 from ainerd_agent.latent.clusters import Clusters
 from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.latents_file import load_latents
 from ainerd_agent.latent.scaling import scale
 
-__all__ = ["Analyst", "Atlas", "Clusters", "Embedding", "Encoder", "Encoding", "embed", "scale"]
+__all__ = ["Analyst", "Atlas", "Clusters", "Embedding", "Encoder", "Encoding", "embed", "load_latents", "scale"]

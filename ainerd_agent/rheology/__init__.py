@@ -2,14 +2,13 @@
 
 from ainerd_agent.rheology.links import Links, find_links
 from ainerd_agent.rheology.readings import cessation_time, read_rheology, stress_during, stress_minima
-from ainerd_agent.rheology.relation import Relation, load_latents, order_slow_to_fast, relate
+from ainerd_agent.rheology.relation import Relation, order_slow_to_fast, relate
 
 __all__ = [
     "Links",
     "Relation",
     "cessation_time",
     "find_links",
-    "load_latents",
     "order_slow_to_fast",
     "read_rheology",
     "relate",

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ainerd_agent.errors import MapError, RheologyError
+from ainerd_agent.latent import load_latents
 from ainerd_agent.records import RheometerSamples
 from ainerd_agent.rheology import (
     cessation_time,
-    load_latents,
     order_slow_to_fast,
     read_rheology,
     relate,

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError
+from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.kernels import RUN
-
-IntArray = NDArray[np.int64]
 
 SLAB = 4096
 """Most pixels of a slab: with the frames of one step in single precision it fills a quarter of a megabyte."""
