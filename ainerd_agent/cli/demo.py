@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
-    from ainerd_agent.instrument.experiment import Experiment
+    from ainerd_agent.instrument.experiment import Experiment, simulated_experiment
     from ainerd_agent.settings import Settings
     from ainerd_agent.workflows.session import SessionPlan, SessionResult
 
@@ -43,7 +43,7 @@ def demo(
     from ainerd_agent.catalog import TiledServer, connect
     from ainerd_agent.settings import DataKeys, Settings
     from ainerd_agent.workflows import report
-    from ainerd_agent.workflows.session import SessionPlan, simulated_experiment
+    from ainerd_agent.workflows.session import SessionPlan
 
     begun = time.monotonic()
     console = Console(stderr=json)
@@ -51,7 +51,7 @@ def demo(
         measurements=measurements, frames=frames, folder=out.resolve(), seed=seed, detector=_detector_shape(detector)
     )
     settings = Settings(keys=DataKeys())  # a beamline's names would not be the simulated one's
-    experiment = simulated_experiment(plan)
+    experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
     with TiledServer(plan.folder) as server:
         console.print(f"Session folder [bold]{out}[/]. Look in while it runs:", highlight=False, soft_wrap=True)
         console.print(f'    tiled.client.from_uri("{server.uri}")', highlight=False, soft_wrap=True)

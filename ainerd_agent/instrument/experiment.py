@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.instrument.camera import SpeckleCamera
+from ainerd_agent.instrument.camera import PEAK_Q, SpeckleCamera
 from ainerd_agent.instrument.sample import Sample
 from ainerd_agent.instrument.stress_relaxation import StressRelaxation
+from ainerd_agent.scattering import Geometry
+
+FRAME_TIME = 0.002
+"""Seconds between the frames of the simulated detector, where nothing else is said."""
+
+RING_RADIUS = 0.39
+"""Radius of the structure-factor peak on the detector, in units of its shorter side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +93,20 @@ class Experiment:
         relaxation = StressRelaxation.random(rng)
         sample = Sample.random(rng, duration=duration, avalanches=relaxation.avalanches)
         return cls(sample=sample, relaxation=relaxation, camera=camera, seed=seed)
+
+
+def simulated_experiment(detector: tuple[int, int], *, frames: int, seed: int) -> Experiment:
+    """The truth that a session is to find out, with the structure-factor ring fitted to the detector.
+
+    Parameters
+    ----------
+    detector : tuple of int
+        Rows and columns.
+    frames : int
+        Of an exposure, each `FRAME_TIME` long.
+    """
+    rows, columns = detector
+    radius = RING_RADIUS * min(rows, columns)  # pixels
+    unit = Geometry(centre=((rows - 1) / 2, (columns - 1) / 2), distance=1.0)
+    geometry = replace(unit, distance=2 * math.pi * radius * unit.pixel_size / (PEAK_Q * unit.wavelength))
+    return Experiment.random(seed, SpeckleCamera(shape=detector, geometry=geometry), duration=frames * FRAME_TIME)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ainerd_agent.errors import SessionError
+from ainerd_agent.instrument.experiment import FRAME_TIME
 from ainerd_agent.records import Analysis, Suggestion
 from ainerd_agent.settings import Settings
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from ainerd_agent.instrument.experiment import Experiment
 
 logger = logging.getLogger(__name__)
-
-FRAME_TIME = 0.002
-"""Seconds between the frames of the simulated detector."""
 
 RESULT_TIMEOUT = 120.0
 """Seconds after which a result that the agent waits for counts as failed."""
@@ -38,9 +35,6 @@ STAGE_SPEED = 10.0
 
 N_START = 5
 """Measurements of the space-filling start."""
-
-RING_RADIUS = 0.39
-"""Radius of the structure-factor peak on the detector, in units of its shorter side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +79,6 @@ class Listeners:
 
     suggested: Callable[[Suggestion, int], None]
     settled: Callable[[Outcome], None]
-
-
-def simulated_experiment(plan: SessionPlan) -> Experiment:
-    """The truth that the session is to find out, with the structure-factor ring fitted to the detector."""
-    from ainerd_agent.instrument.camera import PEAK_Q, SpeckleCamera
-    from ainerd_agent.instrument.experiment import Experiment
-    from ainerd_agent.scattering import Geometry
-
-    rows, columns = plan.detector
-    radius = RING_RADIUS * min(rows, columns)  # pixels
-    unit = Geometry(centre=((rows - 1) / 2, (columns - 1) / 2), distance=1.0)
-    geometry = replace(unit, distance=2 * math.pi * radius * unit.pixel_size / (PEAK_Q * unit.wavelength))
-    return Experiment.random(
-        plan.seed, SpeckleCamera(shape=plan.detector, geometry=geometry), duration=plan.frames * FRAME_TIME
-    )
 
 
 def run_session(

@@ -6,13 +6,11 @@ from pathlib import Path
 from ophyd_async.core import init_devices
 
 from ainerd_agent.instrument.beamline import build_beamline
-from ainerd_agent.workflows.session import FRAME_TIME, SessionPlan, simulated_experiment
+from ainerd_agent.instrument.experiment import FRAME_TIME, simulated_experiment
 
 n_frames = int(os.environ.get("AINERD_FRAMES", "500"))
 session_folder = Path(os.environ.get("AINERD_SESSION", "ainerd-session")).resolve()
-experiment = simulated_experiment(
-    SessionPlan(measurements=16, frames=n_frames, folder=session_folder, seed=0, detector=(160, 160))
-)
+experiment = simulated_experiment((160, 160), frames=n_frames, seed=0)
 beamline = build_beamline(
     experiment,
     session_folder / "frames",

@@ -73,15 +73,15 @@ def test_derived_data_is_found_by_metadata_and_read(session, catalog):
 
 def test_fingerprints_are_those_of_the_raw_frames(session, catalog):
     """C2 in the catalog, computed again from the raw frames that Tiled serves."""
+    from ainerd_agent.instrument.experiment import simulated_experiment
     from ainerd_agent.scattering import azimuthal_bins, two_time
-    from ainerd_agent.workflows.session import SessionPlan, simulated_experiment
 
-    folder, summary, _ = session
+    _, summary, _ = session
     raw = catalog["raw"][summary["raw_uid"]]
     frames = raw["primary"]["detector"][2]
     assert frames.shape == (120, 96, 100)
-    plan = SessionPlan(measurements=1, frames=120, folder=folder, seed=5, detector=(96, 100))
-    partition = azimuthal_bins(simulated_experiment(plan).camera.geometry, (96, 100))
+    experiment = simulated_experiment((96, 100), frames=120, seed=5)
+    partition = azimuthal_bins(experiment.camera.geometry, (96, 100))
     expected = two_time(np.asarray(frames), partition.labels, static=partition.rings)
     stored = catalog["xpcs"][summary["raw_uid"]]["c2"][2]
     assert stored.shape == (18, 256, 256)

@@ -4,14 +4,15 @@ from tiled.queries import Key
 
 from ainerd_agent.callbacks import Failure
 from ainerd_agent.catalog import TiledServer, connect
+from ainerd_agent.instrument.experiment import simulated_experiment
 from ainerd_agent.settings import Settings
 from ainerd_agent.workflows.live import live_analysis
-from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session, simulated_experiment
+from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session
 
 
 def test_a_session_survives_the_server(tmp_path):
     plan = SessionPlan(measurements=7, frames=40, folder=tmp_path, seed=2, detector=(64, 64))
-    experiment = simulated_experiment(plan)
+    experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
     server = TiledServer(tmp_path)
     outcomes = []
 

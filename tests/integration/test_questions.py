@@ -39,15 +39,22 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A session of the simulated beamline, and two runs with results that are chosen."""
+    from ainerd_agent.instrument.experiment import simulated_experiment
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import Settings
-    from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session, simulated_experiment
+    from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session
 
     folder = tmp_path_factory.mktemp("session")
     plan = SessionPlan(measurements=2, frames=32, folder=folder, seed=0, detector=(96, 96))
     listeners = Listeners(suggested=lambda *_: None, settled=lambda *_: None)
     with TiledServer(folder) as server:
-        run_session(plan, simulated_experiment(plan), server.uri, Settings(model=Path(WEIGHTS)), listeners)
+        run_session(
+            plan,
+            simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed),
+            server.uri,
+            Settings(model=Path(WEIGHTS)),
+            listeners,
+        )
         root = connect(server.uri)
         encoder = Encoder.load(WEIGHTS)
         model = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=6)
