@@ -13,6 +13,9 @@ from scipy.spatial import KDTree
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import FloatArray
 
+EXCLUSION = 0.1
+"""Distance between exposed spots where none is given, mm."""
+
 
 class LimitError(AinerdError):
     """A position that the beam must not go to."""
@@ -56,7 +59,7 @@ class Limits:
         Lowest and highest position of "x" and "y", mm.
     forbidden : tuple of Disc or Rectangle
     exclusion : float
-        No two exposed spots are closer than this, mm (radiation damage).
+        No two exposed spots are closer than this, mm (radiation damage); 0 lets a spot be exposed again.
 
     Raises
     ------
@@ -68,7 +71,7 @@ class Limits:
         self,
         axes: Mapping[str, tuple[float, float]],
         forbidden: tuple[Disc | Rectangle, ...] = (),
-        exclusion: float = 0.0,
+        exclusion: float = EXCLUSION,
     ) -> None:
         if missing := {"x", "y"} - set(axes):
             raise ValueError(f"limits of {' and '.join(sorted(missing))} are missing: give the lowest and the highest")
@@ -123,8 +126,15 @@ class Limits:
             inside &= KDTree(exposed).query(positions)[0] > self.exclusion
         return np.asarray(inside)
 
-    def check(self, x: float, y: float) -> None:
+    def check(self, x: float, y: float, exposed: FloatArray | None = None) -> None:
         """Refuse a position outside of the limits or in a forbidden region.
+
+        Parameters
+        ----------
+        x, y : float
+            mm.
+        exposed : ndarray, shape (m, 2), optional
+            Spots that were exposed before: a position within the exclusion of one is refused too.
 
         Raises
         ------
@@ -139,3 +149,5 @@ class Limits:
         for region in self.forbidden:
             if region.covers(position)[0]:
                 raise LimitError(f"({x:g}, {y:g}) mm is in a forbidden region: {region}")
+        if not self.allowed(position, exposed)[0]:
+            raise LimitError(f"({x:g}, {y:g}) mm is within {self.exclusion:g} mm of a spot that was exposed before")

@@ -43,8 +43,7 @@ def test_no_suggestion_is_forbidden_or_exposed_before(discs, boxes, seed, batch)
         for suggestion in agent.suggest_batch(batch):
             spot = np.array([suggestion.position["x"], suggestion.position["y"]])
             limits.check(*spot)
-            if len(spots) >= 3:  # the start fills space instead
-                assert min(np.linalg.norm(spot - other) for other in spots) > 0.2
+            assert min((np.linalg.norm(spot - other) for other in spots), default=1.0) > 0.2
             spots.append(spot)
             agent.ingest(suggestion, analysed(rng.normal(size=(4, 8)), number))
 
@@ -60,6 +59,15 @@ def test_positions_that_are_refused_are_named():
     ):
         with pytest.raises(LimitError, match=reason):
             limits.check(x, y)
+
+
+def test_spots_that_were_exposed_are_refused_where_they_are_told():
+    limits = Limits(AXES, exclusion=0.3)
+    exposed = np.array([[1.0, 0.0], [2.0, 0.5]])
+    limits.check(1.2, 0.0)
+    limits.check(1.4, 0.0, exposed)
+    with pytest.raises(LimitError, match=r"\(1\.2, 0\) mm is within 0\.3 mm of a spot that was exposed before"):
+        limits.check(1.2, 0.0, exposed)
 
 
 def test_limits_that_make_no_sense_are_refused():

@@ -24,7 +24,7 @@ class Candidates:
     ----------
     limits : Limits
     n_start : int
-        Positions of the start.
+        Positions of the start; there are fewer where no more fit.
     seed : int
 
     Raises
@@ -69,15 +69,16 @@ class Candidates:
         return found
 
     def _filling(self, n: int, seed: int) -> FloatArray:
-        """A Sobol sequence; where something is forbidden, the first of it that are allowed, then any candidates."""
-        low, high = self._limits.low, self._limits.high
-        points = qmc.scale(qmc.Sobol(2, rng=seed).random(_power_of_two(n)), low, high)[:n]
-        if not self._limits.forbidden:
-            return np.asarray(points)
-        more = qmc.scale(qmc.Sobol(2, rng=seed).random(_power_of_two(16 * n)), low, high)
-        others = np.random.default_rng(seed).permutation(self._grid)
-        every = np.concatenate([points, more[len(points) :], others])
-        return np.asarray(every[self._limits.allowed(every)][:n])
+        """A Sobol sequence, less what is forbidden or too close to a point before; where it ends, any candidates."""
+        sobol = qmc.Sobol(2, rng=seed).random(_power_of_two(16 * n))
+        points = qmc.scale(sobol, self._limits.low, self._limits.high)
+        left = np.concatenate([points, np.random.default_rng(seed).permutation(self._grid)])
+        left = left[self._limits.allowed(left)]
+        chosen: list[FloatArray] = []
+        while len(chosen) < n and len(left):
+            chosen.append(left[0])
+            left = left[np.linalg.norm(left - left[0], axis=1) > self._limits.exclusion]
+        return np.array(chosen)
 
 
 def _power_of_two(count: int) -> int:

@@ -188,7 +188,8 @@ class NoveltyOptimizer:
                 f"{' and '.join(self._axes)}: {', '.join(sorted(unknown))} must be in both or in neither"
             )
         for each in suggestions:
-            self.agent.limits.check(*(float(each[axis]) for axis in self._axes))
+            x, y = (float(each[axis]) for axis in self._axes)
+            self.agent.limits.check(x, y)
         detectors = list(sensors or ())
         read = [*detectors, *actuators]
         metadata = {

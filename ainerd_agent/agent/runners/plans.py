@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
+import numpy as np
 from bluesky.utils import Msg, RunEngineControlException
 
 from ainerd_agent.agent.limits import Limits
@@ -61,7 +62,8 @@ def novelty_scan(
 ) -> Plan[str]:
     """Measure where the agent says, until the budget is spent, it says why to stop, or has nothing more to suggest.
 
-    Whatever the agent is, no position outside of `limits` is driven to: the run fails before anything moves.
+    Whatever the agent is, no position that `limits` or the limits of the agent refuse is driven to: the run fails
+    before anything moves.
 
     The scan waits for the analysis only before a suggestion that depends on it: after the space-filling start. It can
     be paused before and after every measurement.
@@ -77,7 +79,8 @@ def novelty_scan(
     n_measurements : int
         The budget.
     limits : Limits, optional
-        By default those of the agent, where it has any.
+        In addition to those of the agent. Their exclusion holds between the positions of this scan; leave them out for
+        an agent that measures one spot again.
     monitors : sequence of signals
         Monitored during the run: the rheometer's.
     follow : callable, optional
@@ -98,7 +101,8 @@ def novelty_scan(
         **(md or {}),
     }
     read = [*detectors, x_axis, y_axis]
-    bounds = limits if limits is not None else getattr(agent, "limits", None)
+    own_limits: Limits | None = getattr(agent, "limits", None)
+    visited: list[tuple[float, float]] = []
     pending: list[tuple[Suggestion, int]] = []
 
     def tell(suggestion: Suggestion, event: str, uid: str, seq_num: int, novelty: float = float("nan")) -> Plan[None]:
@@ -129,14 +133,18 @@ def novelty_scan(
                     f"suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, but all maps of a run "
                     "have one duration: measure it in a run of its own (measure_at, or a queue server)"
                 )
-            if bounds is not None:
-                bounds.check(suggestion.position["x"], suggestion.position["y"])
+            x, y = suggestion.position["x"], suggestion.position["y"]
+            if own_limits is not None:
+                own_limits.check(x, y)
+            if limits is not None:
+                limits.check(x, y, np.array(visited).reshape(-1, 2))
+            visited.append((x, y))
             yield from tell(suggestion, "proposed", uid, seq_num)
             pending.append((suggestion, seq_num))
             yield from bps.checkpoint()
             if suggestion.wait > 0:
                 yield from bps.sleep(suggestion.wait)
-            yield from bps.mv(x_axis, suggestion.position["x"], y_axis, suggestion.position["y"])
+            yield from bps.mv(x_axis, x, y_axis, y)
             yield from bps.trigger_and_read(read)
             yield from bps.checkpoint()
         yield from learn(uid)
@@ -170,7 +178,8 @@ def measure_at(
     x, y : float
         Where to, mm.
     limits : Limits, optional
-        The run fails before anything moves where the position is outside of them.
+        The plan fails before anything moves where the position is outside of them or forbidden. Their exclusion is the
+        agent's to keep: a single measurement knows of no other spot.
     monitors : sequence of signals
         Monitored during the run: the rheometer's.
     md : mapping, optional

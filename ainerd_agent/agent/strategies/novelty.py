@@ -36,7 +36,8 @@ class NoveltyAgent:
     Parameters
     ----------
     limits : Limits or mapping
-        Lowest and highest position of "x" and "y", mm, and what is forbidden. No suggestion leaves them.
+        Lowest and highest position of "x" and "y", mm, and what is forbidden. No suggestion leaves them. A mapping has
+        the positions alone.
     cost : BeamtimeCost
     goal : Goal or str
         "coverage" weighs the hole around a candidate that nothing was measured in, "novelty" its expected novelty
@@ -44,10 +45,10 @@ class NoveltyAgent:
         (`benchmarks/agent.py`): between two of them, a surrogate expects something in between, which is not there.
         `goals.Alike` looks for more like a map, `goals.Boundary` maps the boundary between two kinds of dynamics.
     n_start : int
-        Positions of the space-filling start.
-    exclusion : float
-        No position is suggested closer than this to an exposed spot, mm (radiation damage); where `limits` is a
-        mapping.
+        Positions of the space-filling start; it is shorter where no more fit.
+    exclusion : float, optional
+        No position is suggested closer than this to an exposed spot, mm (radiation damage); by default 0.1. `Limits`
+        have an exclusion of their own: then it may not be given here.
     repeatability : float
         Distance between latents of repeated measurements: the unit of novelty.
     time_budget, dose_budget : float
@@ -63,8 +64,8 @@ class NoveltyAgent:
     Raises
     ------
     ValueError
-        Limits without room, also where everything is forbidden; no position to start with; a budget or goal that is
-        none.
+        Limits without room, also where everything is forbidden; an exclusion beside `Limits`; no position to start
+        with; a budget or goal that is none.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class NoveltyAgent:
         *,
         goal: Goal | str = "coverage",
         n_start: int = 5,
-        exclusion: float = 0.1,
+        exclusion: float | None = None,
         repeatability: float = 1.0,
         time_budget: float = np.inf,
         dose_budget: float = np.inf,
@@ -83,7 +84,7 @@ class NoveltyAgent:
         seed: int = 0,
         name: str = "",
     ) -> None:
-        self.limits = limits if isinstance(limits, Limits) else Limits(limits, exclusion=exclusion)
+        self.limits = _limits(limits, exclusion)
         if n_start < 1:
             raise ValueError(f"the space-filling start needs at least one position, got {n_start}")
         self.goal = from_settings(goal) if isinstance(goal, str) else goal
@@ -163,9 +164,7 @@ class NoveltyAgent:
             return self._left_over.pop(0)
         number = len(self._ledger)
         if number < self.n_start:
-            return self._suggestion(
-                self._candidates.start[number], reason=f"space-filling start, {number + 1} of {self.n_start}"
-            )
+            return self._start(number)
         free = self._candidates.free(self._ledger.spots)
         cost = self._cost(self._ledger.here, free)
         if len(self._archive) < 2:
@@ -346,6 +345,14 @@ class NoveltyAgent:
         self._ledger.measured(suggestion.id, float(analysis.origin.start))
         return nearest / self._repeatability
 
+    def _start(self, number: int) -> Suggestion:
+        """A position of the space-filling start; the most distant candidate where people had a spot near it exposed."""
+        position = self._candidates.start[number]
+        if not self.limits.allowed(position[None], self._ledger.spots)[0]:
+            free = self._candidates.free(self._ledger.spots)
+            position = free[KDTree(self._ledger.spots).query(free)[0].argmax()]
+        return self._suggestion(position, reason=f"space-filling start, {number + 1} of {self.n_start}")
+
     def _novelty(self, surrogate: Surrogate, free: FloatArray, number: int) -> ExpectedNovelty:
         """Expected novelty of candidates (n, 2), in units of the repeatability."""
         places = np.column_stack([free, np.full(len(free), self._now())])
@@ -390,3 +397,14 @@ class NoveltyAgent:
         )
         self._ledger.count(suggestion)
         return suggestion
+
+
+def _limits(limits: Limits | Mapping[str, tuple[float, float]], exclusion: float | None) -> Limits:
+    if not isinstance(limits, Limits):
+        return Limits(limits) if exclusion is None else Limits(limits, exclusion=exclusion)
+    if exclusion is not None:
+        raise ValueError(
+            f"the limits already have an exclusion of {limits.exclusion:g} mm: leave out the agent's exclusion of "
+            f"{exclusion:g} mm, or give it to Limits"
+        )
+    return limits

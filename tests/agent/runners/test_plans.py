@@ -222,3 +222,37 @@ def test_a_position_beyond_the_limits_is_not_driven_to(run_engine, documents, be
         run_engine(scan(beamline, agent, analysed, 4, limits=Limits({"x": (3.0, 4.0), "y": (3.0, 4.0)})))
     assert documents.named("stop")[0]["exit_status"] == "fail"
     assert not documents.events()
+
+
+class TwoSpots:
+    """Somebody's own agent, which keeps no distance."""
+
+    needs_results = False
+
+    def __init__(self, limits):
+        self.limits = limits
+        self.left = [(1.0, 1.0), (1.3, 1.0), (1.31, 1.0)]
+
+    def should_stop(self):
+        return ""
+
+    def suggest(self):
+        x, y = self.left.pop(0)
+        return Suggestion(id=str(len(self.left)), position={"x": x, "y": y}, reason="")
+
+    def ingest(self, suggestion, analysis):
+        return 0.0
+
+
+def test_limits_of_the_plan_are_in_addition_to_those_of_the_agent(run_engine, documents, beamline):
+    narrow, wide = {"x": (1.0, 1.2), "y": (1.0, 1.4)}, {"x": (1.0, 1.4), "y": (1.0, 1.4)}
+    with pytest.raises(LimitError, match=r"\(1\.3, 1\) mm is outside"):
+        run_engine(scan(beamline, TwoSpots(Limits(narrow)), analysed, 2, limits=Limits(wide)))
+    assert len(documents.events()) == 1
+
+
+def test_the_exclusion_of_the_plan_is_kept(run_engine, documents, beamline):
+    wide = {"x": (1.0, 1.4), "y": (1.0, 1.4)}
+    with pytest.raises(LimitError, match=r"\(1\.31, 1\) mm is within 0\.2 mm of a spot that was exposed before"):
+        run_engine(scan(beamline, TwoSpots(Limits(wide)), analysed, 3, limits=Limits(wide, exclusion=0.2)))
+    assert len(documents.events()) == 2

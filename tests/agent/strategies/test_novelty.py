@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -122,7 +124,7 @@ def test_the_start_needs_no_results_and_fills_space():
 def test_no_spot_is_exposed_twice(long_run):
     spots = np.array([[s.position["x"], s.position["y"]] for s in long_run])
     distance = np.linalg.norm(spots[:, None] - spots[None], axis=-1) + 10 * np.eye(20)
-    assert distance[6:].min() > 0.3 - 1e-9
+    assert distance.min() > 0.3 - 1e-9
 
 
 def test_failures_are_left_behind_and_not_repeated():
@@ -167,6 +169,40 @@ def test_novelty_found_is_the_distance_to_the_nearest_measurement():
     assert np.isnan(found[0])
     # Root mean square over the bins: each bin has moved by value * sqrt(4).
     assert found[1:] == pytest.approx([3.0, 1.0])
+
+
+def test_an_exclusion_beside_limits_is_refused():
+    """It was ignored: protection from radiation damage was gone without a word."""
+    with pytest.raises(ValueError, match=r"already have an exclusion of 0\.1 mm: leave out the agent's .* of 0\.4 mm"):
+        NoveltyAgent(Limits(LIMITS), COST, exclusion=0.4)
+    assert NoveltyAgent(Limits(LIMITS, exclusion=0.4), COST).limits.exclusion == 0.4
+    assert NoveltyAgent(LIMITS, COST, exclusion=0.4).limits.exclusion == 0.4
+
+
+def test_the_exclusion_is_the_same_however_the_limits_are_given():
+    assert NoveltyAgent(Limits(LIMITS), COST).limits.exclusion == NoveltyAgent(LIMITS, COST).limits.exclusion == 0.1
+
+
+@pytest.mark.parametrize(("n_start", "exclusion"), [(6, 0.8), (40, 0.5), (9, 10.0)])
+def test_the_start_keeps_the_exclusion_too(n_start, exclusion):
+    agent = NoveltyAgent(LIMITS, COST, n_start=n_start, exclusion=exclusion)
+    spots = np.array([list(agent.suggest().position.values()) for _ in range(agent.n_start)])
+    distance = np.linalg.norm(spots[:, None] - spots[None], axis=-1) + 100 * np.eye(len(spots))
+    assert distance.min() > exclusion
+    assert agent.n_start == 1 or len(spots) > 3
+    if agent.n_start < n_start:
+        with pytest.raises(NoSuggestionError, match="used up"):
+            agent.suggest()
+
+
+def test_the_start_keeps_away_from_what_people_had_exposed():
+    plain = NoveltyAgent(LIMITS, COST, n_start=3, exclusion=0.5)
+    agent = NoveltyAgent(LIMITS, COST, n_start=3, exclusion=0.5)
+    second = [plain.suggest() for _ in range(2)][1].position
+    agent.edit(agent.suggest(), second["x"] + 0.1, second["y"])
+    found = agent.suggest()
+    assert found.reason == "space-filling start, 2 of 3"
+    assert math.dist((second["x"] + 0.1, second["y"]), found.position.values()) > 0.5
 
 
 def test_travel_costs_beamtime():
