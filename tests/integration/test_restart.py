@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, SpotAgent
+from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, ShortFirst, SpotAgent
 from ainerd_agent.agent.lifecycle.approval import edit, reject
 from ainerd_agent.agent.lifecycle.restore import restored, stored_analysis
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, ServerUnreachableError, TiledServer, connect
 from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
+from ainerd_agent.catalog.write.requests import decide
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Run
 from tests.integration.derived_runs import N_BINS, N_LATENTS, START, measurement
@@ -136,6 +137,39 @@ def test_agents_of_another_kind_are_refused(root):
     assert read_suggestions(root, "toy-1", agent="spot")["event"].tolist() == ["proposed", "measured"]
     with pytest.raises(CatalogError, match="spot is a SpotAgent, which cannot be made again"):
         restored(root, "toy-1", "spot")
+
+
+def test_another_strategy_is_not_made_again_as_a_plain_agent(root):
+    """It was, without a word: all counts would have been long ones from then on."""
+    session = Session(root)
+    brief = ShortFirst(new_agent(name="brief"), short=1.0, long=5.0)
+    for _ in range(2):
+        session.measure(brief, session.propose(brief))
+    with pytest.raises(CatalogError, match="brief is a ShortFirst, which cannot be made again"):
+        restored(root, "toy-1", "brief")
+
+
+def test_what_is_proposed_again_after_a_restart_is_counted_once(root):
+    agent, session = new_agent(name="night"), Session(root)
+    session.measure(agent, session.propose(agent))
+    session.propose(agent)
+    for _ in range(2):
+        again = restored(root, "toy-1", "night")
+        assert session.propose(again).id == "night-2"
+    assert again.suggest() == agent.suggest()
+
+
+def test_an_edit_beyond_the_limits_is_survived(root):
+    """Whoever writes to the catalog may have left out the check; the process may end before it is rejected."""
+    agent, session = new_agent(name="night"), Session(root)
+    suggestion = session.propose(agent)
+    decide(root, "toy-1", suggestion.id, "edited", position={"x": 99.0, "y": 0.0})
+    again = restored(root, "toy-1", "night")
+    assert again.suggest().position == suggestion.position
+    session.writer.record_suggestion(suggestion, "rejected")
+    again = restored(root, "toy-1", "night")
+    agent.withdraw(suggestion)
+    assert again.suggest() == agent.suggest()
 
 
 def test_a_server_that_is_away_is_no_missing_result(tmp_path):

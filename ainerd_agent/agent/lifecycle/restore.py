@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.catalog import ServerUnreachableError, read_points
 from ainerd_agent.catalog.codec.suggestions import suggestion_of
@@ -48,22 +50,28 @@ def restored(root: Any, model: str, name: str) -> NoveltyAgent:
     except ValueError as error:
         kind = proposed[0].settings.get("agent", "agent of an unknown kind")
         raise CatalogError(f"{name} is a {kind}, which cannot be made again from the catalog ({error}).") from error
-    known = {each.id: each for each in proposed}
+    known: dict[str, Suggestion] = {}
+    first_proposals = {each.id: each for each in reversed(proposed)}
     open_ones: dict[str, Suggestion] = {}
     points: dict[str, pd.DataFrame] = {}
     for event in events_of(rows):
+        if event.event == "proposed" and event.suggestion_id not in known:
+            # Once: an agent that was made again proposes anew what nothing had come of.
+            new = first_proposals[event.suggestion_id]
+            known[new.id] = open_ones[new.id] = new
+            agent.recall(new)
+            continue
         suggestion = known.get(event.suggestion_id)
         if suggestion is None:
             continue
         match event.event:
-            case "proposed":
-                agent.recall(suggestion)
-                open_ones[suggestion.id] = suggestion
             case "edited":
-                edited = agent.edit(suggestion, **event.position)
-                known[suggestion.id] = open_ones[suggestion.id] = edited
+                with suppress(LimitError):  # then nothing had changed
+                    edited = agent.edit(suggestion, **event.position)
+                    known[suggestion.id] = open_ones[suggestion.id] = edited
             case "rejected":
-                agent.withdraw(open_ones.pop(suggestion.id))
+                if open_ones.pop(suggestion.id, None) is not None:
+                    agent.withdraw(suggestion)
             case "measured":
                 agent.ingest(suggestion, _analysis(root, model, event, points))
                 open_ones.pop(suggestion.id, None)

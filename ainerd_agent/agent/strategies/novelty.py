@@ -121,9 +121,9 @@ class NoveltyAgent:
             These are not the settings of such an agent.
         """
         # JSON knows no infinity: None stands for no budget.
-        given: dict[str, Any] = {
-            key: math.inf if value is None else value for key, value in settings.items() if key != "agent"
-        }
+        given: dict[str, Any] = {key: math.inf if value is None else value for key, value in settings.items()}
+        if (kind := given.pop("agent", None)) != "NoveltyAgent":
+            raise ValueError(f"these are not the settings of a NoveltyAgent, but of a {kind or 'kind that they lack'}")
         try:
             return cls(
                 Limits.from_settings(given.pop("limits")),
@@ -133,6 +133,11 @@ class NoveltyAgent:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"these are not the settings of a NoveltyAgent: {error}") from error
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How it was made, in plain values; `from_settings` makes it again."""
+        return dict(self._settings)
 
     @property
     def n_start(self) -> int:

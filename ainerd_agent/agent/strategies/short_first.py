@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,18 @@ class ShortFirst:
         """That of the agent."""
         return self._agent.name
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it was made: those of the agent, by which it alone could not be made again, and its own."""
+        return {
+            "agent": "ShortFirst",
+            "limits": self.limits.as_settings(),
+            "short": self._short,
+            "long": self._long,
+            "looks_new": self._looks_new,
+            "chooser": dict(self._agent.settings),
+        }
+
     def should_stop(self) -> str:
         """Why it is time to stop; not between a short count and its long one."""
         return "" if self._again else self._agent.should_stop()
@@ -70,7 +83,7 @@ class ShortFirst:
         """
         if self._again:
             return self._again.pop(0)
-        return replace(self._agent.suggest(), counting=self._short)
+        return replace(self._agent.suggest(), counting=self._short, settings=self.settings)
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
         """Learn what became of a suggestion; gives its novelty, among counts of its own length."""
@@ -90,5 +103,6 @@ class ShortFirst:
         if novelty >= self._looks_new:
             x, y = suggestion.position["x"], suggestion.position["y"]
             told = "the first short count" if math.isinf(novelty) else f"novelty {novelty:.1f} in a short count"
-            self._again.append(self._agent.expose(x, y, f"{suggestion.id}-long", told, counting=self._long))
+            exposed = self._agent.expose(x, y, f"{suggestion.id}-long", told, counting=self._long)
+            self._again.append(replace(exposed, settings=self.settings))
         return novelty if math.isfinite(novelty) else math.nan

@@ -332,3 +332,5 @@ def test_an_agent_is_made_again_from_its_settings():
     assert again.suggest().settings == agent.suggest().settings
     with pytest.raises(ValueError, match="not the settings of a NoveltyAgent"):
         NoveltyAgent.from_settings({"agent": "SpotAgent", "spot": [0, 0]})
+    with pytest.raises(ValueError, match="but of a ShortFirst"):
+        NoveltyAgent.from_settings({**agent.settings, "agent": "ShortFirst"})
