@@ -64,7 +64,7 @@ def run(
     mode: Annotated[
         Mode, typer.Option(help="Only suggest, ask for approval of each suggestion, or measure them at once.")
     ] = Mode.ask,
-    seed: Annotated[int, typer.Option(help="Of a new agent's choices.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of a new agent's choices; 0 by default.")] = None,
     patience: Annotated[float, typer.Option(min=1, help="Seconds to wait for the results of a measurement.")] = 120.0,
     spool: Annotated[Path, typer.Option(help="Folder for what cannot be written while the catalog is away.")] = Path(
         "ainerd-unsent"
@@ -224,41 +224,30 @@ def _manager(address: str) -> Any:
     raise SessionError(f"the queue server is at {address!r}: write tcp://host:60615 or http://host:60610")
 
 
-def _agent(root: Any, name: str, given: AgentSettings, encoder: Encoder, seed: int, console: Console) -> NoveltyAgent:
+def _agent(
+    root: Any, name: str, given: AgentSettings, encoder: Encoder, seed: int | None, console: Console
+) -> NoveltyAgent:
     """The agent as it was when it ended, or a new one."""
-    from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, Rectangle
     from ainerd_agent.agent.lifecycle.restore import restored
+    from ainerd_agent.agent.strategies.from_settings import agent_from_settings
     from ainerd_agent.catalog.read.suggestions import UnknownAgentError
-    from ainerd_agent.settings import ForbiddenDisc
 
-    limits = Limits(
-        {"x": given.x, "y": given.y},
-        tuple(
-            Disc(each.x, each.y, each.radius) if isinstance(each, ForbiddenDisc) else Rectangle(each.x, each.y)
-            for each in given.forbidden
-        ),
-        given.exclusion,
+    asked = agent_from_settings(
+        given, model=encoder.name, repeatability=encoder.repeatability, seed=seed or 0, name=name
     )
     try:
         found = restored(root, encoder.name, name)
     except UnknownAgentError:
-        return NoveltyAgent(
-            limits,
-            BeamtimeCost(given.speed, given.counting),
-            goal=given.goal,
-            n_start=given.n_start,
-            repeatability=encoder.repeatability,
-            time_budget=given.time_budget or float("inf"),
-            dose_budget=given.dose_budget or float("inf"),
-            stop_below=given.stop_below,
-            model=encoder.name,
-            seed=seed,
-            name=name,
-        )
-    if found.limits.as_settings() != limits.as_settings():
+        return asked
+    others = [
+        f"{key} {found.settings.get(key)}, not {value}"
+        for key, value in asked.settings.items()
+        if found.settings.get(key) != value and not (key == "seed" and seed is None)
+    ]
+    if others:
         raise CatalogError(
-            f"Agent {name} was made with other limits than those in ainerd.toml: give the new ones to an agent of "
-            "another name."
+            f"Agent {name} was made with {'; '.join(others)}: put that back into ainerd.toml, or give the new values "
+            "to an agent of another name."
         )
     console.print(f"Going on with agent {name}.", highlight=False, markup=False)
     return found
