@@ -61,10 +61,22 @@ class BeamtimeCost:
         Of each axis, mm/s; both move at once.
     counting : float
         Exposure and overhead, seconds.
+
+    Raises
+    ------
+    ValueError
+        One of them is not more than 0.
     """
 
     speed: float
     counting: float
+
+    def __post_init__(self) -> None:
+        if not (self.speed > 0 and 0 < self.counting < np.inf):
+            raise ValueError(
+                f"a stage of {self.speed} mm/s and {self.counting} s for a measurement make no sense: both are more "
+                "than 0"
+            )
 
     def __call__(self, here: FloatArray | None, there: FloatArray) -> FloatArray:
         """Travel from `here` (2,), None where the stage stands nowhere yet, to each of `there` (n, 2), and counting."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
@@ -65,7 +66,6 @@ class NoveltyOptimizer:
         self._keep = keep
         self._open: dict[str, Suggestion] = {}
         self._found: list[tuple[float, Suggestion]] = []
-        self._own = 0
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
         """The next points, by default one.
@@ -74,8 +74,10 @@ class NoveltyOptimizer:
         ------
         NoSuggestionError
             The sample is used up.
+        ValueError
+            Less than one point is asked for.
         """
-        return [self._opened(each) for each in self.agent.suggest_batch(num_points or 1)]
+        return [self._opened(each) for each in self.agent.suggest_batch(1 if num_points is None else num_points)]
 
     def ingest(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Learn from outcomes, each with `raw_uid` and `seq_num`; and with the axes where nobody suggested it.
@@ -247,9 +249,8 @@ class NoveltyOptimizer:
             raise ValueError(
                 f"the point {dict(point)} is no suggestion that is open, and has no {' and '.join(missing)}"
             )
-        self._own += 1
         x, y = (float(point[axis]) for axis in self._axes)
-        suggestion = self.agent.expose(x, y, f"{self.agent.name}-own-{self._own}")
+        suggestion = self.agent.expose(x, y, f"{self.agent.name}-own-{uuid4().hex[:8]}")
         self._opened(suggestion)
         return suggestion
 

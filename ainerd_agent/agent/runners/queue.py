@@ -53,14 +53,14 @@ class QueueRunner:
         None where the mode is "suggest" and stays so.
     record : Record
     model : str
-        Latent model of the agent.
+        Latent model of the agent: that which it was made with.
     mode : {"suggest", "ask", "automatic"}
         To begin with; people may ask for another one.
     plan : str
         Name of the plan that measures at `x` and `y`, one event in one run, with `md`; and with `counting`, in
         seconds, where the agent asks for an exposure of another length.
     arguments : mapping, optional
-        Further keyword arguments of the plan.
+        Further keyword arguments of the plan; not those that a suggestion gives.
     patience : float
         Seconds until the results must be in the catalog, after the end of the run.
     say : callable, optional
@@ -85,6 +85,10 @@ class QueueRunner:
             raise ValueError(f"the mode is {mode!r}, not one of {', '.join(get_args(Mode))}")
         if manager is None and mode != "suggest":
             raise ValueError(f"the mode {mode!r} needs a queue server; without one, an agent can only suggest")
+        if manager is None and arguments is not None:
+            raise ValueError("arguments of a plan need a queue server that runs it; leave them out, or give a manager")
+        if agent.model != model:
+            raise ValueError(f"the agent suggests for the model {agent.model!r}, and is to learn from {model!r}")
         self.agent = agent
         self.mode: Mode = mode
         self.paused = False

@@ -52,9 +52,16 @@ class QueueServer:
         Name of the plan that measures a suggestion.
     arguments : mapping
         Further keyword arguments of the plan.
+
+    Raises
+    ------
+    ValueError
+        The arguments have a name that each suggestion gives.
     """
 
     def __init__(self, manager: Manager, plan: str, arguments: Mapping[str, Any]) -> None:
+        if taken := sorted({"x", "y", "md"} & set(arguments)):
+            raise ValueError(f"the suggestions give {', '.join(taken)} to the plan: leave them out of its arguments")
         self._manager = manager
         self._plan, self._arguments = plan, dict(arguments)
 
@@ -64,10 +71,15 @@ class QueueServer:
         Raises
         ------
         QueueError
-            The server refuses it.
+            The server refuses it; or it asks for an exposure, which the arguments of the plan fix.
         TimeoutError
             It does not answer.
         """
+        if not math.isnan(suggestion.counting) and "counting" in self._arguments:
+            raise QueueError(
+                f"Suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, and the arguments of the "
+                f"plan for {self._arguments['counting']} s: leave counting out of the arguments."
+            )
         from bluesky_queueserver_api import BPlan
 
         about = {"agent": suggestion.agent, SUGGESTION_KEY: suggestion.id}

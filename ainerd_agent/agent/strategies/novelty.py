@@ -65,7 +65,7 @@ class NoveltyAgent:
     ------
     ValueError
         Limits without room, also where everything is forbidden; an exclusion beside `Limits`; no position to start
-        with; a budget or goal that is none.
+        with; a repeatability, budget or goal that is none.
     """
 
     def __init__(
@@ -87,12 +87,14 @@ class NoveltyAgent:
         self.limits = _limits(limits, exclusion)
         if n_start < 1:
             raise ValueError(f"the space-filling start needs at least one position, got {n_start}")
+        if not 0 < repeatability < np.inf:
+            raise ValueError(f"the repeatability is a distance between latents, more than 0; got {repeatability}")
         self.goal = from_settings(goal) if isinstance(goal, str) else goal
         self.name = name or f"agent-{uuid4().hex[:8]}"
-        self._cost = cost
+        self.cost = cost
         self._repeatability = repeatability
         self._stopping = Stopping(time_budget, dose_budget, stop_below)
-        self._model = model
+        self.model = model
         self._seed = seed
         self._candidates = Candidates(self.limits, n_start, seed)
         self._ledger = Ledger(cost)
@@ -171,7 +173,7 @@ class NoveltyAgent:
         if number < self.n_start:
             return self._start(number)
         free = self._candidates.free(self._ledger.spots)
-        cost = self._cost(self._ledger.here, free)
+        cost = self.cost(self._ledger.here, free)
         if len(self._archive) < 2:
             return self._far_away(free, cost)
         surrogate = self._archive.surrogate()
@@ -205,8 +207,8 @@ class NoveltyAgent:
             predicted_std=float(np.sqrt(np.square(prediction.std).sum())),
             terms={
                 "gain": float(gain[best]),
-                "travel": float(cost[best] - self._cost.counting),
-                "counting": float(self._cost.counting),
+                "travel": float(cost[best] - self.cost.counting),
+                "counting": float(self.cost.counting),
                 "hole": hole,
                 "most_expected": most,
                 **surrogate.learnt,
@@ -253,7 +255,7 @@ class NoveltyAgent:
         self._archive.forget(known)
         n_fresh = len(self._ledger) - before
         left_over, fresh = chosen[: len(chosen) - n_fresh], chosen[len(chosen) - n_fresh :]
-        order = tour(here, self._ledger.spots[before:], self._cost)
+        order = tour(here, self._ledger.spots[before:], self.cost)
         # Exposed and paid for in that order.
         for each in reversed(fresh):
             self._ledger.take_back(each)
@@ -264,7 +266,7 @@ class NoveltyAgent:
         cost = self._ledger.cost_of(np.array([suggestion.position["x"], suggestion.position["y"]]))
         suggestion = replace(suggestion, cost=cost)
         if suggestion.terms:
-            terms = {**suggestion.terms, "travel": cost - self._cost.counting}
+            terms = {**suggestion.terms, "travel": cost - self.cost.counting}
             suggestion = replace(suggestion, terms=terms, score=terms["gain"] / cost)
         self._ledger.count(suggestion)
         return suggestion
@@ -367,7 +369,7 @@ class NoveltyAgent:
 
     def _now(self) -> float:
         """When the next measurement will be: a little after the last one."""
-        return self._archive.latest + self._cost.counting
+        return self._archive.latest + self.cost.counting
 
     def _far_away(self, free: FloatArray, cost: FloatArray) -> Suggestion:
         """The most distant candidate, as long as too little succeeded to learn from."""
@@ -394,7 +396,7 @@ class NoveltyAgent:
             reason=reason,
             cost=self._ledger.cost_of(position) if cost is None else cost,
             inputs=tuple(self._archive.inputs),
-            model=self._model,
+            model=self.model,
             seed=self._seed,
             agent=self.name,
             settings=self._settings,

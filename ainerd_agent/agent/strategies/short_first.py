@@ -24,7 +24,7 @@ class ShortFirst:
     Parameters
     ----------
     agent : NoveltyAgent
-        Its cost counts the short exposure.
+        Its cost counts the short exposure, and what comes on top of it.
     short, long : float
         Seconds of exposure.
     looks_new : float
@@ -33,7 +33,7 @@ class ShortFirst:
     Raises
     ------
     ValueError
-        The long count is not longer than the short one.
+        The long count is not longer than the short one, or the agent counts less than the short one.
     """
 
     needs_results = True
@@ -41,6 +41,11 @@ class ShortFirst:
     def __init__(self, agent: NoveltyAgent, *, short: float, long: float, looks_new: float = 3.0) -> None:
         if not 0 < short < long < math.inf:
             raise ValueError(f"a short count of {short} s and a long one of {long} s make no sense")
+        if agent.cost.counting < short:
+            raise ValueError(
+                f"the agent's cost has {agent.cost.counting:g} s for a measurement, less than the short count of "
+                f"{short:g} s"
+            )
         self._agent = agent
         self._short, self._long, self._looks_new = short, long, looks_new
         self._again: list[Suggestion] = []

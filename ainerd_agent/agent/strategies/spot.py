@@ -24,7 +24,8 @@ class SpotAgent:
     Parameters
     ----------
     limits : Limits
-        The spot lies within them.
+        The spot lies within them. Their exclusion does not hold for it, as it is exposed again and again: `spot_dose`
+        protects it.
     spot : (x, y)
         mm.
     counting : float
@@ -69,6 +70,8 @@ class SpotAgent:
         limits.check(*spot)
         if not 0 <= shortest < longest < math.inf or counting <= 0:
             raise ValueError(f"waits from {shortest} to {longest} s and a counting time of {counting} s make no sense")
+        if not (repeatability > 0 and change > 0):
+            raise ValueError(f"a change by {change} repeatabilities of {repeatability} is none that can be waited for")
         self.limits = limits
         self.name = name or f"spot-{uuid4().hex[:8]}"
         self._spot = spot

@@ -92,7 +92,7 @@ def test_a_plan_that_fails_registers_it(run_engine, beamline, optimizer, told):
 def test_points_of_people_are_measured(run_engine, documents, beamline, optimizer, told):
     points = [{"stage-x": 1.1, "stage-y": 1.3}]
     run_engine(sample_suggestions(problem(optimizer, beamline), points))
-    assert ("opt-own-1", "measured") in told
+    assert [event for name, event in told if name.startswith("opt-own-")] == ["proposed", "measured"]
     (event,) = [doc for doc in documents.named("event") if "stage-x" in doc["data"] and "novelty" not in doc["data"]]
     assert event["data"]["stage-x"] == pytest.approx(1.1)
     with pytest.raises(LimitError, match="outside of the limits"):
@@ -113,6 +113,20 @@ def test_unknown_motors_are_refused(run_engine, documents, beamline, optimizer):
     with pytest.raises(ValueError, match="the actuators are stage-x, stage-y and the agent's axes x and y"):
         run_engine(optimizer.acquire([], [beamline.stage.x, beamline.stage.y]))
     assert documents.named("start") == []
+
+
+def test_no_points_are_not_one(optimizer):
+    assert len(optimizer.suggest()) == 1
+    with pytest.raises(ValueError, match="at least one position, got 0"):
+        optimizer.suggest(0)
+
+
+def test_points_of_people_have_names_of_their_own_in_every_process(optimizer):
+    """Another process that goes on with the agent took the same names again."""
+    point = {"stage-x": 1.1, "stage-y": 1.3}
+    again = NoveltyOptimizer(optimizer.agent, analysed, axes=AXES)
+    ((one,), (other,)) = optimizer.register_suggestions([point]), again.register_suggestions([point])
+    assert one["_id"] != other["_id"]
 
 
 def test_it_says_why_to_stop(optimizer):

@@ -212,6 +212,14 @@ def test_travel_costs_beamtime():
     np.testing.assert_allclose(cost(None, there), [1.0, 1.0])
 
 
+def test_costs_and_repeatabilities_of_nothing_are_refused():
+    for speed, counting in ((0.0, 1.0), (1.0, 0.0), (math.nan, 1.0)):
+        with pytest.raises(ValueError, match="make no sense"):
+            BeamtimeCost(speed, counting)
+    with pytest.raises(ValueError, match=r"more than 0; got 0\.0"):
+        NoveltyAgent(LIMITS, COST, repeatability=0.0)
+
+
 def test_limits_without_room_are_refused():
     with pytest.raises(ValueError, match="no room"):
         NoveltyAgent({"x": (1.0, 1.0), "y": (0.0, 1.0)}, COST)

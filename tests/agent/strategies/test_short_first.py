@@ -55,6 +55,8 @@ def test_counts_that_make_no_sense_are_refused():
     agent = NoveltyAgent(LIMITS, BeamtimeCost(10.0, 0.2))
     with pytest.raises(ValueError, match="make no sense"):
         ShortFirst(agent, short=2.0, long=1.0)
+    with pytest.raises(ValueError, match=r"0\.2 s for a measurement, less than the short count of 0\.5 s"):
+        ShortFirst(agent, short=0.5, long=1.0)
 
 
 def test_failed_short_counts_are_left_behind():

@@ -81,3 +81,5 @@ def test_bad_input_is_refused():
         SpotAgent(LIMITS, (9.0, 2.0), counting=1.0)
     with pytest.raises(ValueError, match="make no sense"):
         SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, shortest=10.0, longest=5.0)
+    with pytest.raises(ValueError, match="none that can be waited for"):
+        SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, change=0.0)

@@ -1,0 +1,32 @@
+"""What a queue runner refuses before it asks a server for anything; the rest is in tests/integration/test_queue.py."""
+
+import pytest
+
+from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
+from ainerd_agent.agent.runners.queue import QueueRunner
+from ainerd_agent.agent.runners.queue_server import QueueError, QueueServer
+from ainerd_agent.records import Suggestion
+
+AGENT = NoveltyAgent({"x": (0.0, 1.0), "y": (0.0, 1.0)}, BeamtimeCost(10.0, 1.0), model="toy-1")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"mode": "never"}, "not one of suggest, ask, automatic"),
+        ({"mode": "ask"}, "needs a queue server"),
+        ({"arguments": {"sample": "gel"}}, "arguments of a plan need a queue server"),
+        ({"model": "toy-2"}, "suggests for the model 'toy-1', and is to learn from 'toy-2'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        QueueRunner(None, AGENT, None, None, **{"model": "toy-1", "mode": "suggest", **options})
+
+
+def test_arguments_that_a_suggestion_gives_are_refused():
+    with pytest.raises(ValueError, match="the suggestions give md, x to the plan"):
+        QueueServer(None, "measure", {"x": 1.0, "md": {}, "sample": "gel"})
+    server = QueueServer(None, "measure", {"counting": 1.0})
+    with pytest.raises(QueueError, match=r"a-1 asks for 0\.2 s of exposure, and the arguments of the plan for 1\.0 s"):
+        server.add(Suggestion(id="a-1", position={"x": 1.0, "y": 1.0}, reason="", counting=0.2))
