@@ -83,6 +83,8 @@ class BinSettings(Table):
         rings = self.given("q_min", "q_max", "n_q", "n_bins", "first_azimuth")
         if self.partition is not None and rings:
             raise ValueError(f"partition already says which bins there are: leave out {', '.join(rings)}")
+        if self.mask is None and self.given("mask_marks"):
+            raise ValueError("mask_marks says how to read a mask: give mask too, or leave it out")
         return self
 
 
@@ -148,6 +150,12 @@ class AgentSettings(Table):
     stop_below: float = Field(default=0.0, ge=0, description="expected novelty below which it stops")
     queue: str | None = Field(default=None, description="queue server, as tcp://host:60615 or http://host:60610")
     plan: str = Field(default="measure", description="plan of the queue server that measures at x and y")
+
+    @model_validator(mode="after")
+    def _plan_of_a_queue(self) -> Self:
+        if self.queue is None and self.given("plan"):
+            raise ValueError(f"the plan {self.plan!r} is run by a queue server: give queue too, or leave it out")
+        return self
 
 
 class Settings(BaseSettings):

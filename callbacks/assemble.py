@@ -75,6 +75,11 @@ class Assembler:
     frames : callable, optional
         Finds the frames of an event elsewhere than in its file, by run, stream, key, number of the event in the array
         (from 0), and number of frames (see `ainerd_agent.callbacks.replay.frames_in`).
+
+    Raises
+    ------
+    FrameError
+        The frames are elsewhere, and the settings name timestamps or frame numbers, which stand in the file alone.
     """
 
     def __init__(
@@ -83,6 +88,12 @@ class Assembler:
         self._keys = keys
         self._elsewhere = frames
         self._files = FileSettings() if files is None else files
+        beside = [name for name in ("timestamps", "frame_numbers") if getattr(self._files, name) is not None]
+        if frames is not None and beside:
+            raise FrameError(
+                f"{' and '.join(beside)} under [files] stand in the detector's files, but the frames come from "
+                "elsewhere: dropped frames would not be noticed. Leave them out of the settings to do without."
+            )
         self._runs: dict[str, _OpenRun] = {}
 
     def feed(self, name: str, doc: Mapping[str, Any]) -> Iterator[Assembled]:

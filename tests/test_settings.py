@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ainerd_agent.settings import BinSettings, Settings
+from ainerd_agent.settings import AgentSettings, BinSettings, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +57,15 @@ def test_bins_are_rings_or_a_partition():
         BinSettings(q_min=0.03)
     with pytest.raises(ValidationError, match="n_q"):
         BinSettings(n_q=0)
+    with pytest.raises(ValidationError, match="mask_marks says how to read a mask: give mask too"):
+        BinSettings(mask_marks="good")
+
+
+def test_a_plan_needs_a_queue():
+    room = {"x": (0.0, 1.0), "y": (0.0, 1.0)}
+    assert AgentSettings(**room, queue="tcp://here:60615", plan="expose").plan == "expose"
+    with pytest.raises(ValidationError, match="the plan 'expose' is run by a queue server: give queue too"):
+        AgentSettings(**room, plan="expose")
 
 
 def test_the_key_stays_out_of_what_is_printed():

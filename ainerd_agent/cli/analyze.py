@@ -56,6 +56,10 @@ def analyze(
         raise CatalogError(f'--frames is "files" or "tiled", not {frames!r}')
     if documents is not None and (source is not None or frames == "tiled"):
         raise CatalogError("--documents gives runs without a server: leave out --from and --frames tiled")
+    if documents is not None and (runs or sample is not None or plan is not None):
+        raise CatalogError("--documents gives all runs of its file: leave out uids, --sample and --plan")
+    if runs and (sample is not None or plan is not None):
+        raise CatalogError("uids already say which runs are meant: leave out --sample and --plan")
     console = Console(stderr=json)
     settings = _patient(Settings())
     outcomes = {"analysed": 0, "failed": 0, "there": 0}

@@ -84,7 +84,7 @@ class Listeners:
 def run_session(
     plan: SessionPlan, experiment: Experiment, server_uri: str, settings: Settings, listeners: Listeners
 ) -> SessionResult:
-    """Run a session against a Tiled server.
+    """Run a session against a Tiled server. Of the settings, [agent] and [geometry] are not used, which is logged.
 
     The scan, the raw writer and the analysis each have their own thread; the scan waits for the analysis only where
     the agent needs a result.
@@ -106,6 +106,8 @@ def run_session(
     from ainerd_agent.scattering.geometry.from_settings import bins_from_settings
     from ainerd_agent.workflows.live import live_analysis
 
+    if others := [f"[{name}]" for name in ("agent", "geometry") if getattr(settings, name) is not None]:
+        logger.warning("the simulated beamline has a sample and a detector of its own: %s not used", ", ".join(others))
     # Bins that do not fit the detector are refused here, before anything moves.
     geometry = experiment.camera.geometry
     settings = settings.model_copy(

@@ -4,11 +4,12 @@ import bluesky.plan_stubs as bps
 
 from ainerd_agent.agent import BeamtimeCost, Limits, NoveltyAgent
 from ainerd_agent.agent.runners.plans import measure_at, novelty_scan
+from ainerd_agent.agent.strategies.from_settings import agent_from_settings, limits_from_settings
 from ainerd_agent.callbacks import Failure
 from ainerd_agent.catalog import read_points  # noqa: F401 (for the person at the prompt)
 
 shear = [rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity]
-limits = Limits(experiment.sample.limits)
+limits = Limits(experiment.sample.limits) if settings.agent is None else limits_from_settings(settings.agent)
 
 
 def measure(x: float, y: float, counting: float = 0.0, md: dict = {}):  # noqa: B006 (the queue server knows no None)
@@ -19,14 +20,12 @@ def measure(x: float, y: float, counting: float = 0.0, md: dict = {}):  # noqa: 
 
 
 def explore(n_measurements: int = 8, seed: int = 0):
-    """Measure where the agent expects new dynamics."""
-    agent = NoveltyAgent(
-        experiment.sample.limits,
-        BeamtimeCost(speed=10.0, counting=1.0),
-        repeatability=live.encoder.repeatability,
-        model=live.encoder.name,
-        seed=seed,
-    )
+    """Measure where the agent expects new dynamics: the one of [agent] in ainerd.toml, where that is there."""
+    encoder = {"repeatability": live.encoder.repeatability, "model": live.encoder.name}
+    if settings.agent is None:
+        agent = NoveltyAgent(limits, BeamtimeCost(speed=10.0, counting=1.0), seed=seed, **encoder)
+    else:
+        agent = agent_from_settings(settings.agent, seed=seed, **encoder)
 
     def result_of(raw_uid, seq_num):
         outcome = live.callback.outcome(raw_uid, seq_num, timeout=120)

@@ -3,8 +3,9 @@ import pytest
 from event_model import pack_event_page
 
 from ainerd_agent.callbacks import Assembler, Failure, RunEnd
+from ainerd_agent.errors import FrameError
 from ainerd_agent.records import Measurement, Run
-from ainerd_agent.settings import DataKeys
+from ainerd_agent.settings import DataKeys, FileSettings
 from tests.callbacks.conftest import POSITIONS
 
 
@@ -123,6 +124,13 @@ def test_runs_may_be_interleaved_and_strangers_are_passed_over(recorded):
     assert assemble(
         [("start", {"uid": "other", "time": 0.0}), ("stop", {"run_start": "other", "exit_status": "fail"})]
     )[-1] == RunEnd("other", "fail", "")
+
+
+def test_what_stands_beside_frames_in_files_is_refused_where_they_come_from_elsewhere():
+    """It was ignored: dropped frames would have gone unnoticed."""
+    files = FileSettings(timestamps="/entry/times", frame_numbers="/entry/numbers")
+    with pytest.raises(FrameError, match="timestamps and frame_numbers under"):
+        Assembler(DataKeys(), files, lambda *_: None)
 
 
 def test_a_run_without_the_detectors_key_is_not_measured_and_that_is_said(recorded, caplog):

@@ -23,7 +23,13 @@ def test_a_scan_from_the_profile_is_analysed(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,
-        env={**os.environ, "AINERD_SESSION": str(tmp_path), "AINERD_FRAMES": "60"},
+        env={
+            **os.environ,
+            "AINERD_SESSION": str(tmp_path),
+            "AINERD_FRAMES": "60",
+            "AINERD_AGENT__X": "[1.0, 1.5]",
+            "AINERD_AGENT__Y": "[2.0, 2.5]",
+        },
         capture_output=True,
         text=True,
         timeout=170,
@@ -34,4 +40,8 @@ def test_a_scan_from_the_profile_is_analysed(tmp_path):
         (raw,) = client["raw"].values()
         assert raw.metadata["stop"]["exit_status"] == "success"
         (run,) = client["ainerd"]["lag-v1"].search(Key("status") == "success").values()
-        assert len(run["points"].read()) == 54
+        points = run["points"].read()
+        assert len(points) == 54
+        # The agent is the one of the settings, which the profile passed over.
+        assert points["x"].between(1.0, 1.5).all()
+        assert points["y"].between(2.0, 2.5).all()

@@ -76,10 +76,11 @@ def bins_from_settings(
 
 def describe_bins(settings: Settings, geometry: DetectorGeometry | None = None) -> dict[str, Any]:
     """Where the detector stood, and SHA-256 of the files that its bins were made from: a file may change later."""
+    given = geometry is not None
     if geometry is None and settings.geometry is not None:
         geometry = _geometry(settings.geometry)
     files = {
-        "poni": None if settings.geometry is None else settings.geometry.poni,
+        "poni": None if given or settings.geometry is None else settings.geometry.poni,
         "mask": settings.bins.mask,
         "partition": settings.bins.partition,
     }

@@ -54,6 +54,7 @@ def test_what_bins_come_from_is_told(tmp_path):
     assert "mask_sha256" in told
     assert describe_bins(Settings(geometry=FLAT))["centre"] == (79.5, 79.5)
     assert describe_bins(Settings(), GEOMETRY)["distance"] == 8.0
+    assert "poni_sha256" not in describe_bins(Settings(geometry={"poni": "here.poni"}), GEOMETRY)
 
 
 def test_a_geometry_that_is_given_comes_first():
