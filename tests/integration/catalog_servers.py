@@ -1,4 +1,4 @@
-"""Servers for the catalog, started from the machine's own programs: PostgreSQL, Redis, and `tiled serve config`."""
+"""Servers started from the machine's own programs: PostgreSQL, Redis, `tiled serve config`, and a Dask cluster."""
 
 from __future__ import annotations
 
@@ -93,11 +93,31 @@ def tiled(folder: Path, database: str, tables: str, cache: str | None = None, po
 
 
 @contextmanager
-def running(program: Sequence[str], folder: Path, port: int) -> Iterator[None]:
+def dask_cluster(folder: Path, **environment: str) -> Iterator[str]:
+    """A Dask scheduler and one worker, each in a process of its own: the scheduler's address.
+
+    Parameters
+    ----------
+    **environment
+        Variables of the worker, such as TILED_API_KEY.
+    """
+    port, worker_port = free_port(), free_port()
+    address, here = f"tcp://127.0.0.1:{port}", ["--host", "127.0.0.1", "--no-dashboard"]
+    dask = [sys.executable, "-m", "dask"]
+    scheduler = [*dask, "scheduler", *here, "--port", str(port)]
+    worker = [*dask, "worker", address, *here, "--no-nanny", "--nthreads", "1", "--worker-port", str(worker_port)]
+    with running(scheduler, folder, port), running(worker, folder, worker_port, **environment):
+        yield address
+
+
+@contextmanager
+def running(program: Sequence[str], folder: Path, port: int, **environment: str) -> Iterator[None]:
     """A program in a process of its own, once it listens; ended at the end."""
     log = folder / f"{Path(program[-1]).name}-{port}.log"
     with log.open("w") as output:
-        process = subprocess.Popen(program, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            program, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+        )
     try:
         deadline = time.monotonic() + 60
         while not _listens(port):

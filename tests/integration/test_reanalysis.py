@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,10 @@ from ainerd_agent.catalog import DerivedWriter, TiledServer, connect, read_point
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.latent.encoder import Encoding
-from ainerd_agent.records import FloatArray, Run, ShearStress
+from ainerd_agent.records import Analysis, FloatArray, Run, ShearStress
 from ainerd_agent.workflows.reprocess import Done, Encode, here, reprocess
+from tests.integration.catalog_servers import dask_cluster, free_port
+from tests.integration.conftest import ainerd
 from tests.integration.derived_runs import MODEL, START, measurement
 
 UIDS = ("early", "middle", "late")
@@ -63,6 +67,17 @@ def points(root: Any, model: str) -> pd.DataFrame:
     return read_points(root, model).sort_values(["time", "bin"], ignore_index=True)
 
 
+def analyses_here(root: Any, encoder: Encoder) -> list[Analysis]:
+    """What one process finds in the stored maps, in order of time."""
+    analyst, found = Analyst(encoder), []
+    for uid in UIDS:
+        for place, seq_num in enumerate((1, 2)):
+            f, _ = measurement(uid, seq_num)
+            f.c2[:] = root["xpcs", uid, "c2"][place]
+            found += analyst.analyse([f], [ShearStress()])
+    return found
+
+
 def test_interrupted_and_taken_up(root: Any, encoder: Encoder) -> None:
     """The same as if one process had analysed everything in order of time."""
     before = points(root, MODEL.name)
@@ -81,12 +96,7 @@ def test_interrupted_and_taken_up(root: Any, encoder: Encoder) -> None:
     found = points(root, encoder.name)
     kept = ["raw_uid", "seq_num", "bin", "time", "elapsed", "x", "y", "q", "azimuth", "shear_stress", "contrast", "tau"]
     pd.testing.assert_frame_equal(found[kept], before[kept])
-    analyst, expected = Analyst(encoder), []
-    for uid in UIDS:
-        for place, seq_num in enumerate((1, 2)):
-            f, _ = measurement(uid, seq_num)
-            f.c2[:] = root["xpcs", uid, "c2"][place]
-            expected += analyst.analyse([f], [ShearStress()])
+    expected = analyses_here(root, encoder)
     np.testing.assert_allclose(
         found[[f"z{k}" for k in range(64)]], np.concatenate([a.latents for a in expected]), rtol=1e-4, atol=1e-4
     )
@@ -113,21 +123,26 @@ def test_nothing_to_take_up(root: Any, encoder: Encoder) -> None:
         list(reprocess(root, encoder, Counted(), here(root, encoder), source=encoder.name))
 
 
-def test_on_a_dask_cluster(root: Any, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    distributed = pytest.importorskip("distributed", reason="Dask's cluster is not installed: the extra dask has it")
-    from ainerd_agent.catalog.layout import address_of
-    from ainerd_agent.workflows.reprocess import Elsewhere
+def test_on_a_dask_cluster(root: Any, tmp_path: Path) -> None:
+    """By the command line, on a worker in a process of its own, which has the API key from its environment."""
+    other = Encoder.load("paper-v1")
+    uri = f"{root.context.api_uri}?api_key={root.context.api_key}"
+    with dask_cluster(tmp_path, TILED_API_KEY=root.context.api_key) as scheduler:
+        said = ainerd("reprocess", "--catalog", uri, "--model", other.name, "--from", MODEL.name, "--dask", scheduler,
+                      "--json", cwd=tmp_path)  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    summary = json.loads(said.stdout.splitlines()[-1])
+    assert summary == {"model": other.name, "runs": 3, "measurements_written": 6, "problems": []}
+    expected = analyses_here(root, other)
+    found = points(root, other.name)
+    latents = np.concatenate([a.latents for a in expected])
+    np.testing.assert_allclose(found[[f"z{k}" for k in range(64)]], latents, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(found["cluster"], np.concatenate([a.cluster for a in expected]))
 
-    renamed = Encoder(
-        encoder.network, encoder.clusters, name="on-dask", repeatability=encoder.repeatability,
-        weights_sha256=encoder.weights_sha256,
-    )  # fmt: skip
-    monkeypatch.setenv("TILED_API_KEY", root.context.api_key)
-    encode = Elsewhere(address_of(root), None, encoder.weights_sha256)
-    with (
-        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        assert sum(done.written for done in reprocess(root, renamed, client, encode, source=MODEL.name)) == 6
-    found, expected = points(root, "on-dask"), points(root, encoder.name)
-    assert found["cluster"].tolist() == expected["cluster"].tolist()
+
+def test_a_dask_cluster_that_is_not_there(root: Any, tmp_path: Path) -> None:
+    uri, nobody = f"{root.context.api_uri}?api_key={root.context.api_key}", f"tcp://127.0.0.1:{free_port()}"
+    said = ainerd("reprocess", "--catalog", uri, "--model", "paper-v1", "--dask", nobody, cwd=tmp_path)
+    assert said.returncode == 1
+    assert f"no Dask scheduler answers at {nobody}" in said.stderr.replace("\n", " ")
+    assert "Traceback" not in said.stderr

@@ -334,7 +334,8 @@ def test_numbers_and_times_that_do_not_rise_are_said_before_the_frames(tmp_path,
 
 
 def test_arrays_are_sources_too(stack):
-    dask = pytest.importorskip("dask.array")
+    import dask.array as dask
+
     path, frames = stack
     with h5py.File(path) as file:
         for array in (frames, file["entry/data"], dask.from_array(frames, chunks=(70, 3, 5))):
