@@ -1,3 +1,4 @@
+import ast
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,19 @@ def test_the_key_stays_out_of_what_is_printed():
     assert settings.tiled_address == "http://here?api_key=hush"
     odd = Settings(tiled_uri="http://here/api/v1?page=1", tiled_api_key="a&b")
     assert odd.tiled_address == "http://here/api/v1?page=1&api_key=a%26b"
+
+
+def test_they_are_read_where_a_program_starts_and_nowhere_else():
+    """The library takes values: a query must not depend on the file of the folder it is made in."""
+    root = Path(__file__).parents[1]
+    files = [file for room in ("ainerd_agent", "callbacks") for file in (root / room).rglob("*.py")]
+    programs = root / "ainerd_agent" / "cli"
+    read = [
+        str(file.relative_to(root))
+        for file in files
+        if not file.is_relative_to(programs)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Settings"
+    ]
+    assert len(files) > 100
+    assert read == []

@@ -114,7 +114,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         folder : Path, optional
             Where the index is kept; by default in the user's cache.
         encoder : Encoder, optional
-            With which a map is encoded; by default the model of the settings, or the shipped one of this name.
+            With which a map is encoded; by default the shipped one of this model's name.
 
         Returns
         -------

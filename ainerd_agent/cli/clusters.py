@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -13,6 +13,9 @@ from rich.table import Table
 
 from ainerd_agent.catalog.opening import model_named, open_catalog
 from ainerd_agent.errors import MapError, ModelError
+
+if TYPE_CHECKING:
+    from ainerd_agent.latent import Encoder
 
 
 def clusters(
@@ -36,8 +39,10 @@ def clusters(
     the model move to where the archive's points lie. It becomes a model of its own, named as its file: label with it
     by ainerd reprocess. What the old clusters labelled stays as it is.
     """
+    from ainerd_agent.latent import Encoder
     from ainerd_agent.latent.clusters import check_latents
     from ainerd_agent.latent.stability import METHODS, choose, stability, try_numbers
+    from ainerd_agent.settings import Settings
 
     if (latents is None) == (catalog is None) or (refit is not None and catalog is None):
         raise MapError("give a file of latents, or --catalog; --refit needs a catalog")
@@ -65,20 +70,13 @@ def clusters(
             others.add_row(method, f"{mean:.3f}", f"{least:.3f}")
         console.print(others)
     if refit is not None:
-        _refit(name, vectors, slowness, refit)
+        _refit(Encoder.named(name, Settings().model), vectors, slowness, refit)
         console.print(f"wrote {refit}; label with it: ainerd reprocess", soft_wrap=True)
 
 
-def _refit(name: str, latents: NDArray[Any], slowness: NDArray[Any], out: Path) -> None:
-    from ainerd_agent.latent import Encoder
-    from ainerd_agent.latent.encoder import SHIPPED
-    from ainerd_agent.settings import Settings
-
-    encoder = Encoder.load(name if name in SHIPPED else Settings().model)
-    if encoder.name != name:
-        raise ModelError(f"the results are of the model {name}: set its file (model in the settings)")
-    if out.stem == name:
-        raise ModelError(f"the new model cannot be called {name} like the old one: give the file another name")
+def _refit(encoder: Encoder, latents: NDArray[Any], slowness: NDArray[Any], out: Path) -> None:
+    if out.stem == encoder.name:
+        raise ModelError(f"the new model cannot be called {out.stem} like the old one: give the file another name")
     known = np.isfinite(slowness)
     encoder.clusters = encoder.clusters.refit(latents[known], slowness[known])
     encoder.name = out.stem

@@ -82,12 +82,13 @@ def figures(
     """
     from ainerd_agent.figures import save
     from ainerd_agent.latent import Encoder
+    from ainerd_agent.settings import Settings
 
     if [data, catalog, simulated].count(None) != 2:
         raise MapError("give a file, or --catalog, or --simulated: one of the three")
     console = Console()
     if catalog is not None:
-        encoder, material = of_catalog(catalog, model, most)
+        encoder, material = of_catalog(catalog, model, most, Settings().model)
     else:
         encoder = Encoder.load(model)
         if data is not None:

@@ -21,6 +21,8 @@ from ainerd_agent.errors import CatalogError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ainerd_agent.latent import Encoder
+
 find = typer.Typer(
     name="find",
     no_args_is_help=True,
@@ -192,8 +194,16 @@ def similar(
     asked = _map(Path(what)) if what.endswith(".npy") else point_named(what)
     with open_catalog(catalog) as root:
         results = model_named(root, model)
-        found = (results.find(**given) if given else results).similar(asked, k, folder=index)
+        encoder = None if isinstance(asked, tuple) else _encoder_of(results)
+        found = (results.find(**given) if given else results).similar(asked, k, folder=index, encoder=encoder)
     _write(found, format, columns, POINT_COLUMNS)
+
+
+def _encoder_of(results: Any) -> Encoder:
+    from ainerd_agent.latent import Encoder
+    from ainerd_agent.settings import Settings
+
+    return Encoder.named(results.metadata["model"], Settings().model)
 
 
 def _map(file: Path) -> Any:

@@ -112,13 +112,11 @@ def _latents_of(path: Path, encoder: Encoder) -> Material | None:
     return Material(latents=latents, cluster=cluster, n_clusters=n_clusters, azimuth=azimuth, time=time)
 
 
-def of_catalog(where: str, model: str | None, most: int) -> tuple[Encoder, Material]:
-    """The first points of a model in a catalog, with their maps, and the model."""
+def of_catalog(where: str, model: str | None, most: int, weights: Path | None) -> tuple[Encoder, Material]:
+    """The first points of a model in a catalog, with their maps, and the model: a shipped one, or that of a file."""
     from ainerd_agent.catalog import read_c2
     from ainerd_agent.catalog.schema import latent_columns
     from ainerd_agent.latent import Encoder
-    from ainerd_agent.latent.encoder import SHIPPED
-    from ainerd_agent.settings import Settings
 
     with open_catalog(where) as root:
         container = model_named(root, model)
@@ -130,10 +128,7 @@ def of_catalog(where: str, model: str | None, most: int) -> tuple[Encoder, Mater
         for (uid, number), rows in points.groupby(["raw_uid", "seq_num"], sort=False):
             maps.append(read_c2(root, uid, measurement=int(number))[rows["bin"].to_numpy() - 1])
         name = container.item["id"]
-    configured = Settings().model
-    encoder = Encoder.load(name if name in SHIPPED else configured)
-    if encoder.name != name:
-        raise MapError(f"the results are of the model {name}: set its file (model in the settings) to decode them")
+    encoder = Encoder.named(name, weights)
     stack = np.concatenate(maps)
     contrast = points["contrast"].to_numpy(dtype=np.float64)
     scaled = encoder.scale(stack, contrast=np.where(contrast > 0, contrast, np.nan)).maps

@@ -13,10 +13,8 @@ import typer
 
 from ainerd_agent.catalog.opening import model_named, open_catalog
 from ainerd_agent.cli.opening import Catalog, Model
-from ainerd_agent.errors import ModelError
 
 if TYPE_CHECKING:
-    from ainerd_agent.latent import Encoder
     from ainerd_agent.records import MapStack, Suggestion
     from ainerd_agent.records.suggestion import SuggestionEvent
 
@@ -37,14 +35,16 @@ def why(
     `ainerd agent list` shows the identifiers.
     """
     from ainerd_agent.catalog.read.suggestions import life_of
+    from ainerd_agent.settings import Settings
 
+    weights = None if figure is None else Settings().model
     with open_catalog(catalog) as root:
         model_name = str(model_named(root, model).metadata["model"])
         found, events = life_of(root, model_name, suggestion)
         for line in story(found, events):
             print(line)
         if figure is not None:
-            print(f"drawn: {_draw(root, model_name, found, events, figure)}")
+            print(f"drawn: {_draw(root, model_name, weights, found, events, figure)}")
 
 
 def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str]:
@@ -108,7 +108,9 @@ def _judged(off: float) -> str:
     return "newer than expected" if off > 0 else "less new than expected"
 
 
-def _draw(root: Any, model: str, suggestion: Suggestion, events: list[SuggestionEvent], folder: Path) -> Path:
+def _draw(
+    root: Any, model: str, weights: Path | None, suggestion: Suggestion, events: list[SuggestionEvent], folder: Path
+) -> Path:
     from ainerd_agent.catalog import read_points
     from ainerd_agent.figures import save
     from ainerd_agent.figures.suggestion import suggestion_figure
@@ -119,7 +121,7 @@ def _draw(root: Any, model: str, suggestion: Suggestion, events: list[Suggestion
         points = read_points(root, model, uid, ["seq_num", "x", "y"]).groupby("seq_num")[["x", "y"]].first()
         numbers = [int(each.rpartition("/")[2]) for each in suggestion.inputs if each.rpartition("/")[0] == uid]
         measured.append(points.loc[numbers].to_numpy())
-    expected, found, azimuth = _maps(root, model, suggestion, events)
+    expected, found, azimuth = _maps(root, model, weights, suggestion, events)
     drawn = suggestion_figure(
         (tuple(axes["x"]), tuple(axes["y"])),
         np.concatenate(measured) if measured else np.empty((0, 2)),
@@ -134,16 +136,17 @@ def _draw(root: Any, model: str, suggestion: Suggestion, events: list[Suggestion
 
 
 def _maps(
-    root: Any, model: str, suggestion: Suggestion, events: list[SuggestionEvent]
+    root: Any, model: str, weights: Path | None, suggestion: Suggestion, events: list[SuggestionEvent]
 ) -> tuple[MapStack | None, MapStack | None, list[float]]:
     """Scaled maps as expected and as found, and their azimuths; the decoder's, so that they can be compared."""
     from ainerd_agent.agent.lifecycle.restore import stored_analysis
     from ainerd_agent.catalog import read_points
+    from ainerd_agent.latent import Encoder
 
     if suggestion.predicted is None:
         return None, None, []
     some = np.unique(np.linspace(0, len(suggestion.predicted) - 1, N_MAPS + 1).astype(int)[:-1])
-    encoder = _encoder(model)
+    encoder = Encoder.named(model, weights)
     measured = next((each for each in events if each.event == "measured"), None)
     found, azimuth = None, []
     if measured is not None:
@@ -154,17 +157,3 @@ def _maps(
             found = encoder.decode(analysis.latents[some])
             azimuth = [float(each) for each in rows["azimuth"].iloc[some]]
     return encoder.decode(suggestion.predicted[some]), found, azimuth
-
-
-def _encoder(model: str) -> Encoder:
-    """The weights of a model: those of the settings, or shipped ones of that name."""
-    from ainerd_agent.latent import Encoder
-    from ainerd_agent.settings import Settings
-
-    encoder = Encoder.load(Settings().model)
-    if encoder.name == model:
-        return encoder
-    try:
-        return Encoder.load(model)
-    except ModelError as error:
-        raise ModelError(f"to draw maps of {model}, its weights are needed: set AINERD_MODEL to their file") from error

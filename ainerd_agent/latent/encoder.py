@@ -154,6 +154,31 @@ class Encoder:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(f"{source} does not hold what it should: {error}") from error
 
+    @classmethod
+    def named(cls, name: str, file: Path | None = None) -> Encoder:
+        """Load the model that some results are of: from a file, where it is that of this name, or the shipped one.
+
+        Parameters
+        ----------
+        name : str
+        file : Path, optional
+            Such as the one that the settings name.
+
+        Raises
+        ------
+        ModelError
+            Neither is of this name, or the file cannot be read.
+        """
+        if file is not None and (given := cls.load(file)).name == name:
+            return given
+        if name in SHIPPED:
+            return cls.load(name)
+        instead = "" if file is None else f"; {file} is the model {given.name}"
+        raise ModelError(
+            f"the results are of the model {name}, which does not come with ainerd-agent{instead}: give its "
+            "encoder, or name its file (model in the settings, or AINERD_MODEL)"
+        )
+
     def save(self, path: Path) -> None:
         """Write the model to a safetensors file."""
         tensors = {key: value.contiguous() for key, value in self.network.state_dict().items()}

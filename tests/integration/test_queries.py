@@ -30,6 +30,7 @@ from ainerd_agent.catalog import (
 )
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import AinerdError, CatalogError, SessionError
+from ainerd_agent.latent import Encoder
 from tests.integration.catalog_servers import postgres, tiled
 from tests.integration.derived_runs import MODEL, N_BINS, SIZE, START, write_run
 
@@ -235,7 +236,7 @@ def test_similar_points(model: Any, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="no point mixed/1/9"):
         model.similar(("mixed", 1, 9), folder=tmp_path)
     with pytest.raises(CatalogError, match="by other weights"):
-        model.similar(np.eye(16), folder=tmp_path)
+        model.similar(np.eye(16), folder=tmp_path, encoder=Encoder.load())
     (tmp_path / "file").touch()
     with pytest.raises(CatalogError, match="cannot be used"):
         model.similar(latent, folder=tmp_path / "file")

@@ -13,7 +13,7 @@ from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, conn
 from ainerd_agent.catalog.read import similar
 from ainerd_agent.catalog.read.point_cache import PointFiles
 from ainerd_agent.catalog.read.similar import PointIndex
-from ainerd_agent.errors import CatalogError
+from ainerd_agent.errors import CatalogError, ModelError
 from tests.integration.derived_runs import N_BINS, write_run
 
 
@@ -143,9 +143,15 @@ def test_an_index_belongs_to_a_catalog_and_not_to_its_address(root: Any, tmp_pat
     assert similar.open_index(other, tmp_path) is not similar.open_index(model, tmp_path)
 
 
-def test_a_map_is_encoded(root: Any, tmp_path: Path) -> None:
+def test_a_map_is_encoded_by_the_model_of_the_results(
+    root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the settings of the current folder say, which may be of another project, or nonsense."""
     from ainerd_agent.latent import Encoder
 
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ainerd.toml").write_text("nonsense = [")
+    monkeypatch.setenv("AINERD_MODEL", "nowhere.safetensors")
     encoder = Encoder.load("paper-v1")
     lag = np.abs(np.subtract.outer(np.arange(64), np.arange(64)))
     maps = np.stack([0.2 * np.exp(-lag / decay) for decay in (3.0, 10.0, 40.0)]).astype(np.float32)
@@ -156,3 +162,9 @@ def test_a_map_is_encoded(root: Any, tmp_path: Path) -> None:
     found = root["ainerd", encoder.name].similar(maps[1], 3, folder=tmp_path)
     assert found.bin[0] == 2
     assert found.distance[0] < 1e-3
+
+
+def test_a_map_needs_the_encoder_of_a_model_that_is_not_shipped(root: Any, tmp_path: Path) -> None:
+    model, _ = filled(root, "own-model")
+    with pytest.raises(ModelError, match="model own-model, which does not come with ainerd-agent: give its encoder"):
+        model.similar(np.eye(16), folder=tmp_path)

@@ -84,6 +84,19 @@ def test_a_model_survives_a_round_trip(encoder, simulated, tmp_path):
     assert len(copy.weights_sha256) == 64
 
 
+def test_a_model_is_found_by_the_name_that_results_have(encoder, tmp_path):
+    own = Encoder(encoder.network, encoder.clusters, name="own", repeatability=encoder.repeatability)
+    file = tmp_path / "any.safetensors"
+    own.save(file)
+    assert Encoder.named("own", file).name == "own"
+    for given in (file, None):
+        assert Encoder.named("paper-v1", given).name == "paper-v1"
+    with pytest.raises(ModelError, match=r"model theirs, .*; .*any.safetensors is the model own: give its encoder"):
+        Encoder.named("theirs", file)
+    with pytest.raises(ModelError, match="there is no model at"):
+        Encoder.named("paper-v1", tmp_path / "gone.safetensors")
+
+
 def test_models_that_cannot_be_used_are_refused(tmp_path):
     import torch
     from safetensors.torch import save_file

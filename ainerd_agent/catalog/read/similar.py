@@ -199,16 +199,14 @@ class PointIndex:
 
 def _encoded(values: NDArray[Any], model: Any, encoder: Encoder | None) -> Latents:
     if encoder is None:
-        from ainerd_agent.latent.encoder import SHIPPED, Encoder
-        from ainerd_agent.settings import Settings
+        from ainerd_agent.latent import Encoder
 
-        name = model.metadata["model"]
-        encoder = Encoder.load(Settings().model or (name if name in SHIPPED else None))
+        encoder = Encoder.named(model.metadata["model"])
     if encoder.weights_sha256 != model.metadata["weights_sha256"]:
         raise CatalogError(
             f"These results are by other weights ({model.metadata['weights_sha256'][:12]}...) than the model "
-            f"{encoder.name} ({encoder.weights_sha256[:12]}...), whose latents mean something else: name the file of "
-            "their model in the settings, or give its encoder."
+            f"{encoder.name} ({encoder.weights_sha256[:12]}...), whose latents mean something else: give the encoder "
+            "of their model, or name its file (model in the settings, or AINERD_MODEL)."
         )
     latent: Latents = encoder.encode(values)[0]
     return latent
