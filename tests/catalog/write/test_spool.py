@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ainerd_agent.catalog.server_errors import ServerFailedError, ServerUnreachableError
-from ainerd_agent.catalog.write.spool import SpooledWriter, read_envelope, write_envelope
+from ainerd_agent.catalog import ServerUnreachableError
+from ainerd_agent.catalog.codec.envelopes import read_envelope
+from ainerd_agent.catalog.server_errors import ServerFailedError
+from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import (
     Analysis,
@@ -20,7 +21,6 @@ from ainerd_agent.records import (
     Relaxations,
     Run,
     ShearStress,
-    Suggestion,
 )
 from ainerd_agent.records.analysis import ModelIdentity
 
@@ -48,48 +48,6 @@ ANALYSIS = Analysis(
     reconstruction_error=np.ones(2),
     stress=ShearStress(mean=3.0),
 )
-
-
-def test_records_come_back_as_they_were(tmp_path: Path) -> None:
-    content = {
-        "run": Run(uid="u", time=1.0, metadata={"steps": [1, 2], "shape": (4, 5), "none": None}),
-        "arguments": {"fingerprints": [FINGERPRINTS], "analyses": [ANALYSIS]},
-        "suggestion": Suggestion(id="s", position={"x": 1.0}, reason="Näher dran.", inputs=("u/1",)),
-    }
-    path = tmp_path / "1.npz"
-    write_envelope(path, content)
-    back = read_envelope(path)
-    assert back["run"] == content["run"]
-    assert dataclasses.asdict(back["suggestion"]).keys() == dataclasses.asdict(content["suggestion"]).keys()
-    assert (back["suggestion"].inputs, back["suggestion"].reason) == (("u/1",), "Näher dran.")
-    (fingerprints,) = back["arguments"]["fingerprints"]
-    (analysis,) = back["arguments"]["analyses"]
-    assert fingerprints.origin == ORIGIN
-    assert analysis.stress.mean == 3.0
-    assert fingerprints.relaxations.problems == FITS.problems
-    np.testing.assert_array_equal(fingerprints.relaxations.tau, FITS.tau)
-    for name in ("c2", "tau", "g2", "lags"):
-        np.testing.assert_array_equal(getattr(fingerprints, name), getattr(FINGERPRINTS, name))
-        assert getattr(fingerprints, name).dtype == getattr(FINGERPRINTS, name).dtype
-    np.testing.assert_array_equal(fingerprints.bins.n_pixels, [3, 4])
-    assert [file.name for file in tmp_path.iterdir()] == ["1.npz"]
-
-
-def test_files_can_be_read_without_this_package(tmp_path: Path) -> None:
-    write_envelope(tmp_path / "1.npz", {"method": "append", "records": [FINGERPRINTS]})
-    with np.load(tmp_path / "1.npz", allow_pickle=False) as file:
-        envelope = json.loads(str(file["envelope"]))
-        name = envelope["mapping"]["records"][0]["fields"]["c2"]["array"]
-        np.testing.assert_array_equal(file[name], FINGERPRINTS.c2)
-    assert envelope["mapping"]["method"] == "append"
-
-
-@pytest.mark.parametrize("content", [b"", b"half a file", b"PK\x03\x04 and no more"])
-def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "00000007.npz"
-    path.write_bytes(content)
-    with pytest.raises(CatalogError, match="00000007"):
-        read_envelope(path)
 
 
 class Server:
@@ -188,7 +146,7 @@ def test_a_full_disk_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytes
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ainerd_agent.catalog.write.spool.np.savez", full)
+    monkeypatch.setattr("ainerd_agent.catalog.codec.envelopes.np.savez", full)
     with pytest.raises(SessionError, match=r"No space left on device.*ainerd analyze"):
         append(spool, 1)
     monkeypatch.undo()
