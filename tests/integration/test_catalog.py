@@ -520,7 +520,8 @@ def test_suggestions_of_an_earlier_minor_version_go_on_without_reasons(
     with monkeypatch.context() as before:
         names = [each.name for each in SUGGESTIONS_SCHEMA if each.name not in ADDED_COLUMNS]
         before.setattr(
-            "ainerd_agent.catalog.schema.SUGGESTIONS_SCHEMA", pa.schema([SUGGESTIONS_SCHEMA.field(n) for n in names])
+            "ainerd_agent.catalog.write.suggestions.SUGGESTIONS_SCHEMA",
+            pa.schema([SUGGESTIONS_SCHEMA.field(n) for n in names]),
         )
         DerivedWriter(root, model=model).record_suggestion(
             Suggestion(id="0-1", position={"x": 1.0, "y": 1.0}, reason="early"), "proposed"

@@ -27,7 +27,8 @@ from ainerd_agent.records import (
 )
 
 _KINDS = (Analysis, Bins, Fingerprints, Origin, Quality, Relaxations, Run, ShearStress, Suggestion)
-_RECORDS = {kind.__name__: kind for kind in _KINDS}
+RECORDS = {kind.__name__: kind for kind in _KINDS}
+"""By the names that files hold: a name or field that was written once must stay readable."""
 
 
 def write_envelope(path: Path, content: Any) -> None:
@@ -77,7 +78,7 @@ def _unpack(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
         return value
     if "record" in value:
         fields = {name: _unpack(item, arrays) for name, item in value["fields"].items()}
-        return _RECORDS[value["record"]](**fields)
+        return RECORDS[value["record"]](**fields)
     if "array" in value:
         return arrays[value["array"]]
     if "tuple" in value:

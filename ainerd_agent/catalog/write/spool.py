@@ -7,13 +7,13 @@ import math
 import threading
 import time as clock
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ainerd_agent.catalog import ServerUnreachableError
 from ainerd_agent.catalog.codec.envelopes import read_envelope, write_envelope
 from ainerd_agent.catalog.server_errors import ServerFailedError
+from ainerd_agent.catalog.write.calls import Append, Call, CloseRun, RecordFailure, RecordSuggestion, restored, stored
 from ainerd_agent.catalog.write.writer import DerivedWriter
 from ainerd_agent.errors import SessionError
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
@@ -70,17 +70,17 @@ class SpooledWriter:
 
     def append(self, raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
         """As `DerivedWriter.append`."""
-        self._call("append", raw_uid=raw_uid, fingerprints=list(fingerprints), analyses=list(analyses))
+        self._call(Append(run=self._run(raw_uid), fingerprints=list(fingerprints), analyses=list(analyses)))
 
     def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
         """As `DerivedWriter.record_failure`."""
-        self._call("record_failure", raw_uid=raw_uid, seq_num=seq_num, message=message)
+        self._call(RecordFailure(run=self._run(raw_uid), seq_num=seq_num, message=message))
 
     def close_run(self, raw_uid: str, status: str) -> None:
         """As `DerivedWriter.close_run`."""
-        self._call("close_run", raw_uid=raw_uid, status=status)
+        self._call(CloseRun(run=self._run(raw_uid), status=status))
         with self._lock:
-            del self._runs[raw_uid]
+            self._runs.pop(raw_uid, None)
 
     def record_suggestion(
         self,
@@ -94,14 +94,15 @@ class SpooledWriter:
     ) -> None:
         """As `DerivedWriter.record_suggestion`."""
         self._call(
-            "record_suggestion",
-            suggestion=suggestion,
-            event=event,
-            raw_uid=raw_uid,
-            seq_num=seq_num,
-            novelty=novelty,
-            note=note,
-            time=clock.time(),
+            RecordSuggestion(
+                suggestion=suggestion,
+                event=event,
+                raw_uid=raw_uid,
+                seq_num=seq_num,
+                novelty=novelty,
+                time=clock.time(),
+                note=note,
+            )
         )
 
     def flush(self) -> int:
@@ -125,13 +126,11 @@ class SpooledWriter:
     def _leave_alone(self, error: ServerUnreachableError) -> None:
         self._left_alone_until = clock.monotonic() + error.retry_after
 
-    def _call(self, method: str, **arguments: Any) -> None:
+    def _call(self, call: Call) -> None:
         with self._lock:
-            run = None if method == "record_suggestion" else self._run(arguments["raw_uid"])
-            call = {"method": method, "run": run, "arguments": arguments}
             if self.flush() == 0 and not self._shall_wait():
                 try:
-                    self._perform(method, run, arguments)
+                    call.perform(self._writer)
                     return
                 except ServerUnreachableError as error:
                     self._leave_alone(error)
@@ -143,19 +142,14 @@ class SpooledWriter:
             self._keep(call, ".npz")
 
     def _run(self, raw_uid: str) -> Run:
-        if raw_uid not in self._runs:
-            raise ValueError(f"run {raw_uid} was not opened")
-        return self._runs[raw_uid]
-
-    def _perform(self, method: str, run: Run | None, arguments: Mapping[str, Any]) -> None:
-        if run is not None:
-            self._writer.open_run(run)
-        getattr(self._writer, method)(**arguments)
+        with self._lock:
+            if raw_uid not in self._runs:
+                raise ValueError(f"run {raw_uid} was not opened")
+            return self._runs[raw_uid]
 
     def _deliver(self, path: Path) -> None:
         try:
-            call = read_envelope(path)
-            self._perform(call["method"], call["run"], call["arguments"])
+            restored(read_envelope(path)).perform(self._writer)
         except ServerFailedError as error:
             self._strikes[path] += 1
             if self._strikes[path] < STRIKES:
@@ -174,10 +168,10 @@ class SpooledWriter:
         path.rename(refused)
         _log.error("A record that had been waiting cannot be delivered, and is kept as %s: %s", refused, error)
 
-    def _keep(self, call: dict[str, Any], suffix: str) -> None:
+    def _keep(self, call: Call, suffix: str) -> None:
         path = self._directory / f"{self._next:08d}{suffix}"
         try:
-            write_envelope(path, call)
+            write_envelope(path, stored(call))
         except OSError as error:
             raise SessionError(
                 f"A record could not be kept: {path} cannot be written ({error.strerror}). Make room on that disk; the "

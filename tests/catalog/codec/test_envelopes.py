@@ -6,11 +6,14 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ainerd_agent.catalog.codec.envelopes import read_envelope, write_envelope
+from ainerd_agent.catalog.codec.envelopes import RECORDS, read_envelope, write_envelope
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import (
     Analysis,
@@ -23,6 +26,7 @@ from ainerd_agent.records import (
     ShearStress,
     Suggestion,
 )
+from tests.catalog.any_record import ANY, assert_same
 
 FITS = Relaxations.unknown(2, "too slow")
 ORIGIN = Origin(raw_uid="u", seq_num=2, start=1.0, stop=2.0, position={"x": 0.5}, extra={"load": np.float32(1.5)})
@@ -73,6 +77,16 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
         assert getattr(fingerprints, name).dtype == getattr(FINGERPRINTS, name).dtype
     np.testing.assert_array_equal(fingerprints.bins.n_pixels, [3, 4])
     assert [file.name for file in tmp_path.iterdir()] == ["1.npz"]
+
+
+@pytest.mark.parametrize("kind", RECORDS.values(), ids=lambda kind: kind.__name__)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_any_record_comes_back_as_it_was(kind: type, data: st.DataObject) -> None:
+    record = data.draw(ANY[kind])
+    with TemporaryDirectory() as folder:
+        write_envelope(Path(folder) / "1.npz", record)
+        assert_same(read_envelope(Path(folder) / "1.npz"), record)
 
 
 def test_files_can_be_read_without_this_package(tmp_path: Path) -> None:

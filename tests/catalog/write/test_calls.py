@@ -1,0 +1,104 @@
+"""Calls that wait in files are made as they were meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ainerd_agent.catalog.codec.envelopes import read_envelope, write_envelope
+from ainerd_agent.catalog.write.calls import Append, CloseRun, RecordFailure, RecordSuggestion, restored, stored
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Run, Suggestion
+from tests.catalog.any_record import analyses, assert_same, fingerprints, numbers, runs, suggestions, values, words
+
+OLD = Path(__file__).parent / "spool-0.1" / "toy-1"
+CALLS = (
+    st.builds(
+        Append,
+        run=runs,
+        fingerprints=st.lists(fingerprints, max_size=2),
+        analyses=st.lists(analyses, max_size=2),
+    )
+    | st.builds(RecordFailure, run=runs, seq_num=numbers, message=words)
+    | st.builds(CloseRun, run=runs, status=words)
+    | st.builds(
+        RecordSuggestion,
+        suggestion=suggestions, event=words, raw_uid=words, seq_num=numbers, novelty=values, time=values, note=words,
+    )
+)  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(CALLS)
+def test_calls_come_back_as_they_were(call: Any) -> None:
+    with TemporaryDirectory() as folder:
+        write_envelope(Path(folder) / "1.npz", stored(call))
+        assert_same(restored(read_envelope(Path(folder) / "1.npz")), call)
+
+
+class Notes:
+    """What is asked of a writer."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def open_run(self, run: Run) -> None:
+        self.asked.append(("open", run.uid))
+
+    def append(self, raw_uid: str, fingerprints: Any, analyses: Any) -> None:
+        self.asked.append(("append", raw_uid, [each.origin.seq_num for each in (*fingerprints, *analyses)]))
+
+    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+        self.asked.append(("failure", raw_uid, seq_num, message))
+
+    def close_run(self, raw_uid: str, status: str) -> None:
+        self.asked.append(("close", raw_uid, status))
+
+    def record_suggestion(self, suggestion: Suggestion, event: str, **about: Any) -> None:
+        self.asked.append((event, suggestion.id, about))
+
+
+def test_what_version_0_1_kept_is_asked_of_the_writer() -> None:
+    notes = Notes()
+    for path in sorted(OLD.iterdir()):
+        restored(read_envelope(path)).perform(notes)  # type: ignore[arg-type]
+    opened = ("open", "of-0.1")
+    about = {"raw_uid": "of-0.1", "seq_num": 2, "novelty": 0.25, "time": 1_700_000_100.0, "note": ""}
+    assert notes.asked == [
+        opened, ("append", "of-0.1", [1, 1]),
+        opened, ("append", "of-0.1", [2, 2]),
+        opened, ("failure", "of-0.1", 3, "saturated"),
+        ("measured", "s", about),
+        opened, ("close", "of-0.1", "success"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        {"method": "delete", "run": None, "arguments": {}},
+        {"method": "close_run", "run": None, "arguments": {"status": "success"}},
+        {"method": "__class__", "run": None, "arguments": {}},
+    ],
+)
+def test_calls_that_nobody_knows_are_refused(content: Any) -> None:
+    with pytest.raises(CatalogError, match="does not know"):
+        restored(content)
+
+
+def test_calls_say_what_they_hold() -> None:
+    kept = [str(restored(read_envelope(path))) for path in sorted(OLD.iterdir())]
+    assert kept == [
+        "measurement 1 of run of-0.1",
+        "measurement 2 of run of-0.1",
+        "the failure of measurement 3 of run of-0.1 (saturated)",
+        "the event 'measured' of suggestion s at {'x': 1.0, 'y': 0.5}, measurement 2 of run of-0.1",
+        "the end of run of-0.1 (success)",
+    ]
