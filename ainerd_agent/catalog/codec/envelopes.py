@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +32,85 @@ _KINDS = (Analysis, Bins, Fingerprints, Origin, Quality, Relaxations, Run, Shear
 RECORDS = {kind.__name__: kind for kind in _KINDS}
 """By the names that files hold: a name or field that was written once must stay readable."""
 
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What file systems without hard links answer."""
+
 
 def write_envelope(path: Path, content: Any) -> None:
-    """Write records as one .npz file without pickle: its text `envelope` is JSON, its arrays are named there."""
+    """Write records as one .npz file without pickle: its text `envelope` is JSON, its arrays are named there.
+
+    The file is there as a whole or not at all, and it outlasts a power failure.
+
+    Raises
+    ------
+    FileExistsError
+        There is a file of that name, or another process is writing one.
+    OSError
+        It cannot be written.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     envelope = json.dumps(_pack(content, arrays))
     unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        np.savez(file, allow_pickle=False, envelope=np.array(envelope), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
+    with unfinished.open("xb") as file:
+        try:
+            np.savez(file, allow_pickle=False, envelope=np.array(envelope), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+            rename_exclusively(unfinished, path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+    _sync_folder(path.parent)
 
 
 def read_envelope(path: Path) -> Any:
-    """Read what `write_envelope` wrote."""
+    """Read what `write_envelope` wrote.
+
+    Raises
+    ------
+    CatalogError
+        The file is damaged, or of a newer version.
+    OSError
+        It cannot be read, or is not there.
+    """
+    content = path.read_bytes()
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return _unpack(json.loads(str(file["envelope"])), file)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise CatalogError(f"The spooled record {path} is damaged: {error}.") from error
+    except Exception as error:  # damage shows as whatever the readers of zip, npy and JSON trip over
+        raise CatalogError(f"The spooled record {path} is damaged, or of a newer version: {error!r}.") from error
+
+
+def rename_exclusively(source: Path, target: Path) -> None:
+    """Rename a file, but never over another one, as `os.rename` does.
+
+    Raises
+    ------
+    FileExistsError
+        There is a file of that name.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        if not source.samefile(target):  # it is the same one where a network lost the answer, or a process died here
+            raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        source.rename(target)
+        return
+    source.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # the file is there; some network file systems know no sync of a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _pack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:

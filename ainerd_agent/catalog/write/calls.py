@@ -10,7 +10,7 @@ from ainerd_agent.catalog.write.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
 
-ANALYSE_AGAIN = "the frames are there, and `ainerd analyze` makes again what is missing"
+_ANALYSE_AGAIN = "The frames are there, and `ainerd analyze` makes again what is missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Append:
     @property
     def remedy(self) -> str:
         """What to do where it is lost."""
-        return ANALYSE_AGAIN
+        return _ANALYSE_AGAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class RecordFailure:
     @property
     def remedy(self) -> str:
         """What to do where it is lost."""
-        return ANALYSE_AGAIN
+        return _ANALYSE_AGAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class CloseRun:
     @property
     def remedy(self) -> str:
         """What to do where it is lost."""
-        return "`ainerd analyze` notes it again"
+        return "`ainerd analyze` of this run notes it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class RecordSuggestion:
     @property
     def remedy(self) -> str:
         """What to do where it is lost."""
-        return "nothing else holds it, so note it by hand"
+        return "Nothing else holds it: note it by hand"
 
 
 Call = Append | RecordFailure | CloseRun | RecordSuggestion

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ainerd_agent.catalog import ServerUnreachableError
-from ainerd_agent.catalog.codec.envelopes import read_envelope, write_envelope
+from ainerd_agent.catalog.codec.envelopes import read_envelope
 from ainerd_agent.catalog.server_errors import ServerFailedError
 from ainerd_agent.catalog.write.calls import Append, Call, CloseRun, RecordFailure, RecordSuggestion, restored, stored
+from ainerd_agent.catalog.write.spool_folder import SpoolFolder
 from ainerd_agent.catalog.write.writer import DerivedWriter
-from ainerd_agent.errors import SessionError
+from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,11 @@ class SpooledWriter:
     While the server cannot be reached, fails (500), or asks for peace (429), every call is kept as a file, in order.
     Each later call first delivers what waits, and so does a new `SpooledWriter` on the same folder. A file goes only
     when the server has its content; delivering twice is harmless, because the writer is idempotent.
+
+    Several processes may use a folder at once: one of them delivers what all of them have kept.
+
+    Every call ends in one of three ways: it is written; it is kept; or a `SessionError` and a line in the log, which
+    begin with "Lost", say what is lost and what to do.
 
     What the server refuses, or fails at again and again, is kept as `.refused`, lets pass what comes after it, and is
     delivered by the next `SpooledWriter` on the folder: by then the key may be right, or the disk have room.
@@ -50,16 +56,11 @@ class SpooledWriter:
         self._writer = writer
         self._runs: dict[str, Run] = {}
         self._lock = threading.RLock()
-        self._directory = spool_dir / writer.model.name
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SessionError(f"The spool folder {self._directory} cannot be created: {error.strerror}.") from error
-        for path in sorted(self._directory.glob("[0-9]*.refused")):
+        self._folder = SpoolFolder(spool_dir / writer.model.name)
+        for path in self._folder.readmit():
             _log.warning("%s was refused before; it is tried again.", path)
-            path.rename(path.with_suffix(".npz"))
-        self._next = max((int(path.stem) for path in self._waiting()), default=0) + 1
         self._strikes: Counter[Path] = Counter()
+        self._passed: set[Path] = set()
         self._left_alone_until = -math.inf
 
     def open_run(self, run: Run) -> None:
@@ -106,17 +107,20 @@ class SpooledWriter:
         )
 
     def flush(self) -> int:
-        """Deliver what waits, and return the number of calls that are still waiting."""
+        """Deliver what waits, and return the number of calls that are still waiting.
+
+        Where another process delivers from the folder, it is left to that one.
+
+        Raises
+        ------
+        SessionError
+            The folder cannot be listed.
+        """
         with self._lock:
-            waiting = self._waiting()
-            if waiting and not self._shall_wait() and self._writer.is_reachable():
-                try:
-                    for path in waiting:
-                        self._deliver(path)
-                    _log.info("Delivered %d records that were waiting in %s.", len(waiting), self._directory)
-                except ServerUnreachableError as error:
-                    self._leave_alone(error)
-                    _log.warning("%s Records wait in %s.", error, self._directory)
+            if self._waiting() and not self._shall_wait():
+                with self._folder.alone() as alone:
+                    if alone and self._writer.is_reachable():
+                        self._deliver_all()
             return len(self._waiting())
 
     def _shall_wait(self) -> bool:
@@ -127,19 +131,51 @@ class SpooledWriter:
         self._left_alone_until = clock.monotonic() + error.retry_after
 
     def _call(self, call: Call) -> None:
+        """Have a call written, or else kept; `_keep` reports what can be neither."""
         with self._lock:
-            if self.flush() == 0 and not self._shall_wait():
-                try:
-                    call.perform(self._writer)
-                    return
-                except ServerUnreachableError as error:
-                    self._leave_alone(error)
-                    _log.warning("%s From now on records wait in %s.", error, self._directory)
-                except Exception:
-                    # Repeating it would not help, but what was measured must not be lost.
-                    self._keep(call, ".refused")
-                    raise
-            self._keep(call, ".npz")
+            try:
+                written = self._written(call)
+            except Exception as error:
+                # Repeating it would not help, but what was measured must not be lost.
+                self._keep(call, error)
+                raise
+            except BaseException:  # Ctrl-C: how far it came is not known
+                self._keep(call)
+                raise
+            if not written:
+                self._keep(call)
+
+    def _written(self, call: Call) -> bool:
+        """Whether the server has taken a call. It has to wait behind what waits."""
+        try:
+            waits = self.flush() > 0
+        except SessionError as error:
+            _log.error("%s What waits in it stays there.", error)
+            waits = False
+        if waits or self._shall_wait():
+            return False
+        try:
+            call.perform(self._writer)
+        except ServerUnreachableError as error:
+            self._leave_alone(error)
+            _log.warning("%s From now on records wait in %s.", error, self._folder.path)
+            return False
+        return True
+
+    def _keep(self, call: Call, refusal: Exception | None = None) -> None:
+        try:
+            self._folder.keep(stored(call), refused=refusal is not None)
+        except BaseException as error:
+            why = "no server takes it now" if refusal is None else f"the server refuses it ({refusal})"
+            reason = error.strerror if isinstance(error, OSError) else repr(error)
+            lost = (
+                f"Lost: {call}; {why}, and {self._folder.path} cannot be written ({reason}). Make room on that disk, "
+                f"or give the right to write. {call.remedy}."
+            )
+            _log.critical("%s", lost)
+            if isinstance(error, Exception):
+                raise SessionError(lost) from error
+            raise
 
     def _run(self, raw_uid: str) -> Run:
         with self._lock:
@@ -147,9 +183,37 @@ class SpooledWriter:
                 raise ValueError(f"run {raw_uid} was not opened")
             return self._runs[raw_uid]
 
-    def _deliver(self, path: Path) -> None:
+    def _waiting(self) -> list[Path]:
+        return [path for path in self._folder.waiting() if path not in self._passed]
+
+    def _deliver_all(self) -> None:
+        n_delivered = 0
         try:
-            restored(read_envelope(path)).perform(self._writer)
+            before: list[Path] = []
+            while (waiting := self._waiting()) != before:  # other processes may add to it meanwhile
+                before = waiting
+                for path in waiting:
+                    n_delivered += self._deliver(path)
+        except ServerUnreachableError as error:
+            self._leave_alone(error)
+            _log.warning("%s Records wait in %s.", error, self._folder.path)
+        if n_delivered:
+            _log.info("Delivered %d records that were waiting in %s.", n_delivered, self._folder.path)
+
+    def _deliver(self, path: Path) -> bool:
+        """Whether a record was delivered. If not, it is put aside, or passed over until the next session."""
+        try:
+            content = read_envelope(path)
+        except FileNotFoundError:
+            return False  # another process delivered it
+        except OSError as error:
+            self._pass(path, f"cannot be read ({error.strerror})")
+            return False
+        except CatalogError as error:
+            self._refuse(path, error)
+            return False
+        try:
+            restored(content).perform(self._writer)
         except ServerFailedError as error:
             self._strikes[path] += 1
             if self._strikes[path] < STRIKES:
@@ -160,24 +224,27 @@ class SpooledWriter:
         except Exception as error:
             self._refuse(path, error)
         else:
-            path.unlink()
+            self._remove(path)
+            return True
+        return False
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self._pass(path, f"was delivered, but cannot be removed ({error.strerror})")
 
     def _refuse(self, path: Path, error: Exception) -> None:
         """Let pass what comes after a record that cannot be delivered."""
-        refused = path.with_suffix(".refused")
-        path.rename(refused)
-        _log.error("A record that had been waiting cannot be delivered, and is kept as %s: %s", refused, error)
-
-    def _keep(self, call: Call, suffix: str) -> None:
-        path = self._directory / f"{self._next:08d}{suffix}"
         try:
-            write_envelope(path, stored(call))
-        except OSError as error:
-            raise SessionError(
-                f"A record could not be kept: {path} cannot be written ({error.strerror}). Make room on that disk; the "
-                "frames are there, and `ainerd analyze` makes again what is missing."
-            ) from error
-        self._next += 1
+            refused = self._folder.refuse(path)
+        except FileNotFoundError:
+            return  # another process dealt with it
+        except OSError as problem:
+            self._pass(path, f"cannot be delivered ({error}), nor renamed ({problem.strerror})")
+        else:
+            _log.error("A record that had been waiting cannot be delivered, and is kept as %s: %s", refused, error)
 
-    def _waiting(self) -> list[Path]:
-        return sorted(self._directory.glob("[0-9]*.npz"))
+    def _pass(self, path: Path, why: str) -> None:
+        self._passed.add(path)
+        _log.error("The record %s %s. It stays there for the next session.", path, why)

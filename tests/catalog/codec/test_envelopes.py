@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -104,6 +105,18 @@ def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(CatalogError, match="00000007"):
         read_envelope(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.integers(0, 10**6), byte=st.integers(0, 255), length=st.integers(0, 10**6))
+def test_damage_is_named_or_does_not_matter(place: int, byte: int, length: int) -> None:
+    content = bytearray((OLD / "00000002.npz").read_bytes())
+    content[place % len(content)] ^= byte
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "00000002.npz"
+        path.write_bytes(content[: length % len(content) if length % 3 == 0 else len(content)])
+        with suppress(CatalogError):
+            assert read_envelope(path)["run"].uid == "of-0.1"
 
 
 OLD = Path(__file__).parent / "spool-0.1" / "toy-1"

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from ainerd_agent.records import (
     Relaxations,
     Run,
     ShearStress,
+    Suggestion,
 )
 from ainerd_agent.records.analysis import ModelIdentity
 
@@ -56,8 +60,9 @@ class Server:
     model = ModelIdentity(name="m", weights_sha256="0", n_clusters=2)
 
     def __init__(self) -> None:
-        self.answer: CatalogError | None = None
-        self.has: list[int] = []
+        self.answer: BaseException | None = None
+        self.has: list[int | str] = []
+        self.on_append: Callable[[], None] = lambda: None
 
     def open_run(self, run: Run) -> None:
         pass
@@ -70,6 +75,24 @@ class Server:
         if self.answer is not None and (number == 2 or not isinstance(self.answer, ServerFailedError)):
             raise self.answer
         self.has.append(number)
+        self.on_append()
+
+    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+        self._take(message)
+
+    def close_run(self, raw_uid: str, status: str) -> None:
+        self._take(status)
+
+    def record_suggestion(self, suggestion: Suggestion, event: str, **about: object) -> None:
+        self._take(event)
+
+    def _take(self, what: str) -> None:
+        if self.answer is not None:
+            raise self.answer
+        self.has.append(what)
+
+
+AWAY = ServerUnreachableError("nobody answers")
 
 
 def spooled(server: Server, folder: Path) -> SpooledWriter:
@@ -86,7 +109,11 @@ def append(spool: SpooledWriter, number: int) -> None:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "m").iterdir())
+    return sorted(path.name for path in (folder / "m").iterdir() if not path.name.startswith("."))
+
+
+def endings(folder: Path) -> list[str]:
+    return [Path(name).suffix for name in files(folder)]
 
 
 def test_what_the_server_refuses_is_kept_and_tried_again_by_the_next_session(tmp_path: Path) -> None:
@@ -97,8 +124,8 @@ def test_what_the_server_refuses_is_kept_and_tried_again_by_the_next_session(tmp
         with pytest.raises(CatalogError, match="the key is not right"):
             append(spool, number)
         assert spool.flush() == 0
-    assert files(tmp_path) == ["00000001.refused", "00000002.refused"]
-    (fingerprints,) = read_envelope(tmp_path / "m" / "00000002.refused")["arguments"]["fingerprints"]
+    assert endings(tmp_path) == [".refused", ".refused"]
+    (fingerprints,) = read_envelope(tmp_path / "m" / files(tmp_path)[1])["arguments"]["fingerprints"]
     np.testing.assert_array_equal(fingerprints.c2, FINGERPRINTS.c2)
     server.answer = None
     append(spooled(server, tmp_path), 3)
@@ -116,7 +143,7 @@ def test_a_server_that_fails_is_tried_again_until_it_is_the_record(tmp_path: Pat
     append(spool, 4)
     append(spool, 5)
     assert server.has == [1, 3, 4, 5]
-    assert files(tmp_path) == ["00000001.refused"]
+    assert endings(tmp_path) == [".refused"]
     server.answer = None
     assert spooled(server, tmp_path).flush() == 0
     assert server.has == [1, 3, 4, 5, 2]
@@ -140,17 +167,208 @@ def test_a_server_that_asks_for_peace_gets_it(tmp_path: Path, monkeypatch: pytes
 
 def test_a_full_disk_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
-    server.answer = ServerUnreachableError("nobody answers")
+    server.answer = AWAY
     spool = spooled(server, tmp_path)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ainerd_agent.catalog.codec.envelopes.np.savez", full)
-    with pytest.raises(SessionError, match=r"No space left on device.*ainerd analyze"):
+    with pytest.raises(SessionError, match=r"Lost: measurement 1 of run u.*No space left on device.*ainerd analyze"):
         append(spool, 1)
+    assert files(tmp_path) == []
     monkeypatch.undo()
     append(spool, 2)
     server.answer = None
     assert spool.flush() == 0
     assert server.has == [2]
+
+
+@pytest.mark.parametrize("answer", [AWAY, CatalogError("the key is not right")])
+def test_whatever_is_lost_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: CatalogError) -> None:
+    server = Server()
+    server.answer = answer
+    spool = spooled(server, tmp_path)
+    (tmp_path / "m").rmdir()
+    (tmp_path / "m").write_text("in the way")
+    suggestion = Suggestion(id="s", position={"x": 1.0}, reason="Why not.")
+    for call, name in (
+        (lambda: append(spool, 3), "measurement 3 of run u"),
+        (lambda: spool.record_failure("u", 4, "dark"), r"the failure of measurement 4 of run u \(dark\)"),
+        (lambda: spool.record_suggestion(suggestion, "measured", raw_uid="u", seq_num=3), "'measured' of suggestion s"),
+        (lambda: spool.close_run("u", "success"), r"the end of run u \(success\)"),
+    ):
+        caplog.clear()
+        with pytest.raises(SessionError, match=f"Lost: .*{name}.*{answer if answer is not AWAY else ''}"):
+            call()
+        (critical,) = (record.message for record in caplog.records if record.levelname == "CRITICAL")
+        assert critical.startswith("Lost: ")
+
+
+def test_a_server_that_is_there_needs_no_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    server = Server()
+    spool = spooled(server, tmp_path)
+    (tmp_path / "m").rmdir()
+    (tmp_path / "m").write_text("in the way")
+    append(spool, 1)
+    assert server.has == [1]
+    assert "cannot be listed" in caplog.text
+
+
+def test_a_folder_that_somebody_deletes_is_made_again(tmp_path: Path) -> None:
+    server = Server()
+    server.answer = AWAY
+    spool = spooled(server, tmp_path)
+    append(spool, 1)
+    shutil.rmtree(tmp_path / "m")
+    append(spool, 2)
+    server.answer = None
+    append(spool, 3)
+    assert server.has == [2, 3]
+
+
+def test_ctrl_c_while_the_server_is_asked(tmp_path: Path) -> None:
+    server = Server()
+    spool = spooled(server, tmp_path)
+    server.answer = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        append(spool, 1)
+    assert endings(tmp_path) == [".npz"]
+    with pytest.raises(KeyboardInterrupt):  # now while the first one is delivered
+        append(spool, 2)
+    server.answer = None
+    append(spool, 3)
+    assert server.has == [1, 2, 3]
+
+
+def test_ctrl_c_while_a_record_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server()
+    server.answer = AWAY
+    spool = spooled(server, tmp_path)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ainerd_agent.catalog.codec.envelopes.np.savez", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        append(spool, 1)
+    assert "Lost: measurement 1 of run u" in caplog.text
+    assert files(tmp_path) == []
+
+
+def test_a_record_that_vanishes_was_delivered_by_somebody_else(tmp_path: Path) -> None:
+    server = Server()
+    server.answer = AWAY
+    spool = spooled(server, tmp_path)
+    for number in (1, 2, 3):
+        append(spool, number)
+    second = tmp_path / "m" / files(tmp_path)[1]
+    server.answer = None
+    server.on_append = lambda: second.unlink(missing_ok=True)
+    assert spool.flush() == 0
+    assert server.has == [1, 3]
+    assert files(tmp_path) == []
+
+
+def test_what_the_server_cannot_find_is_not_taken_for_delivered(tmp_path: Path) -> None:
+    server = Server()
+    server.answer = AWAY
+    spool = spooled(server, tmp_path)
+    append(spool, 1)
+    server.answer = FileNotFoundError("a file of the server")
+    assert spool.flush() == 0
+    assert endings(tmp_path) == [".refused"]
+
+
+def test_a_record_that_cannot_be_read_lets_the_others_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server()
+    server.answer = AWAY
+    spool = spooled(server, tmp_path)
+    append(spool, 1)
+    locked = tmp_path / "m" / files(tmp_path)[0]
+
+    def read(path: Path) -> Any:
+        if path == locked:
+            raise PermissionError(13, "Permission denied")
+        return read_envelope(path)
+
+    with monkeypatch.context() as of_somebody_else:
+        of_somebody_else.setattr("ainerd_agent.catalog.write.spool.read_envelope", read)
+        append(spool, 2)
+        server.answer = None
+        append(spool, 3)
+        assert server.has == [2, 3]
+    assert f"{locked} cannot be read (Permission denied)" in caplog.text
+    assert [path.name for path in (tmp_path / "m").glob("*.npz")] == [locked.name]
+    assert spooled(server, tmp_path).flush() == 0
+    assert server.has == [2, 3, 1]
+
+
+def test_what_was_delivered_and_cannot_be_removed_is_delivered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server()
+    server.answer = AWAY
+    spool = spooled(server, tmp_path)
+    append(spool, 1)
+    server.answer = None
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "unlink", read_only)
+        append(spool, 2)
+        append(spool, 3)
+    assert server.has == [1, 2, 3]
+    assert "was delivered, but cannot be removed (Read-only file system)" in caplog.text
+
+
+def test_one_process_delivers_at_a_time(tmp_path: Path) -> None:
+    servers = Server(), Server()
+    first, second = (spooled(server, tmp_path) for server in servers)
+    servers[0].answer = AWAY
+    append(first, 1)
+
+    def meanwhile() -> None:
+        append(second, 5)  # goes behind what is being delivered
+        servers[0].on_append = lambda: None
+
+    servers[0].on_append = meanwhile
+    servers[0].answer = None
+    assert first.flush() == 0
+    assert (servers[0].has, servers[1].has) == ([1, 5], [])
+    append(second, 6)
+    assert servers[1].has == [6]
+
+
+def test_other_files_are_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    foreign = ["00000001 (copy).npz", "00000001.npz~", "1.npz", "notes.npz", "record-1.npz", "00000009.unfinished"]
+    for name in foreign:
+        (folder / name).write_bytes(b"not ours")
+    (folder / "00000002.npz").mkdir()
+    server = Server()
+    server.answer = AWAY
+    spool = spooled(server, tmp_path)
+    assert "6 files that are no records, and are left alone: 00000001 (copy).npz, " in caplog.text
+    append(spool, 1)
+    server.answer = None
+    assert spool.flush() == 0
+    assert server.has == [1]
+    assert files(tmp_path) == sorted([*foreign, "00000002.npz"])
+    assert all((folder / name).read_bytes() == b"not ours" for name in foreign)
+
+
+def test_a_folder_of_version_0_1_is_delivered(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parent / "spool-0.1" / "toy-1", tmp_path / "m")
+    server = Server()
+    spool = spooled(server, tmp_path)
+    append(spool, 7)
+    assert server.has == [1, 2, "saturated", "measured", "success", 7]
+    assert files(tmp_path) == []
