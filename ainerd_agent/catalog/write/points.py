@@ -22,7 +22,7 @@ from ainerd_agent.catalog.schema import (
     column_metadata,
     points_schema,
 )
-from ainerd_agent.catalog.write.containers import _access, _seq_nums, set_metadata
+from ainerd_agent.catalog.write.containers import _access, set_metadata
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Fingerprints, Run
 from ainerd_agent.records.analysis import ModelIdentity
@@ -63,7 +63,7 @@ class PointsStore:
                     )
             self._stream = metadata["derived_from"]["stream"]
             self._made = metadata["derived_from"].get("made", _uncredited(metadata))
-            self._failures = {failed["seq_num"]: failed["message"] for failed in metadata["failed"]}
+            self._failures = _failures(metadata)
             self._table = child(self._container, POINTS)
         if self._table is not None:
             rows = self._table.read(columns=list(SUMMARY_COLUMNS))
@@ -71,8 +71,12 @@ class PointsStore:
 
     def is_current(self) -> bool:
         """Whether nobody else has written since this was made."""
-        written = None if self._container is None else list(dict.fromkeys(self._summary["seq_num"].tolist()))
-        return _seq_nums(child(self._parent, self._run.uid)) == written
+        container = child(self._parent, self._run.uid)
+        if container is None or self._container is None:
+            return container is self._container
+        metadata = container.metadata_copy()[0]
+        measured = list(dict.fromkeys(self._summary["seq_num"].tolist()))
+        return metadata["derived_from"]["seq_nums"] == measured and _failures(metadata) == self._failures
 
     def append(self, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
         """Add the measurements that are not there yet."""
@@ -156,3 +160,8 @@ def _uncredited(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The credit for what was written before there were credits: nobody knows where and when."""
     n_measurements, software = metadata["n_measurements"], metadata["derived_from"]["software"]
     return [{"software": software, "n_measurements": n_measurements, "end": None}] if n_measurements else []
+
+
+def _failures(metadata: Mapping[str, Any]) -> dict[int, str]:
+    """What the metadata of a run say of measurements that could not be analysed, by number."""
+    return {failed["seq_num"]: failed["message"] for failed in metadata["failed"]}

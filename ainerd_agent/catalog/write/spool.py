@@ -192,6 +192,7 @@ class SpooledWriter:
             before: list[Path] = []
             while (waiting := self._waiting()) != before:  # other processes may add to it meanwhile
                 before = waiting
+                self._writer.forget_suggestions()  # another process may have delivered some, and died
                 for path in waiting:
                     n_delivered += self._deliver(path)
         except ServerUnreachableError as error:

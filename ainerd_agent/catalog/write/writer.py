@@ -147,6 +147,10 @@ class DerivedWriter:
             self._suggestions = None
             raise
 
+    def forget_suggestions(self) -> None:
+        """Read back which suggestions the server has, before the next one is written: others may have added to them."""
+        self._suggestions = None
+
     def is_reachable(self) -> bool:
         """Whether the server answers: known within a second where nobody listens, within five where it is busy."""
         import httpx

@@ -70,6 +70,9 @@ class Server:
     def is_reachable(self) -> bool:
         return True
 
+    def forget_suggestions(self) -> None:
+        pass
+
     def append(self, raw_uid: str, fingerprints: list[Fingerprints], analyses: object) -> None:
         number = fingerprints[0].origin.seq_num
         if self.answer is not None and (number == 2 or not isinstance(self.answer, ServerFailedError)):
