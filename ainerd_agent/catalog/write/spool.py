@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ainerd_agent.catalog import ServerUnreachableError
 from ainerd_agent.catalog.codec.envelopes import read_envelope
-from ainerd_agent.catalog.server_errors import ServerFailedError
+from ainerd_agent.catalog.server_errors import ServerFailedError, ServerUnreachableError
 from ainerd_agent.catalog.write.calls import Append, Call, CloseRun, RecordFailure, RecordSuggestion, restored, stored
 from ainerd_agent.catalog.write.spool_folder import SpoolFolder
 from ainerd_agent.catalog.write.writer import DerivedWriter

@@ -119,7 +119,7 @@ def test_damage_is_named_or_does_not_matter(place: int, byte: int, length: int) 
             assert read_envelope(path)["run"].uid == "of-0.1"
 
 
-OLD = Path(__file__).parent / "spool-0.1" / "toy-1"
+OLD = Path(__file__).parents[2] / "fixtures" / "spool-0.1" / "toy-1"
 
 
 def test_what_version_0_1_wrote_is_read() -> None:

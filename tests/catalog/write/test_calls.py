@@ -16,7 +16,7 @@ from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Run, Suggestion
 from tests.catalog.any_record import analyses, assert_same, fingerprints, numbers, runs, suggestions, values, words
 
-OLD = Path(__file__).parent / "spool-0.1" / "toy-1"
+OLD = Path(__file__).parents[2] / "fixtures" / "spool-0.1" / "toy-1"
 CALLS = (
     st.builds(
         Append,

@@ -369,7 +369,7 @@ def test_other_files_are_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 
 def test_a_folder_of_version_0_1_is_delivered(tmp_path: Path) -> None:
-    shutil.copytree(Path(__file__).parent / "spool-0.1" / "toy-1", tmp_path / "m")
+    shutil.copytree(Path(__file__).parents[2] / "fixtures" / "spool-0.1" / "toy-1", tmp_path / "m")
     server = Server()
     spool = spooled(server, tmp_path)
     append(spool, 7)
