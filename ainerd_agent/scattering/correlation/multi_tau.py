@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
-from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames
+from ainerd_agent.scattering.correlation._engine.segment_maker import checked_frames
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout, pixel_factors
 from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, n_threads, place_of
 from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide

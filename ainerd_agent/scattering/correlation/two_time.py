@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold
-from ainerd_agent.scattering.correlation._engine.frame_validation import Intake
+from ainerd_agent.scattering.correlation._engine.segment_maker import Intake
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout, pixel_factors
 from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, NumbaFold, n_threads
 from ainerd_agent.scattering.correlation._engine.segment_store import SegmentStore
