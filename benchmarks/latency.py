@@ -29,7 +29,7 @@ from movies import LARGE, N_BINS, N_PIXELS, bins
 from rich.console import Console
 from tables import Row, Table, duration, write_figures
 
-from ainerd_agent.scattering import HDF5Frames, TwoTimeStream
+from ainerd_agent.scattering import HDF5Frames, Normalisation, TwoTimeStream
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
 from ainerd_agent.scattering.frames.growing import Following
@@ -122,7 +122,7 @@ def exposure(process: Any, path: Path, n_frames: int, rate: float) -> dict[str, 
     if process.stdout.readline().strip() != "open":
         raise RuntimeError("the writer ended")
     source = HDF5Frames(path, DATASET, stop=n_frames, following=Following(timeout=PATIENCE))
-    stream = TwoTimeStream(bins(LARGE), n_frames, bad_frames="detect")
+    stream = TwoTimeStream(bins(LARGE), n_frames, normalisation=Normalisation(bad_frames="detect"))
     stream.follow(source)
     folded = time.monotonic()
     maps = stream.result()

@@ -70,11 +70,11 @@ def stack(threads: int, name: str, path: str, exact: str, repeats: int) -> Resul
 
 def long_movie(threads: int, path: str, n_frames: int) -> Result:
     """Stream frames from a file, so that memory holds one block at a time, and time only what is done to them."""
-    from ainerd_agent.scattering import TwoTimeStream, two_time
+    from ainerd_agent.scattering import Computation, TwoTimeStream, two_time
 
     labels = bins(SMALL)
     two_time(next(blocks_of(Path(path), WARM_UP)), labels, threads=threads)
-    stream = TwoTimeStream(labels, n_frames, threads=threads)
+    stream = TwoTimeStream(labels, n_frames, computation=Computation(threads=threads))
     adding = sum(timed(lambda block=block: stream.add(block)) for block in blocks_of(Path(path), n_frames))
     finishing = timed(stream.result)
     return {"add": adding, "finish": finishing, "process": resident("VmHWM")}
@@ -85,13 +85,13 @@ def dense_frames(threads: int, n_frames: int, repeats: int) -> Result:
 
     512 frames (0.8 GB, far more than a processor's cache holds) come again and again.
     """
-    from ainerd_agent.scattering import TwoTimeStream
+    from ainerd_agent.scattering import Computation, TwoTimeStream
 
     labels, random = bins(LARGE), np.random.default_rng(0)
     frames = np.tile(random.poisson(1.0, (16, *LARGE)).astype(np.uint16), (32, 1, 1))
 
     def run() -> float:
-        stream = TwoTimeStream(labels, n_frames, threads=threads)
+        stream = TwoTimeStream(labels, n_frames, computation=Computation(threads=threads))
         parts = (frames[: min(512, n_frames - start)] for start in range(0, n_frames, 512))
         seconds = sum(timed(lambda part=part: stream.add(part)) for part in parts)
         stream.result()
@@ -104,7 +104,7 @@ def dense_frames(threads: int, n_frames: int, repeats: int) -> Result:
 def photon_events(threads: int, n_frames: int, per_frame: float, repeats: int) -> Result:
     """Stream photon events that are in memory, all of them in bins: events/s, and seconds of `result`."""
     from ainerd_agent.records import PhotonEvents
-    from ainerd_agent.scattering import TwoTimeStream
+    from ainerd_agent.scattering import Computation, TwoTimeStream
 
     labels = bins(LARGE)
     n_block = min(n_frames, max(1, int(8e6 / per_frame)))
@@ -117,7 +117,7 @@ def photon_events(threads: int, n_frames: int, per_frame: float, repeats: int) -
             yield PhotonEvents(frame[:last] + start, pixel[:last], count[:last], stop)
 
     def run() -> tuple[float, float]:
-        stream = TwoTimeStream(labels, n_frames, threads=threads)
+        stream = TwoTimeStream(labels, n_frames, computation=Computation(threads=threads))
         n_events, seconds = 0, 0.0
         for block in blocks():
             seconds += timed(lambda block=block: stream.add(block))
@@ -131,13 +131,13 @@ def photon_events(threads: int, n_frames: int, per_frame: float, repeats: int) -
 
 def after_last_frame(threads: int, n_frames: int, repeats: int) -> Result:
     """Seconds of `result` once everything is compiled."""
-    from ainerd_agent.scattering import TwoTimeStream
+    from ainerd_agent.scattering import Computation, TwoTimeStream
 
     labels = bins(SMALL)
     frames = np.random.default_rng(0).poisson(1.0, (500, *SMALL)).astype(np.uint16)
 
     def run() -> float:
-        stream = TwoTimeStream(labels, n_frames, threads=threads)
+        stream = TwoTimeStream(labels, n_frames, computation=Computation(threads=threads))
         for start in range(0, n_frames, len(frames)):
             stream.add(frames[: n_frames - start])
         return timed(stream.result)

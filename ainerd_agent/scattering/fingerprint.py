@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,45 +19,71 @@ from ainerd_agent.records import (
     PhotonEvents,
 )
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
+from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
-from ainerd_agent.scattering.correlation.two_time import BadFrames, TwoTimeStream
+from ainerd_agent.scattering.correlation.normalisation import Normalisation
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
 from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.quality import assess
 
+if TYPE_CHECKING:
+    from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+    from ainerd_agent.settings import CorrelationSettings
+
 logger = logging.getLogger(__name__)
 
-FEWEST = 16
+MIN_FRAMES = 16
 """Frames of a movie that broke off from which its maps are still made."""
+
+
+DETECTING = Normalisation(bad_frames="detect")
+"""Frames without beam are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoTimeOptions:
-    """How C2 is computed; see `TwoTimeStream` for the meaning of each.
+    """How C2 is computed; see `TwoTimeStream` for the meaning of each. The defaults are those of a live analysis.
 
-    The defaults are those of a live analysis: frames without beam are left out.
+    Parameters
+    ----------
+    normalisation : Normalisation
+        `static` is the rings of the partition, and `saturation` the detector's, where they are not given here.
     """
 
     size: int = 256
     sigma: float | None = None
-    normalise: Literal["static", "frame", "both"] = "static"
-    bad_frames: BadFrames = "detect"
-    dead_time: float = 0.0
+    normalisation: Normalisation = DETECTING
     device: str | None = None
+
+    @classmethod
+    def from_settings(cls, settings: CorrelationSettings) -> TwoTimeOptions:
+        """The options that the settings name."""
+        return cls(
+            sigma=settings.sigma,
+            normalisation=Normalisation(
+                normalise=settings.normalise,
+                bad_frames="detect" if settings.detect_bad_frames else None,
+                dead_time=settings.dead_time,
+            ),
+            device=settings.device,
+        )
 
     def stream(self, partition: Partition, n_frames: int | None, saturation: float | None) -> TwoTimeStream:
         """A stream for one movie."""
+        from ainerd_agent.scattering.correlation.two_time import TwoTimeStream  # its kernels are slow to import
+
+        given = self.normalisation
         return TwoTimeStream(
             partition.labels,
             n_frames,
             size=self.size,
             sigma=self.sigma,
-            static=partition.rings,
-            normalise=self.normalise,
-            bad_frames=self.bad_frames,
-            dead_time=self.dead_time,
-            saturation=saturation,
-            device=self.device,
+            normalisation=replace(
+                given,
+                static=partition.rings if given.static is None else given.static,
+                saturation=saturation if given.saturation is None else given.saturation,
+            ),
+            computation=Computation(device=self.device),
         )
 
 
@@ -98,7 +124,7 @@ def fingerprint(
     try:
         stream.follow(measurement.frames, watch)
     except FrameTimeoutError as error:
-        if broken_off == "refuse" or n_frames is None or error.received < FEWEST:
+        if broken_off == "refuse" or n_frames is None or error.received < MIN_FRAMES:
             raise
         # The weights depend on the number of frames, so those that came are read again.
         n_missing = n_frames - error.received

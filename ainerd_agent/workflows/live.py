@@ -18,7 +18,7 @@ from ainerd_agent.scattering.correlation.two_time import warm_up
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions
 from ainerd_agent.scattering.geometry.detector import DetectorGeometry
 from ainerd_agent.scattering.geometry.from_settings import bins_from_settings, describe_bins
-from ainerd_agent.settings import CorrelationSettings, Settings
+from ainerd_agent.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +101,10 @@ def live_analysis(
         partition,
         analyst,
         writer,
-        options=_two_time_options(settings.correlation),
+        options=TwoTimeOptions.from_settings(settings.correlation),
         follow=settings.files.follow,
         skip=skip,
         on_outcome=on_outcome,
     )
     warm_up()
     return LiveAnalysis(callback, writer, encoder, analyst)
-
-
-def _two_time_options(given: CorrelationSettings) -> TwoTimeOptions:
-    return TwoTimeOptions(
-        sigma=given.sigma,
-        normalise=given.normalise,
-        bad_frames="detect" if given.detect_bad_frames else None,
-        dead_time=given.dead_time,
-        device=given.device,
-    )

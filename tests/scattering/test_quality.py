@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.scattering import TwoTimeStream
+from ainerd_agent.scattering.correlation.normalisation import Normalisation
 from ainerd_agent.scattering.quality import assess, intensity_drift, map_noise
 from ainerd_agent.scattering.simulation.dynamics import ageing_glass, equilibrium
 from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
@@ -15,7 +16,9 @@ def measured(counts, *, brightness=None, bad_frames="detect", dynamics=None):
     intensity = speckle_intensity(covariance_root((dynamics or equilibrium(0.5)).g1(times)), 900, 0.3, rng)
     if brightness is not None:
         intensity *= brightness[:, None]
-    stream = TwoTimeStream(np.ones((30, 30), dtype=int), N_FRAMES, size=128, bad_frames=bad_frames)
+    stream = TwoTimeStream(
+        np.ones((30, 30), dtype=int), N_FRAMES, size=128, normalisation=Normalisation(bad_frames=bad_frames)
+    )
     stream.add(rng.poisson(counts * intensity).reshape(N_FRAMES, 30, 30).astype(np.uint16))
     return stream.result()
 

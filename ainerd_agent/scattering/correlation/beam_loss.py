@@ -14,7 +14,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray
 
@@ -40,8 +39,6 @@ class BeamWatch:
     """
 
     def __init__(self, loss: float = LOSS) -> None:
-        if not 0 < loss < 1:
-            raise ValueError(f"the share of counts below which a frame is lost must lie between 0 and 1, got {loss}")
         self._loss = loss
         self.good: list[bool] = []
         self.restart = 0
@@ -68,12 +65,6 @@ class BeamWatch:
                 self._judge(total)
         elif self._waiting:
             self._settle()
-
-    def lost(self) -> NDArray[np.int64]:
-        """Positions of the lost frames among those judged so far."""
-        good = np.array(self.good, dtype=bool)
-        good[: self.restart] = False
-        return np.flatnonzero(~good)
 
     def _judge(self, total: float) -> None:
         if self._usual is None:

@@ -6,36 +6,27 @@ pixels: a Fourier transform of each pixel gives all lags at once (Wiener-Khinchi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ainerd_agent.records import FloatArray
 from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
-from ainerd_agent.scattering.correlation.normalisation import Normalise, check_labels, masked
-from ainerd_agent.scattering.correlation.window_counts import WindowCounts
+from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
+from ainerd_agent.scattering.correlation.window_counts import EVERYTHING, MEMORY, Selection, WindowCounts
 
-MEMORY = 2 * 1024**3
-"""Bytes used at most, where nothing else is asked for."""
-
-NUMBERS = 4_000_000
-"""Numbers that are transformed at a time."""
+NUMBERS_AT_ONCE = 4_000_000
+"""That are transformed together."""
 
 
 def exact_g2(
     frames: Any,
     labels: ArrayLike,
+    selection: Selection = EVERYTHING,
     *,
+    normalisation: Normalisation = PLAIN,
     frame_time: float = 1.0,
-    bins: Sequence[int] | None = None,
-    window: tuple[int, int] | None = None,
-    static: ArrayLike | None = None,
-    normalise: Normalise = "static",
-    mask: ArrayLike | None = None,
-    bad_frames: Iterable[int] | None = None,
-    flat_field: ArrayLike | None = None,
-    saturation: float | None = None,
     n_groups: int = N_GROUPS,
     max_bytes: int = MEMORY,
 ) -> G2:
@@ -43,12 +34,14 @@ def exact_g2(
 
     Parameters
     ----------
+    frames, labels, selection, normalisation
+        As for `WindowCounts`.
     frame_time : float
         Seconds; lags are in frames by default.
     n_groups : int
         Groups of pixels for the errors (see `g2`); no more than the smallest bin has pixels.
-    frames, labels, bins, window, static, normalise, mask, bad_frames, flat_field, saturation, max_bytes
-        As for `whole_two_time`.
+    max_bytes : int
+        Memory that the counts and their transforms may use.
 
     Returns
     -------
@@ -60,37 +53,55 @@ def exact_g2(
     BinError, FrameError
         As `whole_two_time`.
     """
+    counts = WindowCounts(frames, labels, selection, normalisation)
+    n_groups = min(n_groups, int(np.bincount(counts.labels.ravel())[1:].min()))
+    power, size, length = _power_spectra(counts, n_groups, max_bytes)
+    n_frames = len(counts.good)
+    total = _autocorrelation(power, length)[..., 1:n_frames]
+    n_pairs = np.rint(_autocorrelation(_power(counts.good.astype(np.float64), length), length)[1:n_frames])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        groups = 1 + np.where(n_pairs > 0, total / (size[..., None] * n_pairs), np.nan)
+    return G2.of_groups(np.arange(1, n_frames) * frame_time, groups, n_pairs=n_pairs.astype(np.int64), weights=size)
+
+
+def _power_spectra(counts: WindowCounts, n_groups: int, max_bytes: int) -> tuple[FloatArray, FloatArray, int]:
+    """Power spectrum in time of the fluctuations, added up over the pixels of each group.
+
+    Returns
+    -------
+    power : ndarray, shape (n_chosen, n_groups, length // 2 + 1)
+    size : ndarray, shape (n_chosen, n_groups)
+        Pixels of each group.
+    length : int
+        Of the transforms: long enough that the ends of the window do not meet.
+    """
     from scipy import fft
 
-    label_map = check_labels(masked(labels, mask))
-    counts = WindowCounts(
-        frames,
-        label_map,
-        bins=bins,
-        window=window,
-        static=static,
-        normalise=normalise,
-        bad_frames=bad_frames,
-        flat_field=flat_field,
-        saturation=saturation,
-    )
-    n_groups = min(n_groups, int(np.bincount(label_map.ravel())[1:].min()))
-    group_of = (subdivide(label_map, n_groups).ravel() - 1) % n_groups
-    n_frames = len(counts.good)
-    length = fft.next_fast_len(2 * n_frames, real=True)
+    group_of = (subdivide(counts.labels, n_groups).ravel() - 1) % n_groups
+    length: int = fft.next_fast_len(2 * len(counts.good), real=True)
     power = np.zeros((len(counts.bins), n_groups, length // 2 + 1))
     size = np.zeros((len(counts.bins), n_groups))
-    for piece in counts.pieces(max_bytes // 2, most=max(1, min(NUMBERS, max_bytes // 32) // length)):
+    for piece in counts.pieces(max_bytes // 2, most=max(1, min(NUMBERS_AT_ONCE, max_bytes // 32) // length)):
         row = counts.bins.index(piece.bin)
         group = group_of[piece.pixels]
         order = np.argsort(group, kind="stable")
         present, starts = np.unique(group[order], return_index=True)
-        spectrum = fft.rfft(np.ascontiguousarray(piece.fluctuation(np.float64).T[order]), n=length, axis=1)
-        power[row, present] += np.add.reduceat(spectrum.real**2 + spectrum.imag**2, starts, axis=0)
+        spectra = _power(np.ascontiguousarray(piece.fluctuation(np.float64).T[order]), length)
+        power[row, present] += np.add.reduceat(spectra, starts, axis=0)
         size[row, present] += np.diff(np.append(starts, len(group)))
-    total = fft.irfft(power, n=length, axis=-1)[..., 1:n_frames]
-    good = fft.rfft(counts.good.astype(np.float64), n=length)
-    n_pairs = np.rint(fft.irfft(good.real**2 + good.imag**2, n=length)[1:n_frames]).astype(np.int64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        groups = 1 + np.where(n_pairs > 0, total / (size[..., None] * n_pairs), np.nan)
-    return G2.of_groups(np.arange(1, n_frames) * frame_time, groups, n_pairs=n_pairs, weights=size)
+    return power, size, length
+
+
+def _power(series: FloatArray, length: int) -> FloatArray:
+    """Power spectrum along the last axis, padded with zeros to `length`."""
+    from scipy import fft
+
+    spectrum = fft.rfft(series, n=length, axis=-1)
+    return np.asarray(spectrum.real**2 + spectrum.imag**2)
+
+
+def _autocorrelation(power: FloatArray, length: int) -> FloatArray:
+    """Sum over time of the products at each lag, shape (..., length)."""
+    from scipy import fft
+
+    return np.asarray(fft.irfft(power, n=length, axis=-1))

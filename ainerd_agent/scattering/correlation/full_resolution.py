@@ -6,7 +6,7 @@ over some pixels at a time, so that memory is the matrix and what the caller all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.correlation.normalisation import Normalise
-from ainerd_agent.scattering.correlation.two_time import Diagonal, Precision
-from ainerd_agent.scattering.correlation.window_counts import WindowCounts
+from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, is_replaced
+from ainerd_agent.scattering.correlation.computation import Precision, dtype_of
+from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
+from ainerd_agent.scattering.correlation.window_counts import (
+    EVERYTHING,
+    MEMORY,
+    PIXELS_PER_PIECE,
+    Selection,
+    WindowCounts,
+)
 
-MEMORY = 2 * 1024**3
-"""Bytes used at most, where nothing else is asked for."""
-
-MIRROR = 512
+ROWS_MIRRORED = 512
 """Rows of a triangle that are copied to the other one at a time."""
 
 
@@ -54,7 +59,7 @@ class WholeMap:
     azimuth: float = float("nan")
 
     @property
-    def bad_frames(self) -> NDArray[np.int64]:
+    def bad_frames(self) -> IntArray:
         """Numbers of the frames that were left out."""
         return self.window[0] + np.flatnonzero(np.isnan(self.c2).all(axis=0))
 
@@ -62,16 +67,10 @@ class WholeMap:
 def whole_two_time(
     frames: Any,
     labels: ArrayLike,
+    selection: Selection = EVERYTHING,
     *,
-    bins: Sequence[int] | None = None,
-    window: tuple[int, int] | None = None,
-    static: ArrayLike | None = None,
-    normalise: Normalise = "static",
+    normalisation: Normalisation = PLAIN,
     diagonal: Diagonal = "neighbours",
-    mask: ArrayLike | None = None,
-    bad_frames: Iterable[int] | None = None,
-    flat_field: ArrayLike | None = None,
-    saturation: float | None = None,
     precision: Precision = "single",
     max_bytes: int = MEMORY,
 ) -> Iterator[WholeMap]:
@@ -79,26 +78,12 @@ def whole_two_time(
 
     Parameters
     ----------
-    frames : array_like, shape (T, H, W); or FrameSource
-        Anything with `shape` that is sliced (an HDF5 dataset), or a source that gives blocks. It is read once where the
-        counts of the chosen bins fit into `max_bytes`, more often where not.
-    labels : ndarray of int, shape (H, W)
-        Bin of each pixel from 1 to n; 0 is ignored.
-    bins : sequence of int, optional
-        Labels; all by default.
-    window : tuple of int, optional
-        First frame and the one after the last; the whole movie by default.
-    static : ndarray, shape (H, W), optional
-        What <I> is: integer labels of finer rings, over whose pixels and the good frames *of the window* counts are
-        averaged; or a float image of mean counts, for instance that of the whole movie. By default each bin is its own
-        ring.
-    normalise, mask, flat_field, saturation
-        As for `TwoTimeStream`.
+    frames, labels, selection, normalisation
+        As for `WindowCounts`. Frames are read once where the counts of the chosen bins fit into `max_bytes`, more often
+        where not. A mean image as `static` makes <I> that of the whole movie, for instance.
     diagonal : {"neighbours", "keep"}
         Replace C(t, t), which holds the shot noise, by the mean of C(t, t - 1) and C(t, t + 1) (of the nearest good
         frames, where these two are bad), or leave it.
-    bad_frames : sequence of int, optional
-        Numbers of frames in the movie that are left out.
     precision : {"single", "double"}
         Of the map and its sums.
     max_bytes : int
@@ -117,21 +102,8 @@ def whole_two_time(
         A window that reaches beyond the movie, or whose map does not fit into `max_bytes`; fewer than two good frames;
         frames that cannot be read or trusted.
     """
-    if diagonal not in ("neighbours", "keep"):
-        raise ValueError(f'diagonal must be "neighbours" or "keep", not {diagonal!r}')
-    counts = WindowCounts(
-        frames,
-        labels,
-        bins=bins,
-        window=window,
-        static=static,
-        normalise=normalise,
-        mask=mask,
-        bad_frames=bad_frames,
-        flat_field=flat_field,
-        saturation=saturation,
-    )
-    dtype = np.dtype(np.float32 if precision == "single" else np.float64)
+    replaced, dtype = is_replaced(diagonal), dtype_of(precision)
+    counts = WindowCounts(frames, labels, selection, normalisation)
     n_frames = counts.window[1] - counts.window[0]
     left = max_bytes - n_frames**2 * dtype.itemsize
     if left < 0:
@@ -140,7 +112,7 @@ def whole_two_time(
             f"{max_bytes / 1e9:.1f} GB that may be used: ask for a window of at most "
             f"{int((max_bytes / dtype.itemsize) ** 0.5)} frames, or use the reduced map"
         )
-    return _maps(counts, dtype, diagonal == "neighbours", left)
+    return _maps(counts, dtype, replaced, left)
 
 
 def _maps(counts: WindowCounts, dtype: np.dtype[Any], replace_diagonal: bool, memory: int) -> Iterator[WholeMap]:
@@ -152,7 +124,7 @@ def _maps(counts: WindowCounts, dtype: np.dtype[Any], replace_diagonal: bool, me
     n_pixels = 0
     # Half of what is left is for counts, half for the fluctuations of one piece.
     most = max(1, memory // 2 // (n_frames * dtype.itemsize))
-    for piece in counts.pieces(memory // 2, most=min(most, 2048)):
+    for piece in counts.pieces(memory // 2, most=min(most, PIXELS_PER_PIECE)):
         fluctuation = piece.fluctuation(dtype)
         if matrix is None:
             matrix = np.zeros((n_frames, n_frames), dtype=dtype, order="F")
@@ -182,14 +154,14 @@ def _maps(counts: WindowCounts, dtype: np.dtype[Any], replace_diagonal: bool, me
 def _mirror(matrix: NDArray[Any]) -> None:
     """Copy the lower triangle to the upper one."""
     n = len(matrix)
-    for start in range(0, n, MIRROR):
-        rows = slice(start, min(start + MIRROR, n))
+    for start in range(0, n, ROWS_MIRRORED):
+        rows = slice(start, min(start + ROWS_MIRRORED, n))
         matrix[rows, rows.stop :] = matrix[rows.stop :, rows].T
         square = matrix[rows, rows]
         square += np.tril(square, -1).T - np.triu(square, 1)
 
 
-def _replace_diagonal(matrix: NDArray[Any], good: NDArray[np.int64]) -> None:
+def _replace_diagonal(matrix: NDArray[Any], good: IntArray) -> None:
     """Set C(t, t) of good frames to the mean over the good frames beside them: next to them, where there are any."""
     link = matrix[good[:-1], good[1:]]
     near = np.diff(good) == 1

@@ -17,20 +17,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.records import FloatArray, PhotonEvents
-from ainerd_agent.scattering.correlation._engine.segment_maker import checked_frames
-from ainerd_agent.scattering.correlation._engine.layout import PixelLayout, pixel_factors
-from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, n_threads, place_of
-from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
-from ainerd_agent.scattering.correlation.normalisation import (
-    MAX_SATURATED,
-    Normalise,
-    check_labels,
-    masked,
-    static_rings,
+from ainerd_agent.records import FloatArray, NumberedFrames, PhotonEvents
+from ainerd_agent.scattering.correlation._engine.corrections import Corrections
+from ainerd_agent.scattering.correlation._engine.frame_validation import (
+    check_counts,
+    check_events,
+    checked_frames,
+    checked_numbers,
 )
+from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
+from ainerd_agent.scattering.correlation._engine.mean_counts import refuse_dark, ring_means
+from ainerd_agent.scattering.correlation._engine.numba_fold import n_threads, place_of
+from ainerd_agent.scattering.correlation.g2 import G2, N_GROUPS, subdivide
+from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation, check_labels
 
-STEP = 256
+FRAMES_PER_STEP = 256
 """Frames that are kept before they are correlated at one go."""
 
 
@@ -43,25 +44,14 @@ class MultiTau:
         Bin of each pixel from 1 to n; 0 is ignored.
     frame_time : float
         Seconds; lags are in frames by default.
-    static : ndarray, shape (H, W), optional
-        What counts are divided by: integer labels of rings, over whose pixels they are averaged; or a float image of
-        mean counts, whose scale does not matter. By default each bin is its own ring.
     channels : int
         Steps of each level, even; the lags are those from half of it on, in steps of 1, 2, 4, ... frames.
     n_levels : int
     n_groups : int
         Groups of pixels that each bin is divided into for errors (see `g2`); no more than its pixels.
-    mask : ndarray of bool, shape (H, W), optional
-        True where a pixel must not be used.
-    bad_frames : sequence of int, optional
-        Frames that are left out, exactly.
-    flat_field : ndarray, shape (H, W), optional
-        Relative sensitivity of each pixel.
-    normalise : {"static", "frame", "both"}
-        As for `TwoTimeStream`: "frame" and "both" take out the fluctuations of the beam, which groups of pixels cannot
-        see as an error.
-    saturation : float, optional
-        Count at which a pixel is full; for unsigned integers the largest number by default.
+    normalisation : Normalisation
+        With the numbers of bad frames: none are detected. The scale of a mean image does not matter. "frame" and "both"
+        take out the fluctuations of the beam, which groups of pixels cannot see as an error.
     threads : int, optional
         As many as there are processors by default.
 
@@ -79,15 +69,10 @@ class MultiTau:
         labels: ArrayLike,
         *,
         frame_time: float = 1.0,
-        static: ArrayLike | None = None,
         channels: int = 8,
         n_levels: int = 20,
         n_groups: int = N_GROUPS,
-        mask: ArrayLike | None = None,
-        bad_frames: Iterable[int] | None = None,
-        flat_field: ArrayLike | None = None,
-        normalise: Normalise = "static",
-        saturation: float | None = None,
+        normalisation: Normalisation = PLAIN,
         threads: int | None = None,
     ) -> None:
         if channels < 2 or channels % 2 or n_levels < 1 or n_groups < 1 or not frame_time > 0:
@@ -95,24 +80,20 @@ class MultiTau:
                 "channels must be even, levels, groups and the frame time positive, "
                 f"got {channels}, {n_levels}, {n_groups} and {frame_time}"
             )
-        if normalise not in ("static", "frame", "both"):
-            raise ValueError(f'normalise must be "static", "frame" or "both", not {normalise!r}')
-        label_map = check_labels(masked(labels, mask))
-        rings, image = static_rings(None if normalise == "frame" else static, label_map)
-        self.n_groups = min(n_groups, int(np.bincount(label_map.ravel())[1:].min()))
-        self._layout = PixelLayout.of(check_labels(subdivide(label_map, self.n_groups)), rings)
-        self._factor = pixel_factors(self._layout, image, flat_field).astype(np.float32)
+        normalisation.require_numbers("multi-tau correlation")
+        pixels = normalisation.pixels(labels)
+        self.n_groups = min(n_groups, int(np.bincount(pixels.labels.ravel())[1:].min()))
+        self._layout = PixelLayout.of(check_labels(subdivide(pixels.labels, self.n_groups)), pixels.rings)
+        self._factor = Corrections.of(pixels, self._layout).factor.astype(np.float32)
+        self._normalisation = normalisation
         self._frame_time, self._channels = frame_time, channels
-        self._bad = frozenset(int(number) for number in bad_frames or ())
-        self._per_frame = normalise != "static"
-        self._saturation = Corrections(factor=np.empty(0), dead_time=0.0, saturation=saturation)
         self._threads = n_threads(threads)
         n_pixels = len(self._layout)
         self._cell_of = np.repeat(np.arange(len(self._layout.cell_bin)), self._layout.cell_size)
         self._rows = np.argsort(self._layout.pixels)
         self._pixels = self._layout.pixels[self._rows]
-        self._series = np.zeros((n_pixels, channels + STEP), dtype=np.float32)
-        self._good = np.zeros(STEP, dtype=bool)
+        self._series = np.zeros((n_pixels, channels + FRAMES_PER_STEP), dtype=np.float32)
+        self._good = np.zeros(FRAMES_PER_STEP, dtype=bool)
         self._n_waiting = 0
         self._history = np.zeros((n_levels, n_pixels, channels), dtype=np.float32)
         self._weights = np.zeros((n_levels, channels))
@@ -129,30 +110,27 @@ class MultiTau:
         self._n_readings = 0
         self.n_added = 0
 
-    def add(self, block: ArrayLike | PhotonEvents, numbers: Iterable[int] | None = None) -> None:
+    def add(self, block: ArrayLike | NumberedFrames | PhotonEvents, numbers: Iterable[int] | None = None) -> None:
         """Take the next frames.
 
         Parameters
         ----------
-        block : array_like, shape (t, H, W) or (H, W); or PhotonEvents
+        block : array_like, shape (t, H, W) or (H, W); or NumberedFrames; or PhotonEvents
         numbers : sequence of int, shape (t,), optional
             Positions of dense frames in the movie, rising; the frames between are taken as dropped.
         """
         if isinstance(block, PhotonEvents):
             self._add_events(block)
             return
+        if isinstance(block, NumberedFrames):
+            numbers, block = block.numbers, block.frames
         frames = checked_frames(block, self._layout.shape)
-        given = self.n_added + np.arange(len(frames)) if numbers is None else np.asarray(list(numbers), dtype=np.int64)
-        if len(given) != len(frames) or (np.diff(given, prepend=self.n_added - 1) < 1).any():
-            raise FrameError(
-                f"{len(frames)} frames with the numbers {', '.join(map(str, given[:8]))} came after frame "
-                f"{self.n_added - 1}: there must be one number for each frame, and they must rise"
-            )
+        given = checked_numbers(len(frames), numbers, self.n_added)
         # Consecutive frames that fit into what is left of the buffer go there together.
         start = 0
         while start < len(frames):
             self._skip_to(int(given[start]))
-            room = min(STEP - self._n_waiting, len(frames) - start)
+            room = min(FRAMES_PER_STEP - self._n_waiting, len(frames) - start)
             gaps = np.flatnonzero(np.diff(given[start : start + room]) != 1)
             stop = start + (int(gaps[0]) + 1 if gaps.size else room)
             self._take(frames[start:stop])
@@ -164,19 +142,15 @@ class MultiTau:
         layout = self._layout
         if self._n_good < 2:
             raise FrameError(f"g2 needs at least 2 good frames, got {self._n_good}")
-        share = self._n_saturated / max(1, self._n_readings)
-        if share > MAX_SATURATED:
-            raise FrameError(
-                f"{share:.1%} of the readings in the bins are at the detector's ceiling: attenuate the beam, shorten "
-                "the exposure, or mask the pixels that do not work"
-            )
+        self._normalisation.refuse_saturated(self._n_saturated, self._n_readings)
         there = self._weight_pairs > 0
         n = self._weight_pairs[there]
         product, earlier, later = np.moveaxis(self._sums[:, there], 2, 0) / n
+        mean_earlier, mean_later = self._mean(earlier), self._mean(later)
         correlation = (
-            product / (self._mean(earlier) * self._mean(later))
-            - earlier / self._mean(earlier)
-            - later / self._mean(later)
+            product / (mean_earlier * mean_later)
+            - earlier / mean_earlier
+            - later / mean_later
             + layout.cell_size[:, None]
         )
         groups = layout.sum_cells(correlation.T).T / layout.bin_size[:, None]
@@ -192,24 +166,11 @@ class MultiTau:
 
     def _mean(self, sums: FloatArray) -> FloatArray:
         """Mean counts of each cell's ring, shape (n_cells, n_lags)."""
-        layout = self._layout
-        n_rings = int(layout.cell_ring.max()) + 1
-        total = np.zeros((n_rings, sums.shape[1]))
-        np.add.at(total, layout.cell_ring, sums)
-        size = np.bincount(layout.cell_ring, weights=layout.cell_size, minlength=n_rings)
-        mean = total[layout.cell_ring] / size[layout.cell_ring, None]
-        parent = layout.cell_bin // self.n_groups
-        n_bins = int(parent[-1]) + 1
-        in_bin = np.zeros((n_bins, sums.shape[1]))
-        np.add.at(in_bin, parent, sums)
-        if (dark := np.flatnonzero((in_bin == 0).any(axis=1)) + 1).size:
-            raise FrameError(
-                f"no photon was counted in bin {', '.join(map(str, dark))} in some part of the {self._n_good} good "
-                "frames: check the shutter, the beam stop and the mask"
-            )
-        bin_mean = in_bin / np.bincount(parent, weights=layout.cell_size)[:, None]
-        # A ring without a single count has no mean of its own; its bin's is the best there is.
-        return np.where(mean > 0, mean, bin_mean[parent])
+        layout, n_groups = self._layout, self.n_groups
+        in_bin = layout.sum_cells(sums.T).reshape(sums.shape[1], -1, n_groups).sum(axis=-1)
+        numbers = np.arange(1, layout.n_bins // n_groups + 1)
+        refuse_dark(in_bin, numbers, f"in some part of the {self._n_good} good frames")
+        return ring_means(layout, sums.T, n_groups).T
 
     def _take(self, frames: NDArray[Any]) -> None:
         """Put consecutive frames into the buffer, which has room for them."""
@@ -217,22 +178,20 @@ class MultiTau:
 
         good = self._judged(len(frames))
         check = frames.dtype.kind != "u"
-        ceiling = self._saturation.ceiling(frames.dtype)
+        dead_time, ceiling = self._normalisation.dead_time, self._normalisation.ceiling(frames.dtype)
         column = self._channels + self._n_waiting
 
         def work(first: int, last: int) -> tuple[int, int]:
             found: tuple[int, int] = kernels.take_frames(
-                frames, good, self._pixels[first:last], self._rows[first:last], self._factor, column, check, ceiling,
-                self._series,
+                frames, good, self._pixels[first:last], self._rows[first:last], self._factor, column, check, dead_time,
+                ceiling, self._series,
             )  # fmt: skip
             return found
 
         told = self._on_threads(work)
         if (wrong := min(each[0] for each in told)) < len(frames):
-            raise FrameError(
-                f"frame {self.n_added + wrong} holds readings that are negative, not a number, or infinite: counts "
-                "must be finite and not negative; mask the pixels or leave the frame out"
-            )
+            check_counts(frames[wrong : wrong + 1, self._pixels], np.array([self.n_added + wrong]), dead_time=dead_time)
+            raise AssertionError("the kernel refuses only what are no counts")
         self._n_saturated += sum(each[1] for each in told)
         self._n_readings += int(good.sum()) * len(self._layout)
         self._advance(len(frames))
@@ -240,12 +199,11 @@ class MultiTau:
     def _add_events(self, events: PhotonEvents) -> None:
         from ainerd_agent.scattering.correlation._engine import multi_tau_kernels as kernels
 
-        if not len(events.frame) == len(events.pixel) == len(events.count):
-            raise FrameError("photon events need as many frames as pixels and counts")
+        check_events(events, self.n_added, self._layout.shape, self._normalisation.dead_time)
         place = place_of(self._layout)
         done = 0
         while self.n_added < events.stop:
-            n = min(STEP - self._n_waiting, events.stop - self.n_added)
+            n = min(FRAMES_PER_STEP - self._n_waiting, events.stop - self.n_added)
             good = self._judged(n)
             column = self._channels + self._n_waiting
             self._series[:, column : column + n] = 0
@@ -253,30 +211,22 @@ class MultiTau:
             until = len(events.frame) if last else int(np.searchsorted(events.frame, self.n_added + n))
             part = slice(done, until)
             frame = np.asarray(events.frame[part], dtype=np.int64) - self.n_added
-            wrong = kernels.take_events(
+            kernels.take_events(
                 frame, events.pixel[part], events.count[part], place, good, self._factor, column, self._series
             )
-            if wrong < until - done:
-                raise FrameError(
-                    f"photon event {done + wrong} of a block is out of order or out of range: frame "
-                    f"{events.frame[done + wrong]}, pixel {events.pixel[done + wrong]}, where frames up to "
-                    f"{events.stop - 1} of {len(place)} pixels were announced"
-                )
             done = until
             self._advance(n)
-        if done < len(events.frame):
-            raise FrameError(f"photon events of frame {events.frame[done]} came after frame {self.n_added - 1}")
 
     def _judged(self, n: int) -> NDArray[np.bool_]:
         """Which of the next `n` frames are good; noted for the buffer."""
-        good = np.array([self.n_added + k not in self._bad for k in range(n)], dtype=bool)
+        good = self._normalisation.good(np.arange(self.n_added, self.n_added + n))
         self._good[self._n_waiting : self._n_waiting + n] = good
         return good
 
     def _skip_to(self, number: int) -> None:
         """Take the frames before `number` as dropped."""
         while self.n_added < number:
-            n = min(STEP - self._n_waiting, number - self.n_added)
+            n = min(FRAMES_PER_STEP - self._n_waiting, number - self.n_added)
             self._good[self._n_waiting : self._n_waiting + n] = False
             column = self._channels + self._n_waiting
             self._series[:, column : column + n] = 0
@@ -285,7 +235,7 @@ class MultiTau:
     def _advance(self, n: int) -> None:
         self.n_added += n
         self._n_waiting += n
-        if self._n_waiting == STEP:
+        if self._n_waiting == FRAMES_PER_STEP:
             self._correlate()
 
     def _correlate(self) -> None:
@@ -297,7 +247,7 @@ class MultiTau:
             return
         good = self._good[:n_new].astype(np.float64)
         scale = np.empty((0, 0), dtype=np.float32)
-        if self._per_frame:
+        if self._normalisation.per_frame:
             scale = self._scale(n_new)
             good *= np.isfinite(scale).all(axis=0)
             scale[:, good == 0] = 0

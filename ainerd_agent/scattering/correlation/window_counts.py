@@ -6,7 +6,7 @@ pixels; as many pieces as memory allows are read in one pass over the frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,21 +14,72 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import BinError, FrameError
-from ainerd_agent.records import FloatArray, PhotonEvents
-from ainerd_agent.scattering.correlation._engine.segment_maker import checked_frames
-from ainerd_agent.scattering.correlation._engine.layout import PixelLayout, pixel_factors
-from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections
-from ainerd_agent.scattering.correlation.normalisation import (
-    MAX_SATURATED,
-    Normalise,
-    check_labels,
-    masked,
-    static_rings,
+from ainerd_agent.records import FloatArray, NumberedFrames, PhotonEvents
+from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.scattering.correlation._engine.corrections import Corrections
+from ainerd_agent.scattering.correlation._engine.frame_validation import (
+    check_counts,
+    check_events,
+    checked_frames,
+    checked_numbers,
 )
-from ainerd_agent.scattering.correlation.two_time import BLOCK
+from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
+from ainerd_agent.scattering.correlation._engine.mean_counts import refuse_dark, ring_means
+from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
 
-PIECE = 2048
-"""Most pixels of a piece."""
+MEMORY = 2 * 1024**3
+"""Bytes used at most, where nothing else is asked for."""
+
+PIXELS_PER_PIECE = 2048
+"""At most."""
+
+FRAMES_PER_READ = 64
+"""Frames of a dataset that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The bins and the stretch of a movie that somebody asks for.
+
+    Parameters
+    ----------
+    bins : sequence of int, optional
+        Labels; all by default.
+    window : tuple of int, optional
+        First frame and the one after the last; the whole movie by default.
+    """
+
+    bins: Sequence[int] | None = None
+    window: tuple[int, int] | None = None
+
+    def bins_of(self, n_bins: int) -> tuple[int, ...]:
+        """The labels, rising, where there are those from 1 to `n_bins`."""
+        bins = tuple(range(1, n_bins + 1)) if self.bins is None else tuple(sorted({int(each) for each in self.bins}))
+        if not bins or not 1 <= bins[0] <= bins[-1] <= n_bins:
+            raise BinError(f"the bins {', '.join(map(str, bins))} were asked for, where there are 1 to {n_bins}")
+        return bins
+
+    def window_of(self, n_frames: int | None) -> tuple[int, int]:
+        """The window in a movie of `n_frames`, None where that is not known."""
+        if self.window is None:
+            if n_frames is None:
+                raise FrameError("nobody knows yet how long the movie will be: say which window of frames is wanted")
+            start, stop = 0, int(n_frames)
+        else:
+            start, stop = int(self.window[0]), int(self.window[1])
+        if start < 0 or (n_frames is not None and stop > n_frames):
+            raise FrameError(
+                f"the window of frames {start} to {stop - 1} reaches beyond the movie of {n_frames} frames"
+            )
+        if stop - start < 2:
+            raise FrameError(
+                f"a two-time map needs at least 2 frames, the window from {start} to {stop} has {stop - start}"
+            )
+        return start, stop
+
+
+EVERYTHING = Selection()
+"""All bins and frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +100,8 @@ class Piece:
         What the counts of each pixel are multiplied by: 1 / <I>.
     scale : ndarray, shape (K,)
         What each frame is multiplied by; 0 for a bad one.
+    dead_time : float
+        Of a pixel, in units of the frame time.
     """
 
     bin: int
@@ -57,10 +110,13 @@ class Piece:
     counts: NDArray[Any]
     factor: FloatArray
     scale: FloatArray
+    dead_time: float
 
     def fluctuation(self, dtype: Any) -> NDArray[Any]:
         """D = I / <I> - 1, shape (K, n); 0 in bad frames."""
         change = self.counts.astype(dtype)
+        if self.dead_time > 0:
+            change /= 1 - self.dead_time * change
         change *= self.factor.astype(dtype)
         if not (self.scale == 1).all():
             change *= self.scale.astype(dtype)[:, None]
@@ -70,10 +126,23 @@ class Piece:
 
 
 class WindowCounts:
-    """Reads the counts of a window; see `whole_two_time` for what can be asked of it.
+    """Reads the counts of a window.
+
+    Parameters
+    ----------
+    frames : array_like, shape (T, H, W); or FrameSource
+        Anything with `shape` that is sliced (an HDF5 dataset), or a source that gives blocks.
+    labels : ndarray of int, shape (H, W)
+        Bin of each pixel from 1 to n; 0 is ignored.
+    selection : Selection
+        Bins and frames; all by default.
+    normalisation : Normalisation
+        With the numbers of bad frames: none are detected. <I> is the mean over the good frames of the window.
 
     Attributes
     ----------
+    labels : ndarray of int64, shape (H, W)
+        0 where a pixel is masked, too.
     window : tuple of int
         First frame, and the one after the last.
     good : ndarray of bool, shape (K,)
@@ -88,47 +157,35 @@ class WindowCounts:
         self,
         frames: Any,
         labels: ArrayLike,
-        *,
-        bins: Sequence[int] | None = None,
-        window: tuple[int, int] | None = None,
-        static: ArrayLike | None = None,
-        normalise: Normalise = "static",
-        mask: ArrayLike | None = None,
-        bad_frames: Iterable[int] | None = None,
-        flat_field: ArrayLike | None = None,
-        saturation: float | None = None,
+        selection: Selection = EVERYTHING,
+        normalisation: Normalisation = PLAIN,
     ) -> None:
-        if normalise not in ("static", "frame", "both"):
-            raise ValueError(f'normalise must be "static", "frame" or "both", not {normalise!r}')
-        label_map = check_labels(masked(labels, mask))
+        normalisation.require_numbers("a correlation at full resolution")
+        pixels = normalisation.pixels(labels)
+        self.labels = pixels.labels
         self._frames = frames if hasattr(frames, "shape") else np.asarray(frames)
         shape = tuple(self._frames.shape)
-        if len(shape) != 3 or shape[1:] != label_map.shape:
+        if len(shape) != 3 or shape[1:] != self.labels.shape:
             raise FrameError(
-                f"frames of shape {shape} do not fit the bins, which are for {label_map.shape[0]} x "
-                f"{label_map.shape[1]} pixels: the geometry or the labels belong to another detector"
+                f"frames of shape {shape} do not fit the bins, which are for {self.labels.shape[0]} x "
+                f"{self.labels.shape[1]} pixels: the geometry or the labels belong to another detector"
             )
-        n_bins = int(label_map.max())
-        self.bins = tuple(range(1, n_bins + 1)) if bins is None else tuple(sorted({int(each) for each in bins}))
-        if not self.bins or not 1 <= self.bins[0] <= self.bins[-1] <= n_bins:
-            raise BinError(f"the bins {', '.join(map(str, self.bins))} were asked for, where there are 1 to {n_bins}")
-        self.window = _checked_window(window, shape[0])
-        excluded = {int(number) for number in bad_frames or ()}
-        self.good = np.array([number not in excluded for number in range(*self.window)], dtype=bool)
-        rings, image = static_rings(None if normalise == "frame" else static, label_map)
+        self.bins = selection.bins_of(int(self.labels.max()))
+        self.window = selection.window_of(shape[0])
+        self.good = normalisation.good(np.arange(*self.window))
         # Beside the chosen bins, whatever shares a ring with them has a part in <I>.
-        needed = np.isin(label_map, self.bins)
-        needed |= (label_map > 0) & np.isin(rings, rings[needed])
-        self._numbers = np.unique(label_map[needed])
-        self._layout = PixelLayout.of(np.where(needed, np.searchsorted(self._numbers, label_map) + 1, 0), rings)
-        self._factor = pixel_factors(self._layout, image, flat_field)
-        self._unit_mean, self._per_frame = image is not None, normalise != "static"
-        self._ceiling = Corrections(factor=np.empty(0), dead_time=0.0, saturation=saturation).ceiling
+        needed = np.isin(self.labels, self.bins)
+        needed |= (self.labels > 0) & np.isin(pixels.rings, pixels.rings[needed])
+        self._numbers = np.unique(self.labels[needed])
+        kept = np.where(needed, np.searchsorted(self._numbers, self.labels) + 1, 0)
+        self._layout = PixelLayout.of(kept, pixels.rings)
+        self._corrections = Corrections.of(pixels, self._layout)
+        self._normalisation = normalisation
         self._mean: FloatArray | None = None  # of each cell
         self._scale = np.ones((len(self.good), len(self._numbers)))
         self.mean_counts = np.full(len(self.bins), np.nan)
 
-    def pieces(self, memory: int, *, most: int = PIECE) -> Iterator[Piece]:
+    def pieces(self, memory: int, *, most: int = PIXELS_PER_PIECE) -> Iterator[Piece]:
         """All pixels of all chosen bins, bin after bin, with counts of about `memory` bytes at a time.
 
         Parameters
@@ -138,116 +195,112 @@ class WindowCounts:
         most : int
             Pixels of a piece.
         """
-        edges = self._layout.bin_edges
         per_pixel = np.dtype(getattr(self._frames, "dtype", np.float64)).itemsize * len(self.good)
         in_pass = max(1, memory // per_pixel)
-        waiting = []
-        for number in self.bins:
-            index = int(np.searchsorted(self._numbers, number))
-            starts = range(int(edges[index]), int(edges[index + 1]), min(most, in_pass))
-            waiting += [
-                (number, index, slice(start, min(start + min(most, in_pass), int(edges[index + 1]))))
-                for start in starts
-            ]
+        waiting = self._parts(min(most, in_pass))
+        edges, factor = self._layout.bin_edges, self._corrections.factor
         while waiting:
-            n_pieces = max(
-                1, int(np.searchsorted(np.cumsum([p.stop - p.start for *_, p in waiting]), in_pass, "right"))
-            )
+            ends = np.cumsum([part.stop - part.start for _, part in waiting])
+            n_pieces = max(1, int(np.searchsorted(ends, in_pass, "right")))
             chosen, waiting = waiting[:n_pieces], waiting[n_pieces:]
-            columns = np.concatenate([np.arange(part.start, part.stop) for *_, part in chosen])
-            counts = self._read(columns)
+            counts = self._read(np.concatenate([np.arange(part.start, part.stop) for _, part in chosen]))
             if self._mean is None:
                 raise AssertionError("reading gives the mean counts")
             mean = np.repeat(self._mean, self._layout.cell_size)
             begin = 0
-            for number, index, part in chosen:
+            for index, part in chosen:
                 width = part.stop - part.start
                 yield Piece(
-                    bin=number,
+                    bin=int(self._numbers[index]),
                     last=part.stop == edges[index + 1],
                     pixels=self._layout.pixels[part],
                     counts=counts[:, begin : begin + width],
-                    factor=(self._factor[part] if self._factor.size else 1) / mean[part],
+                    factor=(factor[part] if factor.size else 1) / mean[part],
                     scale=self._scale[:, index],
+                    dead_time=self._normalisation.dead_time,
                 )
                 begin += width
 
-    def _read(self, columns: NDArray[np.int64]) -> NDArray[Any]:
+    def _parts(self, most: int) -> list[tuple[int, slice]]:
+        """The chosen bins in parts of at most `most` pixels: index of the bin, and positions in the layout."""
+        edges = self._layout.bin_edges
+        parts = []
+        for index in np.searchsorted(self._numbers, self.bins):
+            first, end = int(edges[index]), int(edges[index + 1])
+            parts += [(int(index), slice(start, min(start + most, end))) for start in range(first, end, most)]
+        return parts
+
+    def _read(self, columns: IntArray) -> NDArray[Any]:
         """Counts (K, n) of some pixels of the layout; in the first pass also what all of them are divided by."""
-        layout, first_pass = self._layout, self._mean is None
-        pixels = layout.pixels if first_pass else layout.pixels[columns]
+        layout, normalisation = self._layout, self._normalisation
+        first_pass = self._mean is None
+        sums = _Sums(len(layout.cell_bin), layout.n_bins)
         counts: NDArray[Any] | None = None
-        sums = np.zeros(len(layout.cell_bin))
-        raw = np.zeros(layout.n_bins)
-        n_saturated = 0
-        for row, block in self._blocks(pixels):
+        for row, block in self._blocks(layout.pixels if first_pass else layout.pixels[columns]):
             part = slice(row, row + len(block))
-            good = self.good[part]
-            _refuse_invalid(block[good], self.window[0] + row + np.flatnonzero(good))
-            block = np.where(good[:, None], block, block.dtype.type(0)) if not good.all() else block
+            numbers = self.window[0] + np.arange(row, row + len(block))
+            check_counts(block, numbers, excluded=normalisation.excluded, dead_time=normalisation.dead_time)
+            if not self.good[part].all():
+                block = np.where(self.good[part][:, None], block, block.dtype.type(0))
             if counts is None:
                 counts = np.empty((len(self.good), len(columns)), dtype=block.dtype)
             counts[part] = block[:, columns] if first_pass else block
             if first_pass:
-                n_saturated += int(np.count_nonzero(block >= self._ceiling(block.dtype)))
-                corrected = block * self._factor if self._factor.size else block
-                of_cells = np.add.reduceat(corrected, layout.cells[:-1], axis=1, dtype=np.float64)
-                raw += layout.sum_cells(np.add.reduceat(block, layout.cells[:-1], axis=1, dtype=np.float64)).sum(axis=0)
-                if self._per_frame:
-                    with np.errstate(divide="ignore"):
-                        scale = layout.bin_size / layout.sum_cells(of_cells)
-                    good = good & np.isfinite(scale).all(axis=1)
-                    scale[~good] = 0
-                    self.good[part], self._scale[part] = good, scale
-                    of_cells *= scale[:, layout.cell_bin]
-                sums += of_cells.sum(axis=0)
+                self._sum(part, block, sums)
         if counts is None:
             raise AssertionError("a window has frames")
         if first_pass:
-            self._settle(sums, raw, n_saturated)
+            self._settle(sums)
         return counts
 
-    def _settle(self, sums: FloatArray, raw: FloatArray, n_saturated: int) -> None:
+    def _sum(self, part: slice, block: NDArray[Any], sums: _Sums) -> None:
+        """Add the frames of a part of the window up, and find what each is multiplied by."""
+        layout, normalisation = self._layout, self._normalisation
+        sums.n_saturated += int(np.count_nonzero(block >= normalisation.ceiling(block.dtype)))
+        corrected = block
+        if normalisation.dead_time > 0:
+            corrected = corrected / (1 - normalisation.dead_time * corrected)
+        if self._corrections.factor.size:
+            corrected = corrected * self._corrections.factor
+        of_cells = np.add.reduceat(corrected, layout.cells[:-1], axis=1, dtype=np.float64)
+        raw = np.add.reduceat(block, layout.cells[:-1], axis=1, dtype=np.float64)
+        sums.raw += layout.sum_cells(raw).sum(axis=0)
+        if normalisation.per_frame:
+            with np.errstate(divide="ignore"):
+                scale = layout.bin_size / layout.sum_cells(of_cells)
+            good = self.good[part] & np.isfinite(scale).all(axis=1)
+            scale[~good] = 0
+            self.good[part], self._scale[part] = good, scale
+            of_cells *= scale[:, layout.cell_bin]
+        sums.corrected += of_cells.sum(axis=0)
+
+    def _settle(self, sums: _Sums) -> None:
         """Take the sums of the first pass."""
         layout, n_good = self._layout, int(self.good.sum())
         if n_good < 2:
             raise FrameError(
                 f"{n_good} good frames are left in the window of frames {self.window[0]} to {self.window[1]}"
             )
-        share = n_saturated / (n_good * len(layout))
-        if share > MAX_SATURATED:
-            raise FrameError(
-                f"{share:.1%} of the readings in the bins are at the detector's ceiling: "
-                "attenuate the beam, shorten the exposure, or mask the pixels that do not work"
-            )
-        if (dark := self._numbers[raw == 0]).size:
-            raise FrameError(
-                f"no photon was counted in bin {', '.join(map(str, dark))} in {n_good} frames: check the shutter, the "
-                "beam stop and the mask"
-            )
+        self._normalisation.refuse_saturated(sums.n_saturated, n_good * len(layout))
+        refuse_dark(sums.raw, self._numbers, f"in {n_good} frames")
         chosen = np.searchsorted(self._numbers, self.bins)
-        self.mean_counts = (raw / (n_good * layout.bin_size))[chosen]
+        self.mean_counts = (sums.raw / (n_good * layout.bin_size))[chosen]
         self._scale[~self.good] = 0
-        if self._unit_mean:
-            self._mean = np.ones(len(sums))
-            return
-        mean = np.bincount(layout.cell_ring, sums) / np.maximum(np.bincount(layout.cell_ring, layout.cell_size), 1)
-        in_bin = layout.sum_cells(sums) / layout.bin_size
-        # A ring without a single count has no mean of its own; its bin's is the best there is.
-        of_cell = mean[layout.cell_ring]
-        self._mean = np.where(of_cell > 0, of_cell, in_bin[layout.cell_bin]) / n_good
+        unit_mean = self._corrections.unit_mean
+        self._mean = np.ones(len(sums.corrected)) if unit_mean else ring_means(layout, sums.corrected) / n_good
 
     def _blocks(self, pixels: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[Any]]]:
         """Row of the window, and the counts (t, n) of the pixels from there on."""
         start, stop = self.window
         source = self._frames
         if not hasattr(source, "blocks"):
-            for low in range(start, stop, BLOCK):
-                high = min(low + BLOCK, stop)
+            for low in range(start, stop, FRAMES_PER_READ):
+                high = min(low + FRAMES_PER_READ, stop)
                 yield low - start, self._taken(source[low:high], pixels, low, high, low)
             return
         at = 0
-        for block in source.blocks():
+        for given in source.blocks():
+            block = self._without_gaps(given, at) if isinstance(given, NumberedFrames) else given
             first, at = at, block.stop if isinstance(block, PhotonEvents) else at + len(block)
             low, high = max(first, start), min(at, stop)
             if low < high:
@@ -259,14 +312,23 @@ class WindowCounts:
             "the exposure was cut short"
         )
 
+    def _without_gaps(self, block: NumberedFrames, first: int) -> NDArray[Any]:
+        """Frames from number `first` on; dropped ones are dark here, and bad."""
+        numbers = checked_numbers(len(block.frames), block.numbers, first)
+        if len(numbers) == 0:
+            return block.frames
+        filled = np.zeros((int(numbers[-1]) + 1 - first, *block.frames.shape[1:]), dtype=block.frames.dtype)
+        filled[numbers - first] = block.frames
+        dropped = np.setdiff1d(np.arange(first, first + len(filled)), numbers)
+        self.good[dropped[(dropped >= self.window[0]) & (dropped < self.window[1])] - self.window[0]] = False
+        return filled
+
     def _taken(self, block: Any, pixels: NDArray[np.int32], low: int, high: int, first: int) -> NDArray[Any]:
         """Counts (high - low, n) of the pixels in the frames `low` to `high` of a block that begins with `first`."""
         if not isinstance(block, PhotonEvents):
             return checked_frames(block, self._layout.shape)[low - first : high - first, pixels]
-        n_pixels = self._layout.shape[0] * self._layout.shape[1]
-        if block.pixel.size and not 0 <= block.pixel.min() <= block.pixel.max() < n_pixels:
-            raise FrameError(f"photon events between frames {low} and {high - 1} lie outside of the detector")
-        place = np.full(n_pixels, -1, dtype=np.int64)
+        check_events(block, first, self._layout.shape, self._normalisation.dead_time)
+        place = np.full(self.labels.size, -1, dtype=np.int64)
         place[pixels] = np.arange(len(pixels))
         column = place[block.pixel]
         used = (column >= 0) & (block.frame >= low) & (block.frame < high)
@@ -275,28 +337,20 @@ class WindowCounts:
         return counts
 
 
-def _checked_window(window: tuple[int, int] | None, n_frames: int | None) -> tuple[int, int]:
-    if window is None:
-        if n_frames is None:
-            raise FrameError("nobody knows yet how long the movie will be: say which window of frames is wanted")
-        window = 0, int(n_frames)
-    start, stop = int(window[0]), int(window[1])
-    if start < 0 or (n_frames is not None and stop > n_frames):
-        raise FrameError(f"the window of frames {start} to {stop - 1} reaches beyond the movie of {n_frames} frames")
-    if stop - start < 2:
-        raise FrameError(
-            f"a two-time map needs at least 2 frames, the window from {start} to {stop} has {stop - start}"
-        )
-    return start, stop
+class _Sums:
+    """Sums of the good frames of a window.
 
+    Attributes
+    ----------
+    corrected : ndarray, shape (n_cells,)
+        Counts as they are divided by <I>.
+    raw : ndarray, shape (n_bins,)
+        Counts as they were read.
+    n_saturated : int
+        Readings at the ceiling.
+    """
 
-def _refuse_invalid(counts: NDArray[Any], numbers: NDArray[np.int64]) -> None:
-    """Refuse readings of good frames that are no counts."""
-    if counts.dtype.kind in "ub":
-        return
-    wrong = ~((counts >= 0) & (counts < np.inf)).all(axis=1)
-    if wrong.any():
-        raise FrameError(
-            f"frame {numbers[wrong][0]} holds readings that are negative, not a number, or infinite: counts must be "
-            "finite and not negative; mask the pixels or leave the frame out"
-        )
+    def __init__(self, n_cells: int, n_bins: int) -> None:
+        self.corrected = np.zeros(n_cells)
+        self.raw = np.zeros(n_bins)
+        self.n_saturated = 0

@@ -10,6 +10,8 @@ from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering import ArrayFrames, resize_matrix, two_time
 from ainerd_agent.scattering.correlation.full_resolution import whole_two_time
+from ainerd_agent.scattering.correlation.normalisation import Normalisation
+from ainerd_agent.scattering.correlation.window_counts import Selection
 
 LABELS = np.array([[1, 1, 2, 2, 0], [1, 1, 2, 2, 3], [1, 1, 3, 3, 3], [0, 1, 3, 3, 3]])
 RINGS = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 1, 2], [2, 2, 2, 2, 2], [2, 2, 2, 2, 2]])
@@ -69,8 +71,9 @@ def test_c2_is_its_definition(n_frames, dtype, bad, rings, per_frame, diagonal, 
         bad = set()
     static = RINGS if rings else None
     maps = whole_two_time(
-        frames, LABELS, window=window, static=static, bad_frames=bad, diagonal=diagonal,
-        normalise="both" if per_frame else "static", max_bytes=(window[1] - window[0]) ** 2 * 4 + room,
+        frames, LABELS, Selection(window=window), diagonal=diagonal,
+        normalisation=Normalisation(static=static, bad_frames=bad, normalise="both" if per_frame else "static"),
+        max_bytes=(window[1] - window[0]) ** 2 * 4 + room,
     )  # fmt: skip
     found = list(maps)
     assert [each.bin for each in found] == [1, 2, 3]
@@ -87,7 +90,9 @@ def test_c2_is_its_definition(n_frames, dtype, bad, rings, per_frame, diagonal, 
 def test_a_window_of_a_long_movie_is_exact_in_double_precision_and_bounded_in_memory():
     frames = np.random.default_rng(1).poisson(0.05, size=(400, 40, 40)).astype(np.uint8)
     labels = np.ones((40, 40), dtype=int)
-    (found,) = whole_two_time(frames, labels, window=(50, 350), precision="double", max_bytes=300**2 * 8 + 40_000)
+    (found,) = whole_two_time(
+        frames, labels, Selection(window=(50, 350)), precision="double", max_bytes=300**2 * 8 + 40_000
+    )
     np.testing.assert_allclose(found.c2, reference(frames, labels, 1, window=(50, 350)), atol=1e-12)
     assert found.mean_counts == pytest.approx(frames[50:350].mean())
 
@@ -96,7 +101,7 @@ def test_resized_it_is_the_reduced_map():
     frames = movie(90, seed=3)
     reduced = two_time(frames, LABELS, size=16, static=RINGS)
     resize = resize_matrix(90, 16)
-    for each in whole_two_time(frames, LABELS, static=RINGS):
+    for each in whole_two_time(frames, LABELS, normalisation=Normalisation(static=RINGS)):
         np.testing.assert_allclose(resize @ each.c2 @ resize.T, reduced[each.bin - 1], atol=1e-6)
 
 
@@ -104,7 +109,7 @@ def test_chosen_bins_keep_the_rings_they_share_with_others_and_a_mask_is_obeyed(
     frames = movie(seed=4)
     mask = np.zeros(LABELS.shape, dtype=bool)
     mask[0, 0] = mask[1, 4] = True
-    (found,) = whole_two_time(frames, LABELS, bins=[3], static=RINGS, mask=mask)
+    (found,) = whole_two_time(frames, LABELS, Selection(bins=[3]), normalisation=Normalisation(static=RINGS, mask=mask))
     expected = reference(frames, np.where(mask, 0, LABELS), 3, rings=RINGS)
     np.testing.assert_allclose(found.c2, expected, atol=1e-5)
 
@@ -113,7 +118,13 @@ def test_a_mean_image_and_a_flat_field_divide_the_counts():
     frames = movie(seed=5)
     image = np.random.default_rng(6).uniform(1, 3, LABELS.shape)
     flat = np.random.default_rng(7).uniform(0.8, 1.2, LABELS.shape)
-    (found,) = whole_two_time(frames, LABELS, bins=[2], static=image, flat_field=flat, diagonal="keep")
+    (found,) = whole_two_time(
+        frames,
+        LABELS,
+        Selection(bins=[2]),
+        normalisation=Normalisation(static=image, flat_field=flat),
+        diagonal="keep",
+    )
     fluctuation = (frames / flat / image - 1)[:, LABELS == 2]
     np.testing.assert_allclose(found.c2, fluctuation @ fluctuation.copy().T / 4, atol=1e-5)
 
@@ -138,7 +149,11 @@ def test_every_kind_of_source_gives_the_same(tmp_path):
     frames = movie(seed=8)
     with h5py.File(tmp_path / "frames.h5", "w") as file:
         file["data"] = frames
-        options = {"window": (3, 25), "static": RINGS, "max_bytes": 22**2 * 4 + 2000}
+        options = {
+            "selection": Selection(window=(3, 25)),
+            "normalisation": Normalisation(static=RINGS),
+            "max_bytes": 22**2 * 4 + 2000,
+        }
         expected = [each.c2 for each in whole_two_time(frames, LABELS, **options)]
         for source in (file["data"], ArrayFrames(frames), EventFrames(frames)):
             found = [each.c2 for each in whole_two_time(source, LABELS, **options)]
@@ -155,17 +170,17 @@ class Short:
 @pytest.mark.parametrize(
     ("frames", "options", "error", "words"),
     [
-        (movie(), {"bins": [4]}, BinError, "1 to 3"),
-        (movie(), {"window": (20, 40)}, FrameError, "beyond the movie of 30"),
-        (movie(), {"window": (5, 6)}, FrameError, "at least 2"),
-        (movie(), {"bad_frames": range(29)}, FrameError, "1 good frames"),
+        (movie(), {"selection": Selection(bins=[4])}, BinError, "1 to 3"),
+        (movie(), {"selection": Selection(window=(20, 40))}, FrameError, "beyond the movie of 30"),
+        (movie(), {"selection": Selection(window=(5, 6))}, FrameError, "at least 2"),
+        (movie(), {"normalisation": Normalisation(bad_frames=range(29))}, FrameError, "1 good frames"),
         (movie(), {"max_bytes": 1000}, FrameError, "at most 15 frames"),
         (movie()[:, :2], {}, FrameError, "do not fit the bins"),
         (movie() * 0, {}, FrameError, "no photon was counted in bin 1, 2, 3"),
         (np.full((30, 4, 5), 65535, np.uint16), {}, FrameError, "ceiling"),
         (movie().astype(complex), {}, FrameError, "real numbers"),
         (Short(), {}, FrameError, "say which window"),
-        (Short(), {"window": (0, 20)}, FrameError, "ends after 10 frames"),
+        (Short(), {"selection": Selection(window=(0, 20))}, FrameError, "ends after 10 frames"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_reason(frames, options, error, words):
@@ -178,4 +193,4 @@ def test_readings_that_are_no_counts_are_refused_but_in_bad_frames():
     frames[7, 1, 1] = np.nan
     with pytest.raises(FrameError, match="frame 7"):
         list(whole_two_time(frames, LABELS))
-    assert len(list(whole_two_time(frames, LABELS, bad_frames=[7]))) == 3
+    assert len(list(whole_two_time(frames, LABELS, normalisation=Normalisation(bad_frames=[7])))) == 3

@@ -9,6 +9,8 @@ from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
 from ainerd_agent.scattering.correlation.full_resolution import whole_two_time
 from ainerd_agent.scattering.correlation.g2 import G2, g2_of_maps, smoothing_of, subdivide
+from ainerd_agent.scattering.correlation.normalisation import Normalisation
+from ainerd_agent.scattering.correlation.window_counts import Selection
 
 LABELS = np.repeat([0, 1, 1, 2, 2, 2], 10).reshape(6, 10)
 RINGS = np.tile(np.repeat([1, 2], 5), (6, 1))
@@ -86,7 +88,10 @@ def test_smoothing_is_the_width_of_the_rows_of_the_resize_matrix():
 )
 def test_exact_g2_is_the_mean_of_c2_over_age(bad, rings, start, seed, room):
     frames = movie(seed=seed)
-    options = {"window": (start, 50), "static": RINGS if rings else None, "bad_frames": bad}
+    options = {
+        "selection": Selection(window=(start, 50)),
+        "normalisation": Normalisation(static=RINGS if rings else None, bad_frames=bad),
+    }
     whole = list(whole_two_time(frames, LABELS, precision="double", **options))
     expected = g2_of_maps(np.stack([each.c2 for each in whole]))
     found = exact_g2(frames, LABELS, n_groups=4, frame_time=2.0, max_bytes=room, **options)

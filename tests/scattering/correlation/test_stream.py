@@ -6,6 +6,9 @@ import pytest
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering import TwoTimeStream, two_time, warm_up
+from ainerd_agent.scattering.correlation.computation import Computation
+from ainerd_agent.scattering.correlation.normalisation import Normalisation
+from tests.scattering.correlation.streams import new_stream
 
 LABELS = np.ones((6, 8), dtype=int)
 
@@ -17,7 +20,7 @@ def frames_of(n, seed=0):
 @pytest.mark.parametrize("bad_frames", [None, "detect"])
 def test_a_map_can_be_looked_at_while_frames_come(bad_frames):
     frames = frames_of(400)
-    stream = TwoTimeStream(LABELS, 400, size=40, bad_frames=bad_frames)
+    stream = TwoTimeStream(LABELS, 400, size=40, normalisation=Normalisation(bad_frames=bad_frames))
     stream.add(frames[:200])
     partial = stream.partial()
     whole = two_time(frames[:200], LABELS, size=20)
@@ -45,7 +48,7 @@ def test_maps_are_the_same_with_any_number_of_threads_and_without_those_of_blas(
     frames = frames_of(200)
     maps = []
     for threads in (1, 2):
-        stream = TwoTimeStream(labels, 200, size=40, threads=threads)
+        stream = TwoTimeStream(labels, 200, size=40, computation=Computation(threads=threads))
         stream.add(frames)
         if threads == 2:
             monkeypatch.setattr(NumbaFold, "gram", watched)
@@ -97,7 +100,7 @@ def test_dropped_frames_keep_their_place():
 
 def test_times_without_a_good_frame_are_filled_and_told():
     frames = frames_of(160)
-    stream = TwoTimeStream(LABELS, 160, size=40, bad_frames=range(60, 100))
+    stream = TwoTimeStream(LABELS, 160, size=40, normalisation=Normalisation(bad_frames=range(60, 100)))
     stream.add(frames)
     result = stream.result()
     assert np.isfinite(result.c2).all()
@@ -135,7 +138,7 @@ def test_what_was_refused_leaves_nothing_half_done():
 )
 @pytest.mark.parametrize("device", [None, "cpu"])
 def test_events_that_cannot_be_trusted_are_refused(frame, pixel, count, message, device):
-    stream = TwoTimeStream(LABELS, 5, size=8, device=device)
+    stream = TwoTimeStream(LABELS, 5, size=8, computation=Computation(device=device))
     with pytest.raises(FrameError, match=message):
         stream.add(PhotonEvents(np.array(frame), np.array(pixel), np.array(count), 5))
 
@@ -162,7 +165,7 @@ def test_frames_and_events_do_not_mix():
 )
 def test_options_that_do_not_fit_are_refused(options, error, message):
     with pytest.raises(error, match=message):
-        TwoTimeStream(LABELS, 10, **options)
+        new_stream(LABELS, 10, **options)
 
 
 def test_a_masked_pixel_does_not_count():
@@ -183,7 +186,7 @@ def test_sums_do_not_overflow():
 
 def test_a_device_that_is_not_there_is_said():
     with pytest.raises(FrameError, match="torch cannot compute on"):
-        TwoTimeStream(LABELS, 10, size=8, device="cuda:77").add(frames_of(10))
+        TwoTimeStream(LABELS, 10, size=8, computation=Computation(device="cuda:77")).add(frames_of(10))
 
 
 def test_compiling_beforehand_changes_nothing():

@@ -11,8 +11,10 @@ from skimage.transform import resize
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering import TwoTimeStream, two_time
+from ainerd_agent.scattering.correlation.normalisation import Normalisation
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
 from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
+from tests.scattering.correlation.streams import new_stream
 
 
 def reference(
@@ -138,7 +140,7 @@ def test_a_static_image_divides_each_pixel():
     flat = rng.uniform(0.5, 2, size=(8, 8))
     frames = rng.poisson(20 * flat, size=(100, 8, 8))
     labels = np.ones((8, 8), dtype=int)
-    stream = TwoTimeStream(labels, 100, size=32, static=20 * flat)
+    stream = TwoTimeStream(labels, 100, size=32, normalisation=Normalisation(static=20 * flat))
     stream.add(frames)
     fluctuation = (frames / (20 * flat) - 1).reshape(100, -1)
     matrix = fluctuation @ fluctuation.T / 64
@@ -148,7 +150,7 @@ def test_a_static_image_divides_each_pixel():
 
 def streamed(frames, labels, blocks=(64,), n_frames="known", **options):
     """Through a stream, in blocks of these sizes over and over."""
-    stream = TwoTimeStream(labels, len(frames) if n_frames == "known" else n_frames, **options)
+    stream = new_stream(labels, len(frames) if n_frames == "known" else n_frames, **options)
     start, turn = 0, 0
     while start < len(frames):
         stop = start + blocks[turn % len(blocks)]
@@ -254,7 +256,7 @@ def test_photon_events_give_what_their_frames_give(
         "size": size, "normalise": normalise, "flat_field": rng.uniform(0.5, 2, size=(9, 11)) if flat else None,
         "bad_frames": [number for number in bad if number < n_frames and number > 1], "device": device,
     }  # fmt: skip
-    stream = TwoTimeStream(labels, n_frames if known else None, **options)
+    stream = new_stream(labels, n_frames if known else None, **options)
     for events in event_blocks(frames, rng, block, split):
         stream.add(events)
     found, expected = stream.result(), streamed(frames, labels, **{**options, "device": None})
@@ -354,7 +356,7 @@ def test_a_bad_pixel_outside_of_the_bins_does_no_harm():
 def test_saturation_is_refused():
     frames = np.full((20, 4, 4), 3, dtype=np.uint16)
     frames[:, 1, 1] = 255
-    stream = TwoTimeStream(np.ones((4, 4), dtype=int), 20, size=8, saturation=255)
+    stream = TwoTimeStream(np.ones((4, 4), dtype=int), 20, size=8, normalisation=Normalisation(saturation=255))
     stream.add(frames)
     with pytest.raises(FrameError, match=r"6\.2% of the readings .* ceiling of 255"):
         stream.result()

@@ -5,15 +5,18 @@ import pytest
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Bins
 from ainerd_agent.scattering.correlation.full_resolution import whole_two_time
+from ainerd_agent.scattering.correlation.normalisation import Normalisation
+from ainerd_agent.scattering.correlation.window_counts import Selection
 from ainerd_agent.scattering.files.full_resolution_maps import read_whole_maps, save_whole_maps
 
 FRAMES = np.random.default_rng(0).poisson(3.0, size=(40, 6, 6)).astype(np.uint8)
 LABELS = np.repeat([1, 2, 3], 12).reshape(6, 6)
 BINS = Bins(q=np.array([0.02, 0.03, 0.04]), azimuth=np.array([10.0, 20.0, 30.0]), n_pixels=np.full(3, 12))
+BAD = Normalisation(bad_frames=[9, 10])
 
 
 def maps(**options):
-    return list(whole_two_time(FRAMES, LABELS, bins=[1, 3], window=(5, 35), bad_frames=[9, 10], **options))
+    return list(whole_two_time(FRAMES, LABELS, Selection(bins=[1, 3], window=(5, 35)), normalisation=BAD, **options))
 
 
 @pytest.mark.parametrize("form", ["upper", "full"])
@@ -33,7 +36,7 @@ def test_maps_come_back_with_what_is_known_of_them(tmp_path, form, precision):
 
 
 def test_the_upper_triangle_is_read_as_pyxpcsviewer_reads_it(tmp_path):
-    (written,) = whole_two_time(FRAMES, LABELS, bins=[2])
+    (written,) = whole_two_time(FRAMES, LABELS, Selection(bins=[2]))
     save_whole_maps(tmp_path / "maps.h5", [written])
     with h5py.File(tmp_path / "maps.h5") as file:
         half = file["/xpcs/twotime/correlation_map/c2_00002"][()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,16 +12,18 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.records import FloatArray, PhotonEvents
-from ainerd_agent.scattering.correlation._engine.diagonal import DiagonalSums
+from ainerd_agent.records import FloatArray, MapStack, PhotonEvents
+from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.scattering.correlation._engine.corrections import Corrections
+from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
+from ainerd_agent.scattering.correlation._engine.frame_validation import invalid_readings
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.mean_counts import refuse_dark, ring_means
 from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
 from ainerd_agent.scattering.correlation._engine.segment_store import Segment
-from ainerd_agent.scattering.correlation.beam_loss import BeamWatch
 from ainerd_agent.scattering.correlation.resampling import Band, resize_band
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
-NO_SCALE = np.empty((0, 0))
 # What rows with less of their weight than this are made of is the tail of a filter, down to rounding.
 _EMPTY = 1e-6
 
@@ -34,13 +37,11 @@ class Fold(Protocol):
         """Fold frames in."""
         ...
 
-    def add_events(
-        self, events: PhotonEvents, begin: int, keep: NDArray[np.int64], band: Band, scale: FloatArray
-    ) -> FrameSums:
+    def add_events(self, events: PhotonEvents, begin: int, keep: IntArray, band: Band, scale: FloatArray) -> FrameSums:
         """Fold photon events in."""
         ...
 
-    def gram(self, pixels: slice, rows: NDArray[np.int64], weight: FloatArray, mean: FloatArray) -> FloatArray:
+    def gram(self, pixels: slice, rows: IntArray, weight: FloatArray, mean: FloatArray) -> FloatArray:
         """<D D> of a bin."""
         ...
 
@@ -53,6 +54,20 @@ class MakesFold(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """How the T x T matrix becomes a map; see `TwoTimeStream`."""
+
+    size: int = 256
+    sigma: float | None = None
+    diagonal: Diagonal = "neighbours"
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or (self.sigma is not None and not self.sigma >= 0):
+            raise ValueError(f"size must be positive and sigma not negative, got {self.size} and {self.sigma}")
+        is_replaced(self.diagonal)
+
+
 class Accumulation:
     """Folds segments, leaves bad frames out, and makes maps.
 
@@ -60,16 +75,10 @@ class Accumulation:
     ----------
     layout : PixelLayout
     n_frames : int
-    size, sigma
-        Of the resize matrix.
+    reduction : Reduction
+    corrections : Corrections
+        Of that layout, or of one that it is a part of.
     make_fold : callable
-    watch : BeamWatch or None
-        Judges frames; without it all are good.
-    excluded : set of int
-        Frames that are left out.
-    replace_diagonal : bool
-    unit_mean : bool
-        <I> is one: counts are divided by a static image.
     threads : int
         That make maps, each of other bins.
 
@@ -84,29 +93,25 @@ class Accumulation:
         layout: PixelLayout,
         n_frames: int,
         *,
-        size: int,
-        sigma: float | None,
+        reduction: Reduction,
+        corrections: Corrections,
         make_fold: MakesFold,
-        watch: BeamWatch | None,
-        excluded: frozenset[int],
-        replace_diagonal: bool,
-        unit_mean: bool,
         threads: int = 1,
     ) -> None:
         self.layout = layout
         self.n_frames = n_frames
-        self.size = size
+        self.size = reduction.size
         self._make_fold = make_fold
-        self._watch = watch
-        self._excluded = excluded
-        self._replace_diagonal = replace_diagonal
-        self._unit_mean = unit_mean
+        self._normalisation = corrections.normalisation
+        self._watch = self._normalisation.watch()
+        self._replace_diagonal = is_replaced(reduction.diagonal)
+        self._unit_mean = corrections.unit_mean
         self._threads = threads
-        self._band = resize_band(n_frames, size, sigma)
+        self._band = resize_band(n_frames, reduction.size, reduction.sigma)
         self._width = self._band.weights.shape[1]
         self._waiting: deque[Segment] = deque()
         self._n_decided = 0
-        self._numbers: list[NDArray[np.int64]] = []  # of all frames that came, for the verdicts go by order
+        self._numbers: list[IntArray] = []  # of all frames that came, for the verdicts go by order
         self._begin()
 
     def _begin(self) -> None:
@@ -117,7 +122,7 @@ class Accumulation:
             self._band = Band(self._band.weights.astype(np.float32).astype(np.float64), self._band.first_row)
         self._diagonal = DiagonalSums(self.size, self._width, len(self.layout.cell_bin))
         self._weight = np.zeros(self.size)
-        self._kept: list[NDArray[np.int64]] = []
+        self._kept: list[IntArray] = []
         self._raw = np.zeros(self.layout.n_bins)
         self._restart = 0
         self.n_saturated = 0
@@ -153,8 +158,8 @@ class Accumulation:
             good = np.ones(len(segment.numbers), dtype=bool)
             if watch is not None:
                 good &= np.array(watch.good[first:stop]) & (np.arange(first, stop) >= watch.restart)
-            if self._excluded:
-                good &= np.array([int(number) not in self._excluded for number in segment.numbers])
+            if self._normalisation.excluded:
+                good &= self._normalisation.good(segment.numbers)
             if segment.scale.size:
                 good &= np.isfinite(segment.scale).all(axis=1)
             self._fold_segment(segment, good)
@@ -195,7 +200,7 @@ class Accumulation:
         told = self._fold.add_events(segment.data, int(numbers[0]), keep, self._band[numbers], scale)
         return FrameSums(told.sums[good], told.invalid[good], told.saturated[good])
 
-    def bad_frames(self) -> NDArray[np.int64]:
+    def bad_frames(self) -> IntArray:
         """Frames that are left out among those up to the last one that is folded or judged."""
         numbers = np.concatenate([np.empty(0, np.int64), *self._numbers])[: self._n_decided]
         if len(numbers) == 0:
@@ -216,29 +221,45 @@ class Accumulation:
                 f"{diagonal.n_frames} of {self.n_frames} frames are left once bad ones are out: check the shutter and "
                 "the beam"
             )
-        cell_size = layout.cell_size
-        c2 = np.full((layout.n_bins, self.size, self.size), np.nan, dtype=np.float32)
-        rows = np.flatnonzero(self._weight > _EMPTY)
         if intensity is None:
             intensity = np.full(self.n_frames, np.nan)
-        if partial and (self._raw == 0).any():  # nothing to be seen yet
-            nothing = np.full(layout.n_bins, np.nan)
-            return TwoTime(
-                c2=c2,
-                mean_counts=nothing,
-                contrast=nothing,
-                n_frames=self.n_frames,
-                bad_frames=self.bad_frames(),
-                filled=np.zeros(self.size, dtype=bool),
-                intensity=intensity,
-            )
+        if partial and (self._raw == 0).any():
+            return self._nothing_yet(intensity)
         mean = self._mean()
-        mean_of_pixel = np.repeat(mean, cell_size)
-        weight = self._weight[rows]
-        correction = layout.sum_cells(diagonal.correction(mean)) if self._replace_diagonal else None
+        rows = np.flatnonzero(self._weight > _EMPTY)
         filled = np.ones(self.size, dtype=bool)
         filled[rows] = False
-        fill = _interpolation(rows, self.size) if filled.any() and not partial else None
+        return TwoTime(
+            c2=self._c2(mean, rows, fill=bool(filled.any()) and not partial),
+            mean_counts=self._raw / (diagonal.n_frames * layout.bin_size),
+            contrast=layout.sum_cells(diagonal.contrast(mean, layout.cell_size)) / layout.bin_size,
+            n_frames=self.n_frames,
+            bad_frames=self.bad_frames(),
+            filled=filled,
+            intensity=intensity,
+        )
+
+    def _nothing_yet(self, intensity: FloatArray) -> TwoTime:
+        """What there is to see before every bin has counts."""
+        n_bins = self.layout.n_bins
+        return TwoTime(
+            c2=np.full((n_bins, self.size, self.size), np.nan, dtype=np.float32),
+            mean_counts=np.full(n_bins, np.nan),
+            contrast=np.full(n_bins, np.nan),
+            n_frames=self.n_frames,
+            bad_frames=self.bad_frames(),
+            filled=np.zeros(self.size, dtype=bool),
+            intensity=intensity,
+        )
+
+    def _c2(self, mean: FloatArray, rows: IntArray, *, fill: bool) -> MapStack:
+        """The maps, from the rows that have weight; the others are interpolated with `fill`, else NaN."""
+        layout = self.layout
+        c2 = np.full((layout.n_bins, self.size, self.size), np.nan, dtype=np.float32)
+        mean_of_pixel = np.repeat(mean, layout.cell_size)
+        weight = self._weight[rows]
+        correction = layout.sum_cells(self._diagonal.correction(mean)) if self._replace_diagonal else None
+        between = _interpolation(rows, self.size) if fill else None
         edges = layout.bin_edges
 
         def make(number: int) -> None:
@@ -246,8 +267,8 @@ class Accumulation:
             product = self._fold.gram(pixels, rows, weight, mean_of_pixel[pixels])
             if correction is not None:
                 _add_banded(product, correction[:, :, number] / (edges[number + 1] - edges[number]), rows, weight)
-            if fill is not None:
-                c2[number] = fill @ product @ fill.T
+            if between is not None:
+                c2[number] = between @ product @ between.T
             elif len(rows) == self.size:
                 c2[number] = product
             else:
@@ -261,44 +282,18 @@ class Accumulation:
             # as long as they work.
             with ThreadPoolExecutor(self._threads) as pool, threadpool_limits(1, user_api="blas"):
                 list(pool.map(make, range(layout.n_bins)))
-        return TwoTime(
-            c2=c2,
-            mean_counts=self._raw / (diagonal.n_frames * layout.bin_size),
-            contrast=layout.sum_cells(diagonal.contrast(mean, cell_size)) / layout.bin_size,
-            n_frames=self.n_frames,
-            bad_frames=self.bad_frames(),
-            filled=filled,
-            intensity=intensity,
-        )
+        return c2
 
     def _mean(self) -> FloatArray:
         """<I> of each cell: of its ring, over all kept frames."""
-        layout, total = self.layout, self._diagonal.total
-        in_bin = layout.sum_cells(total)
-        if (dark := layout.bin_numbers[self._raw == 0]).size:
-            raise FrameError(
-                f"no photon was counted in bin {', '.join(map(str, dark))} in {self._diagonal.n_frames} frames: check "
-                "the shutter, the beam stop and the mask"
-            )
+        n_frames = self._diagonal.n_frames
+        refuse_dark(self._raw, self.layout.bin_numbers, f"in {n_frames} frames")
         if self._unit_mean:
-            return np.ones(len(total))
-        ring_total = np.bincount(layout.cell_ring, weights=total)
-        ring_size = np.bincount(layout.cell_ring, weights=layout.cell_size)
-        mean = ring_total[layout.cell_ring] / ring_size[layout.cell_ring]
-        # A ring without a single count has no mean of its own; its bin's is the best there is.
-        mean = np.where(mean > 0, mean, (in_bin / layout.bin_size)[layout.cell_bin])
-        return np.asarray(mean / self._diagonal.n_frames)
+            return np.ones(len(self._diagonal.total))
+        return ring_means(self.layout, self._diagonal.total) / n_frames
 
 
-def invalid_readings(frame: int, count: int) -> FrameError:
-    """What is said of readings that are no counts."""
-    return FrameError(
-        f"frame {frame} holds {count} readings that are negative, not a number, infinite, or more than the dead time "
-        "allows: counts must be finite and not negative; mask the pixels or drop the frame"
-    )
-
-
-def _add_banded(product: FloatArray, upper: FloatArray, rows: NDArray[np.int64], weight: FloatArray) -> None:
+def _add_banded(product: FloatArray, upper: FloatArray, rows: IntArray, weight: FloatArray) -> None:
     """Add the symmetric matrix whose entry (i, i + d) is `upper[i, d]` to `product`, which has the rows `rows` of it.
 
     Its entries are divided by the weights of both rows.
@@ -315,7 +310,7 @@ def _add_banded(product: FloatArray, upper: FloatArray, rows: NDArray[np.int64],
             product[j, i] += values
 
 
-def _interpolation(rows: NDArray[np.int64], size: int) -> FloatArray:
+def _interpolation(rows: IntArray, size: int) -> FloatArray:
     """Weights that give `size` rows from those at `rows`: linear between them, constant beyond."""
     identity = np.eye(len(rows))
     return np.stack([np.interp(np.arange(size), rows, column) for column in identity], axis=1)

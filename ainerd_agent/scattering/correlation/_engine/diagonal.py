@@ -6,12 +6,23 @@ diagonal matrix, needs sums over the pixels of single frames alone, and passes t
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray
 from ainerd_agent.scattering.correlation._engine import kernels
 from ainerd_agent.scattering.correlation.resampling import Band
+
+Diagonal = Literal["neighbours", "keep"]
+
+
+def is_replaced(diagonal: Diagonal) -> bool:
+    """Whether the diagonal does not stay as it is."""
+    if diagonal not in ("neighbours", "keep"):
+        raise ValueError(f'diagonal must be "neighbours" or "keep", not {diagonal!r}')
+    return diagonal == "neighbours"
 
 
 class DiagonalSums:

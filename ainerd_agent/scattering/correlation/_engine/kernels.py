@@ -81,6 +81,13 @@ def add_rows(folded: Array, first_row: int, start: int, stop: int, weights: Arra
 
 
 @compiled
+def without_dead_time(count: Any, dead: float) -> Any:
+    """The counts that came, of which so many were counted; as they are where that many cannot be."""
+    left = 1 - dead * count
+    return count / (left if left > 0 else 1.0)
+
+
+@compiled
 def correct(counts: Array, raw: Array, ceiling: float, check: bool, dead: float, flat: Array, scale: float) -> Any:
     """Turn raw counts into corrected ones; give how many readings are invalid and how many saturated.
 
@@ -99,7 +106,7 @@ def correct(counts: Array, raw: Array, ceiling: float, check: bool, dead: float,
     if dead > 0:
         for j in range(len(counts)):
             invalid += dead * raw[j] >= 1
-            counts[j] = counts[j] / (1 - dead * counts[j])
+            counts[j] = without_dead_time(counts[j], dead)
     if len(flat) > 0:
         for j in range(len(counts)):
             counts[j] *= flat[j]
@@ -336,10 +343,10 @@ def total_frames(
                 total = 0.0
                 factor = flat[start:stop]
                 for j in range(len(part)):
-                    total += part[j] / (1 - dead * part[j]) * factor[j]
+                    total += without_dead_time(part[j], dead) * factor[j]
             elif dead > 0:
                 total = 0.0
                 for j in range(len(part)):
-                    total += part[j] / (1 - dead * part[j])
+                    total += without_dead_time(part[j], dead)
             corrected[t, b] = total
     return touched

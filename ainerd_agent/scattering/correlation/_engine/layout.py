@@ -11,9 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ainerd_agent.errors import BinError
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.kernels import RUN
 
@@ -197,29 +196,3 @@ def _lines(part: NDArray[np.int32], runs: NDArray[np.int32], itemsize: int) -> N
         changes = np.diff(line) != 0
         read = np.sort(part)[np.concatenate([[True], changes]) | np.concatenate([changes, [True]])]
     return np.sort(read).astype(np.int32)
-
-
-def pixel_factors(
-    layout: PixelLayout, image: NDArray[np.float64] | None, flat_field: ArrayLike | None
-) -> NDArray[np.float64]:
-    """What the counts of each pixel are multiplied by, shape (N,), or (0,) where that is one.
-
-    Raises
-    ------
-    BinError
-        A flat field of another shape, or that is not positive in a used pixel.
-    """
-    factor = np.ones(len(layout))
-    if image is None and flat_field is None:
-        return np.empty(0)
-    if image is not None:
-        factor /= image.ravel()[layout.pixels]
-    if flat_field is not None:
-        flat = np.asarray(flat_field, dtype=np.float64)
-        if flat.shape != layout.shape:
-            raise BinError(f"the flat field has the shape {flat.shape}, the labels have {layout.shape}")
-        used = flat.ravel()[layout.pixels]
-        if not (np.isfinite(used).all() and (used > 0).all()):
-            raise BinError("the flat field must be positive in every pixel of a bin: mask the others")
-        factor /= used
-    return factor

@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ainerd_agent.scattering.correlation._engine.kernels import without_dead_time
+
 Array = NDArray[Any]
 
 TILE, RUN = 64, 16
@@ -36,6 +38,7 @@ def take_frames(
     factor: Array,
     column: int,
     check: bool,
+    dead: float,
     ceiling: float,
     series: Array,
 ) -> Any:
@@ -53,12 +56,14 @@ def take_frames(
         Of each row.
     check : bool
         Look for readings that are negative or not finite.
+    dead : float
+        Dead time in units of the frame time.
     series : ndarray, shape (N, n_columns)
 
     Returns
     -------
     wrong : int
-        The first frame that holds such a reading, or the number of frames.
+        The first frame that holds such a reading, or one beyond the dead time; the number of frames if there is none.
     saturated : int
         Readings at the ceiling.
     """
@@ -85,6 +90,11 @@ def take_frames(
             if ceiling < np.inf:
                 for t in range(n_frames):
                     saturated += taken[t] >= ceiling
+            if dead > 0:
+                for t in range(n_frames):
+                    if dead * taken[t] >= 1:
+                        wrong = min(wrong, t)
+                    taken[t] = without_dead_time(taken[t], dead)
             if len(factor) > 0:
                 for t in range(n_frames):
                     taken[t] *= factor[rows[p]]
@@ -94,8 +104,8 @@ def take_frames(
 @_compiled
 def take_events(
     frame: Array, pixel: Array, count: Array, place: Array, good: Array, factor: Array, column: int, series: Array
-) -> int:
-    """Add photon events to columns of `series`, from `column` on; those of bad frames are left out.
+) -> None:
+    """Add photon events, in order and in range, to columns of `series`, from `column` on, but for those of bad frames.
 
     Parameters
     ----------
@@ -104,25 +114,15 @@ def take_events(
     place : ndarray of int, shape (H * W,)
         Row of each pixel in `series`, or -1.
     good : ndarray of bool, shape (t,)
-
-    Returns
-    -------
-    int
-        The first event that is out of order or out of range, or the number of events.
     """
-    before = 0
     for e in range(len(frame)):
         t = frame[e]
-        if t < before or t >= len(good) or pixel[e] < 0 or pixel[e] >= len(place) or count[e] < 0:
-            return e
-        before = t
         p = place[pixel[e]]
         if p >= 0 and good[t]:
             value = series.dtype.type(count[e])
             if len(factor) > 0:
                 value *= factor[p]
             series[p, column + t] += value
-    return len(frame)
 
 
 @_compiled

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
+from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation.resampling import Band
 
@@ -33,9 +33,6 @@ PRODUCT = 1024
 NO_FRAME = -3
 """Number of the frame before the first one."""
 
-NATIVE = (np.uint8, np.uint16, np.uint32, np.float32, np.float64)
-"""Types of counts that are compiled for; others are converted."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameSums:
@@ -52,31 +49,6 @@ class FrameSums:
     sums: FloatArray
     invalid: NDArray[np.int64]
     saturated: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Corrections:
-    """What is done to raw counts before they are folded.
-
-    Attributes
-    ----------
-    factor : ndarray, shape (N,) or (0,)
-        Of each pixel: flat field, and the inverse of a static image.
-    dead_time : float
-        In units of the frame time.
-    saturation : float or None
-        Counts at which a pixel is full; None is the largest number of unsigned integers, and no limit for other types.
-    """
-
-    factor: FloatArray
-    dead_time: float
-    saturation: float | None
-
-    def ceiling(self, dtype: np.dtype[Any]) -> float:
-        """Counts at which a pixel of this type is full."""
-        if self.saturation is not None:
-            return self.saturation
-        return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.unsignedinteger) else np.inf
 
 
 def n_threads(given: int | None = None) -> int:
@@ -114,7 +86,7 @@ class NumbaFold:
         self.layout = layout
         self.dtype = np.dtype(dtype)
         self.folded: NDArray[Any] = np.zeros((size, len(layout)), dtype=self.dtype)
-        self._corrections = corrections
+        self._normalisation = corrections.normalisation
         self._factor = corrections.factor.astype(self.dtype)
         self._threads = threads
         self._slab_bin = layout.cell_bin[layout.slab_cells[:-1]]
@@ -124,7 +96,7 @@ class NumbaFold:
 
     def add_frames(self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray) -> FrameSums:
         """Fold frames (n, n_frame) in; `scale` (n, n_bins) or (0, 0) multiplies each bin of each frame."""
-        layout = self.layout
+        layout, normalisation = self.layout, self._normalisation
         n = len(frames)
         sums = np.empty((n, 3, len(layout.cell_bin)))
         counted = np.empty((n, 2, len(self._slab_bin)), dtype=np.int64)
@@ -145,9 +117,9 @@ class NumbaFold:
                 addresses.slab_lines,
                 band.weights,
                 band.first_row,
-                self._corrections.ceiling(frames.dtype),
+                normalisation.ceiling(frames.dtype),
                 check,
-                self._corrections.dead_time,
+                normalisation.dead_time,
                 self._factor,
                 scale,
                 self._slab_bin,
@@ -168,9 +140,6 @@ class NumbaFold:
         if self._events is None:
             self._events = _EventState.of(layout, self._width, self.dtype)
         state, n = self._events, len(keep)
-        wrong = event_kernels.first_wrong(events.frame, events.pixel, events.count, begin, n, len(state.place))
-        if wrong >= 0:
-            raise bad_event(events, wrong, begin, layout)
         sums = np.zeros((n, 3, len(layout.cell_bin)))
 
         def work(first: int, last: int) -> int:
@@ -285,19 +254,3 @@ def place_of(layout: PixelLayout) -> NDArray[np.int32]:
 def cell_of(layout: PixelLayout) -> NDArray[np.int32]:
     """Cell of each pixel of the layout, shape (N,)."""
     return np.repeat(np.arange(len(layout.cell_bin), dtype=np.int32), layout.cell_size)
-
-
-def bad_event(events: PhotonEvents, at: int, begin: int, layout: PixelLayout) -> FrameError:
-    frame, pixel, count = int(events.frame[at]), int(events.pixel[at]), events.count[at]
-    n_pixels = layout.shape[0] * layout.shape[1]
-    if not 0 <= pixel < n_pixels:
-        return FrameError(
-            f"event {at} of frame {frame} is in pixel {pixel} of a detector of {layout.shape[0]} x {layout.shape[1]}: "
-            "the events belong to another detector"
-        )
-    if count < 0:
-        return FrameError(f"event {at} of frame {frame} has {count} counts: counts must not be negative")
-    return FrameError(
-        f"event {at} of a block that covers the frames {begin} to {events.stop - 1} is of frame {frame}, after later "
-        "ones or outside of the block: sort the events by frame"
-    )

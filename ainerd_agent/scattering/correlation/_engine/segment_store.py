@@ -17,6 +17,9 @@ from ainerd_agent.scattering.correlation._engine.layout import Addresses
 IN_MEMORY = 2**29
 """Bytes of frames that are kept in memory; what comes after goes to a temporary file."""
 
+NO_SCALE: FloatArray = np.empty((0, 0))
+"""Of frames that are not multiplied."""
+
 
 class SegmentStore:
     """Segments in the order they came. Counts that fit are kept in single bytes."""

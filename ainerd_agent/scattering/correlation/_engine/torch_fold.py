@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.scattering.correlation._engine import kernels
+from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
-from ainerd_agent.scattering.correlation._engine.numba_fold import Corrections, FrameSums, bad_event
+from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
 from ainerd_agent.scattering.correlation.resampling import Band
 
 AT_ONCE = 256
@@ -46,7 +47,7 @@ class TorchFold:
     ) -> None:
         self.dtype = dtype
         self._type = torch.float64 if dtype == np.float64 else torch.float32
-        self._corrections = corrections
+        self._normalisation = corrections.normalisation
         try:
             self._device = torch.device(device)
             self._folded = torch.zeros((size, len(layout)), dtype=self._type, device=self._device)
@@ -66,7 +67,7 @@ class TorchFold:
         told = [
             self._add(
                 self._read(frames[start : start + AT_ONCE], addresses),
-                self._corrections.ceiling(frames.dtype),
+                self._normalisation.ceiling(frames.dtype),
                 band[start : start + AT_ONCE],
                 scale[start : start + AT_ONCE],
             )
@@ -80,10 +81,6 @@ class TorchFold:
         """Fold photon events in, made into dense frames on the device; see `NumbaFold.add_events`."""
         n_pixels = self._layout.shape[0] * self._layout.shape[1]
         frame, pixel, count = (np.asarray(each) for each in (events.frame, events.pixel, events.count))
-        wrong = (frame < begin) | (frame >= begin + len(keep)) | (pixel < 0) | (pixel >= n_pixels) | (count < 0)
-        wrong[1:] |= np.diff(frame.astype(np.int64)) < 0
-        if wrong.any():
-            raise bad_event(events, int(wrong.argmax()), begin, self._layout)
         place = np.full(n_pixels, -1)
         place[self._layout.pixels] = np.arange(len(self._layout))
         at = place[pixel]
@@ -130,7 +127,7 @@ class TorchFold:
     ) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]:
         invalid = ~(torch.isfinite(counts) & (counts >= 0))
         saturated = counts >= ceiling
-        dead = self._corrections.dead_time
+        dead = self._normalisation.dead_time
         if dead > 0:
             invalid |= counts * dead >= 1
             counts = counts / (1 - dead * counts)
