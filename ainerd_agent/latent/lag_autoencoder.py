@@ -150,15 +150,6 @@ def diagonal_means(maps: Tensor) -> Tensor:
     return (upper + lower) / count
 
 
-def toeplitz(decay: Tensor) -> Tensor:
-    """Maps that depend on the lag alone: (n, size) to (n, size, size)."""
-    n, size = decay.shape
-    # A row 0 1 2 ... 2 1, repeated and cut one number short each time, moves to the right by one.
-    row = torch.cat([decay, decay[:, :1], decay[:, 1:].flip(1)], dim=1)  # 2 size numbers
-    tiled = row[:, None].expand(n, size, 2 * size).reshape(n, -1)[:, : size * (2 * size - 1)]
-    return tiled.view(n, size, 2 * size - 1)[:, :, :size]
-
-
 def lag_bins(n_bins: int) -> Tensor:
     """Matrix (n_bins, 256) that takes the mean over bins of the lag, lag zero left out.
 

@@ -9,6 +9,9 @@ import numpy as np
 
 Precision = Literal["single", "double"]
 
+FRAMES_PER_READ = 64
+"""Frames of a dataset that are read at a time."""
+
 EXACT_READINGS = 30_000_000
 """Readings (frames x pixels) up to which sums are taken in double precision, because it costs next to nothing."""
 

@@ -33,12 +33,9 @@ from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold, n_
 from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMaker
 from ainerd_agent.scattering.correlation._engine.segment_store import SegmentStore
 from ainerd_agent.scattering.correlation.beam_loss import SETTLING
-from ainerd_agent.scattering.correlation.computation import AUTOMATIC, Computation
+from ainerd_agent.scattering.correlation.computation import AUTOMATIC, FRAMES_PER_READ, Computation
 from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
-
-FRAMES_PER_READ = 64
-"""Frames of a dataset that are read at a time."""
 
 FRAMES_PER_FOLD = 1024
 """Frames of a movie in memory that are folded at a time."""

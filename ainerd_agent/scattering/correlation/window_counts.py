@@ -25,6 +25,7 @@ from ainerd_agent.scattering.correlation._engine.frame_validation import (
 )
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 from ainerd_agent.scattering.correlation._engine.mean_counts import refuse_dark, ring_means
+from ainerd_agent.scattering.correlation.computation import FRAMES_PER_READ
 from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
 
 MEMORY = 2 * 1024**3
@@ -32,9 +33,6 @@ MEMORY = 2 * 1024**3
 
 PIXELS_PER_PIECE = 2048
 """At most."""
-
-FRAMES_PER_READ = 64
-"""Frames of a dataset that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ ROOT = "/xpcs/twotime"
 GROUPS: dict[Form, str] = {"upper": "correlation_map", "full": "two_time_corr_func"}
 FRAME_TIME = "/entry/instrument/detector_1/frame_time"
 
-CHUNK = 256
+CHUNK_SIDE = 256
 """Rows and columns of a compressed chunk."""
 
 SEGMENTS = 5
@@ -175,7 +175,7 @@ def _described(each: WholeMap, frame_time: float | None, bins: Bins | None) -> W
 
 def _write(group: Any, each: WholeMap, form: Form) -> None:
     size = len(each.c2)
-    chunk = min(CHUNK, size)
+    chunk = min(CHUNK_SIDE, size)
     dataset = group.create_dataset(
         f"c2_{each.bin:05d}",
         shape=(size, size),

@@ -1,1 +1,1 @@
-"""Fits of the relaxation, of C2 maps and of heterodyne fringes."""
+"""Fits to g2 and to maps: relaxations, and the velocity behind heterodyne fringes."""

@@ -157,11 +157,6 @@ def fit_relaxation(
     return tuple(_fit(usable_curve(g2, index, lag_range), baseline, exponent, max_steps) for index in range(g2.n_bins))
 
 
-def relaxation_curve(lags: FloatArray, fit: Relaxation) -> FloatArray:
-    """g2 of a fit at `lags`."""
-    return np.asarray(fit.baseline + fit.contrast * np.exp(-2 * (lags / fit.tau) ** fit.exponent))
-
-
 def averaged_lags(lags: FloatArray, width: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Lags and weights that stand for each point, so that a model can be averaged as the data were.
 

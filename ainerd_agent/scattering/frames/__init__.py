@@ -1,1 +1,8 @@
-"""Where frames come from, in memory, in Tiled and in files. The module of a new detector format goes here."""
+"""Where frames come from: in memory, in Tiled, in files. A new detector format goes here, as a module of its own.
+
+A source is any class with what `records.FrameSource` asks for: `shape`, (T, H, W), and `blocks()`, which opens the data
+and gives consecutive blocks: arrays (t, H, W), `NumberedFrames` where frames may be missing, or `PhotonEvents`.
+`arrays.py` is the shortest one; `event_blocks.py` cuts and checks events, `read_ahead.py` reads in threads. What cannot
+be read raises a `FrameError`, which says what to do. Name the class in `scattering/__init__.py` and in
+docs/how-to/read-frames.md, and test it in tests/scattering/frames.
+"""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import PhotonEvents
-from ainerd_agent.scattering.frames.event_blocks import BLOCK, Columns, event_blocks
+from ainerd_agent.scattering.frames.event_blocks import EVENTS_PER_BLOCK, Columns, event_blocks
 
 WORD = 8
 """Bytes of a Rigaku event."""
@@ -114,7 +114,7 @@ class ImmEvents:
         edges = np.concatenate([[0], np.cumsum(sizes)])
         first = 0
         while first < len(starts):
-            last = max(first + 1, int(np.searchsorted(edges, edges[first] + BLOCK, side="right")) - 1)
+            last = max(first + 1, int(np.searchsorted(edges, edges[first] + EVENTS_PER_BLOCK, side="right")) - 1)
             chosen = list(zip(starts[first:last], sizes[first:last], strict=True))
             pixel = np.concatenate([np.frombuffer(file, "<u4", n, at) for at, n in chosen])
             count = np.concatenate([np.frombuffer(file, count_type, n, at + 4 * n) for at, n in chosen])

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 
-BLOCK = 128
-"""Frames taken at a time."""
+FRAMES_PER_BLOCK = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +39,8 @@ class ArrayFrames:
     def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any]]:
         """Consecutive blocks of frames; `needed` changes nothing (see `HDF5Frames.blocks`)."""
         n_frames, *frame = self.shape
-        for start in range(0, n_frames, BLOCK):
-            stop = min(start + BLOCK, n_frames)
+        for start in range(0, n_frames, FRAMES_PER_BLOCK):
+            stop = min(start + FRAMES_PER_BLOCK, n_frames)
             block = np.asanyarray(self.frames[start:stop])
             if block.shape != (stop - start, *frame):
                 raise FrameError(f"frames {start} to {stop - 1} came as an array of shape {block.shape}")

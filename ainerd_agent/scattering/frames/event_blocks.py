@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import PhotonEvents
 
-BLOCK = 1 << 18
-"""Events of a block: few enough to stay in the cache until they are used."""
+EVENTS_PER_BLOCK = 1 << 18
+"""Few enough to stay in the cache until they are used."""
 
 Columns = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """Frame, pixel and count of consecutive events."""
@@ -39,7 +39,7 @@ def event_blocks(
     FrameError
         Events that are out of order, outside of the detector or of the movie, or with negative counts.
     """
-    at, size = 0, BLOCK
+    at, size = 0, EVENTS_PER_BLOCK
     while at < n_events:
         stop = min(at + size, n_events)
         frame, pixel, count = read(at, stop)
@@ -53,7 +53,7 @@ def event_blocks(
                 size *= 2
                 continue
         yield PhotonEvents(frame[:whole], pixel[:whole], count[:whole], end)
-        at, size = at + whole, BLOCK
+        at, size = at + whole, EVENTS_PER_BLOCK
     if n_events == 0:
         nothing = np.empty(0, np.uint32)
         yield PhotonEvents(nothing, nothing, nothing, shape[0])

@@ -103,12 +103,8 @@ def test_a_dead_time_is_corrected_by_all(dead_time, normalise, seed):
     before = frames / (1 - dead_time * frames)
     for name, correlate in EVERY.items():
         found = correlate(frames, Normalisation(dead_time=dead_time, normalise=normalise))
-        (
-            np.testing.assert_allclose(
-                found, correlate(before, Normalisation(normalise=normalise)), rtol=1e-4, atol=1e-5
-            ),
-            name,
-        )
+        expected = correlate(before, Normalisation(normalise=normalise))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @every
