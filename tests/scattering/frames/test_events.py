@@ -82,8 +82,8 @@ def test_events_come_back_in_blocks_of_whole_frames(tmp_path, kind, seed, block,
     expected = np.zeros((n_frames, shape[1] * shape[2]), np.int64)
     np.add.at(expected, columns[:2], columns[2])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(event_blocks, "BLOCK", block)
-        patch.setattr("ainerd_agent.scattering.frames.aps_events.BLOCK", block)
+        patch.setattr(event_blocks, "EVENTS_PER_BLOCK", block)
+        patch.setattr("ainerd_agent.scattering.frames.aps_events.EVENTS_PER_BLOCK", block)
         np.testing.assert_array_equal(dense(source.blocks(), shape), expected)
 
 

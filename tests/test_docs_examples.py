@@ -1,0 +1,57 @@
+"""The Python examples of the how-to pages on frames and correlations, run page by page."""
+
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs" / "how-to"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def settings_of_a_detector():
+    """What a page on bins takes for granted: settings beside the notebook."""
+    Path("ainerd.toml").write_text("[geometry]\ncentre_row = 255.5\ncentre_column = 767.5\ndistance = 8.0\n")
+
+
+def files_of_aps():
+    """What a page on frames takes for granted: a Rigaku file and an IMM file."""
+    movie = np.random.default_rng(2).poisson(0.02, size=(500, 64 * 96))
+    frame, pixel = np.nonzero(movie)
+    count = movie[frame, pixel]
+    (frame.astype("<u8") << 40 | pixel.astype("<u8") << 16 | count.astype("<u8")).tofile("run.bin")
+    with open("run.imm", "wb") as file:
+        for number in range(500):
+            here = frame == number
+            header = bytearray(1024)
+            struct.pack_into("<2i", header, 0, 2, 6)
+            struct.pack_into("<3i", header, 108, 64, 96, 2)
+            struct.pack_into("<i", header, 152, here.sum())
+            file.write(header + pixel[here].astype("<i4").tobytes() + count[here].astype("<u2").tobytes())
+
+
+PAGES = {
+    "correlate-frames.md": None,
+    "define-bins.md": settings_of_a_detector,
+    "fit-relaxation.md": None,
+    "read-frames.md": files_of_aps,
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_run_one_after_the_other(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    prepare = PAGES[page]
+    if prepare is not None:
+        prepare()
+    text = (DOCS / page).read_text()
+    blocks = list(BLOCK.finditer(text))
+    assert blocks
+    names = {}
+    for block in blocks:
+        # Padded, so that an error names the line of the page.
+        source = "\n" * text[: block.start(1)].count("\n") + block.group(1)
+        exec(compile(source, DOCS / page, "exec"), names)  # noqa: S102
