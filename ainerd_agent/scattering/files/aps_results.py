@@ -85,10 +85,29 @@ def write_results(path: Path, of: Fingerprints, about: Mapping[str, Any], rows: 
 
 
 def _write(file: Any, of: Fingerprints, about: Mapping[str, Any], rows: Mapping[str, NDArray[Any]]) -> None:
-    n_bins, size = of.c2.shape[:2]
-    step = of.duration / size
-    bins = np.arange(1, n_bins + 1)
     file.attrs["default"] = "entry"
+    unit = Geometry(centre=(0.0, 0.0), distance=1.0)
+    entry = _write_entry(file, of, about, unit)
+    xpcs = _group(file, "xpcs", "NXprocess")
+    twotime = _write_correlations(xpcs, of)
+    labels = np.arange(1, len(of.c2) + 1, dtype=np.int32)[None]
+    qmap = _group(xpcs, "qmap", "NXcollection")
+    write_partition_map(qmap, Partition(labels, np.ones_like(labels), of.bins), geometry=unit)
+    qmap.attrs["schematic"] = SCHEMATIC
+    mean = _group(xpcs, "temporal_mean", "NXdata", signal="scattering_1d")
+    for name in ("scattering_1d", "scattering_1d_segments", "scattering_2d"):
+        mean[name] = of.mean_counts[None]
+    _group(xpcs, "spatial_mean", "NXdata", signal="intensity_vs_time")
+    xpcs["spatial_mean/intensity_vs_time"] = np.array([[0.0], [np.mean(of.mean_counts)]])  # of the whole exposure
+    data = _group(entry, "data", "NXdata", signal="g2", axes=["delay_difference", "."])
+    data["g2"], data["delay_difference"] = twotime["normalized_g2"], twotime["delay_list"]
+    points = _group(_group(file, "ainerd", "NXcollection"), "points", "NXcollection")
+    for name, values in rows.items():
+        points[name] = [str(value) for value in values] if values.dtype.kind in "OU" else values
+
+
+def _write_entry(file: Any, of: Fingerprints, about: Mapping[str, Any], unit: Geometry) -> Any:
+    """The entry of NeXus: when, with which instrument, and what else is known."""
     entry = _group(file, "entry", "NXentry", default="data")
     entry["definition"] = "NXxpcs"
     entry["entry_identifier"] = f"{of.origin.raw_uid}/{of.origin.seq_num}"
@@ -97,9 +116,8 @@ def _write(file: Any, of: Fingerprints, about: Mapping[str, Any], rows: Mapping[
     instrument = _group(entry, "instrument", "NXinstrument")
     detector = _group(instrument, "detector_1", "NXdetector")
     for name in ("frame_time", "count_time"):  # of the maps: their frames may have been finer
-        detector[name] = step
+        detector[name] = of.duration / of.c2.shape[1]
         detector[name].attrs["units"] = "s"
-    unit = Geometry(centre=(0.0, 0.0), distance=1.0)
     wavelength = about.get("wavelength")
     beam = _group(instrument, "incident_beam", "NXbeam")
     beam["incident_energy"] = HC / (unit.wavelength if wavelength is None else float(wavelength))
@@ -108,7 +126,12 @@ def _write(file: Any, of: Fingerprints, about: Mapping[str, Any], rows: Mapping[
     for key, value in about.items():
         if isinstance(value, str | int | float | bool) or (isinstance(value, list) and value):
             kept[key] = value
-    xpcs = _group(file, "xpcs", "NXprocess")
+    return entry
+
+
+def _write_correlations(xpcs: Any, of: Fingerprints) -> Any:
+    """The maps with their g2, and g2 where readers of multi-tau look; gives the group of the maps."""
+    bins = np.arange(1, len(of.c2) + 1)
     twotime = _group(xpcs, "twotime", "NXdata", signal="normalized_g2", axes=["delay_list", "."])
     maps = _group(twotime, "correlation_map", "NXcollection")
     for number, c2 in zip(bins, of.c2, strict=True):
@@ -127,20 +150,7 @@ def _write(file: Any, of: Fingerprints, about: Mapping[str, Any], rows: Mapping[
     for group in (twotime, multitau):
         config = _group(group, "config", "NXcollection")
         config["stride_frame"] = config["avg_frame"] = 1
-    labels = bins[None].astype(np.int32)
-    qmap = _group(xpcs, "qmap", "NXcollection")
-    write_partition_map(qmap, Partition(labels, np.ones_like(labels), of.bins), geometry=unit)
-    qmap.attrs["schematic"] = SCHEMATIC
-    mean = _group(xpcs, "temporal_mean", "NXdata", signal="scattering_1d")
-    for name in ("scattering_1d", "scattering_1d_segments", "scattering_2d"):
-        mean[name] = of.mean_counts[None]
-    _group(xpcs, "spatial_mean", "NXdata", signal="intensity_vs_time")
-    xpcs["spatial_mean/intensity_vs_time"] = np.array([[0.0], [np.mean(of.mean_counts)]])  # of the whole exposure
-    data = _group(entry, "data", "NXdata", signal="g2", axes=["delay_difference", "."])
-    data["g2"], data["delay_difference"] = twotime["normalized_g2"], twotime["delay_list"]
-    points = _group(_group(file, "ainerd", "NXcollection"), "points", "NXcollection")
-    for name, values in rows.items():
-        points[name] = [str(value) for value in values] if values.dtype.kind in "OU" else values
+    return twotime
 
 
 def _group(parent: Any, name: str, kind: str, **attributes: Any) -> Any:

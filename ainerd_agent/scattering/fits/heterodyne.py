@@ -209,19 +209,8 @@ def _together(
     grid = found[0].frequency
     if len(grid) == 0:
         return Heterodyne(message="there are too few lags for fringes", bins=bins)
-    # Every frequency of a bin is reached by some velocity; then the direction is the bin's own.
-    velocities = np.geomspace(grid[0] / q.max(), grid[-1] / q.min(), len(grid) // 2 + 1)
-    directions = np.radians(np.arange(N_AZIMUTHS) * 180 / N_AZIMUTHS)
-    motions = np.stack([np.outer(velocities, np.cos(directions)), np.outer(velocities, np.sin(directions))], axis=-1)
-    motions = motions.reshape(-1, 2)
-    columns = []
-    for told, each_q, each_azimuth in zip(found, q, np.radians(azimuth), strict=True):
-        frequency = each_q * np.abs(motions @ [np.cos(each_azimuth), np.sin(each_azimuth)])
-        with np.errstate(divide="ignore"):
-            nearest = np.rint(np.log(frequency / grid[0]) / np.log(grid[1] / grid[0]))
-        inside = (nearest >= 0) & (nearest < len(grid))
-        columns.append(told.groups[:, :, np.where(inside, nearest, 0).astype(np.int64)] * inside)
-    groups = np.concatenate(columns)
+    motions = _motions(grid, q)
+    groups = _at_motions(found, motions, q, azimuth)
     p_value = chance(groups)
     if p_value > alpha:
         return Heterodyne(
@@ -237,20 +226,46 @@ def _together(
         motion,
         [best_start(each, (design @ motion)[None])[0] for each, design in zip(curves, designs, strict=True)],
     )
-    x, y = fit.values[1:3]
-    covariance = fit.covariance[1:3, 1:3]
-    velocity = float(np.hypot(x, y))
-    along, across = np.array([x, y]) / velocity, np.array([-y, x]) / velocity
-    flow_azimuth = float(np.degrees(np.arctan2(y, x)) % 180)
-    velocity_error = float(np.sqrt(along @ covariance @ along))
+    velocity, flow_azimuth, errors = _polar(fit.values[1:3], fit.covariance[1:3, 1:3])
     return Heterodyne(
         velocity=velocity,
-        velocity_error=velocity_error,
+        velocity_error=errors[0],
         flow_azimuth=flow_azimuth,
-        flow_azimuth_error=float(np.degrees(np.sqrt(across @ covariance @ across) / velocity)),
+        flow_azimuth_error=errors[1],
         **fractions_of(fit),
         p_value=p_value,
         significant=True,
         message=f"relative motion of {velocity:.3g} nm/s along {flow_azimuth:.0f} degrees, p = {p_value:.2g}",
         bins=bins,
     )
+
+
+def _motions(grid: FloatArray, q: FloatArray) -> FloatArray:
+    """Velocities (x, y) that are tried, nm/s, shape (n, 2)."""
+    # Every frequency of a bin is reached by some velocity; then the direction is the bin's own.
+    velocities = np.geomspace(grid[0] / q.max(), grid[-1] / q.min(), len(grid) // 2 + 1)
+    directions = np.radians(np.arange(N_AZIMUTHS) * 180 / N_AZIMUTHS)
+    motions = np.stack([np.outer(velocities, np.cos(directions)), np.outer(velocities, np.sin(directions))], axis=-1)
+    return motions.reshape(-1, 2)
+
+
+def _at_motions(found: list[Rises], motions: FloatArray, q: FloatArray, azimuth: FloatArray) -> FloatArray:
+    """The rises of all groups of all bins at the frequencies that each motion has in a bin; 0 where it has none."""
+    grid = found[0].frequency
+    columns = []
+    for told, each_q, each_azimuth in zip(found, q, np.radians(azimuth), strict=True):
+        frequency = each_q * np.abs(motions @ [np.cos(each_azimuth), np.sin(each_azimuth)])
+        with np.errstate(divide="ignore"):
+            nearest = np.rint(np.log(frequency / grid[0]) / np.log(grid[1] / grid[0]))
+        inside = (nearest >= 0) & (nearest < len(grid))
+        columns.append(told.groups[:, :, np.where(inside, nearest, 0).astype(np.int64)] * inside)
+    return np.concatenate(columns)
+
+
+def _polar(motion: FloatArray, covariance: FloatArray) -> tuple[float, float, tuple[float, float]]:
+    """Velocity and azimuth (degrees in [0, 180)) of a motion (x, y), and their standard errors."""
+    x, y = motion
+    velocity = float(np.hypot(x, y))
+    along, across = np.array([x, y]) / velocity, np.array([-y, x]) / velocity
+    errors = float(np.sqrt(along @ covariance @ along)), np.sqrt(across @ covariance @ across) / velocity
+    return velocity, float(np.degrees(np.arctan2(y, x)) % 180), (errors[0], float(np.degrees(errors[1])))

@@ -20,7 +20,7 @@ import numpy as np
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import FloatArray
 from ainerd_agent.scattering.correlation.g2 import G2
-from ainerd_agent.scattering.fits.least_squares import minimise, moved_by
+from ainerd_agent.scattering.fits.least_squares import Minimum, minimise, moved_by
 
 EXPONENTS = (0.3, 2.0)
 """Bounds of the exponent."""
@@ -200,36 +200,8 @@ def _fit(curve: Curve, baseline: float | None, exponent: float | None, max_steps
             n_lags=n,
             message=f"{n} lags can be used, too few for {len(free)} parameters: g2 or its errors are not known",
         )
-    weight = 1 / curve.sigma
-    at, share = averaged_lags(curve.lags, curve.width)
-    first, last = float(curve.lags[0]), float(curve.lags[-1])
-    start = _start(curve, baseline, exponent)
-
-    def whole(parameters: FloatArray) -> FloatArray:
-        full = start.copy()
-        full[free] = parameters
-        return full
-
-    def model(parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
-        full = whole(parameters)
-        value, by_tau, by_exponent = ((share * each).sum(axis=0) for each in decay(at, full[LOG_TAU], full[EXPONENT]))
-        slopes = np.stack([np.ones(n), value, full[CONTRAST] * by_tau, full[CONTRAST] * by_exponent], axis=1)
-        residuals = full[BASELINE] + full[CONTRAST] * value - curve.values
-        return residuals * weight, slopes[:, free] * weight[:, None]
-
-    low = np.array([-np.inf, -np.inf, np.log(first / 100), EXPONENTS[0]])
-    high = np.array([np.inf, np.inf, np.log(last * 100), EXPONENTS[1]])
-    found = minimise(model, start[free], low[free], high[free], max_steps=max_steps)
-    full = whole(found.values)
-    # A parameter at its bound keeps the error that it would have without the bound, and lends it to the others.
-    errors = np.zeros(4)
-    changes = (curve.deviations / curve.sigma).T
-    widened = student_factor(max(2, len(curve.deviations)))
-    errors[free] = widened * np.sqrt((moved_by(found.slopes, changes) ** 2).sum(axis=1))
-    # What is seen of the decay, from the first lag to the last, is known even where its parameters are not.
-    basis = np.linalg.qr(found.slopes)[0]
-    ends = curve.sigma[[0, -1], None] * (basis[[0, -1]] @ (basis.T @ changes))
-    seen_error = float(widened * np.sqrt(((ends[0] - ends[1]) ** 2).sum()))
+    full, found = _minimum(curve, _start(curve, baseline, exponent), free, max_steps)
+    errors, seen_error = _errors(curve, found.slopes, free)
     tau = float(np.exp(full[LOG_TAU]))
     result = {
         "baseline": float(full[BASELINE]),
@@ -246,7 +218,7 @@ def _fit(curve: Curve, baseline: float | None, exponent: float | None, max_steps
         result |= dict.fromkeys(("tau", "tau_error", "exponent", "exponent_error"), NAN)
         if baseline is None:
             result |= dict.fromkeys(("contrast", "contrast_error", "baseline", "baseline_error"), NAN)
-    at_bound = exponent is None and not low[EXPONENT] + 1e-6 < full[EXPONENT] < high[EXPONENT] - 1e-6
+    at_bound = exponent is None and not EXPONENTS[0] + 1e-6 < full[EXPONENT] < EXPONENTS[1] - 1e-6
     note = f"; the exponent is at its bound {full[EXPONENT]:g}" if at_bound else ""
     return Relaxation(
         **result,
@@ -255,6 +227,42 @@ def _fit(curve: Curve, baseline: float | None, exponent: float | None, max_steps
         converged=not problem,
         message=problem or f"relaxes within the window{note}",
     )
+
+
+def _minimum(curve: Curve, start: FloatArray, free: list[int], max_steps: int) -> tuple[FloatArray, Minimum]:
+    """All four parameters at the minimum over those that are free, and what is known of it."""
+    n, weight = len(curve.lags), 1 / curve.sigma
+    at, share = averaged_lags(curve.lags, curve.width)
+
+    def whole(parameters: FloatArray) -> FloatArray:
+        full = start.copy()
+        full[free] = parameters
+        return full
+
+    def model(parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+        full = whole(parameters)
+        value, by_tau, by_exponent = ((share * each).sum(axis=0) for each in decay(at, full[LOG_TAU], full[EXPONENT]))
+        slopes = np.stack([np.ones(n), value, full[CONTRAST] * by_tau, full[CONTRAST] * by_exponent], axis=1)
+        residuals = full[BASELINE] + full[CONTRAST] * value - curve.values
+        return residuals * weight, slopes[:, free] * weight[:, None]
+
+    low = np.array([-np.inf, -np.inf, np.log(float(curve.lags[0]) / 100), EXPONENTS[0]])
+    high = np.array([np.inf, np.inf, np.log(float(curve.lags[-1]) * 100), EXPONENTS[1]])
+    found = minimise(model, start[free], low[free], high[free], max_steps=max_steps)
+    return whole(found.values), found
+
+
+def _errors(curve: Curve, slopes: FloatArray, free: list[int]) -> tuple[FloatArray, float]:
+    """Standard errors of the four parameters, and of what is seen of the decay from the first lag to the last."""
+    # A parameter at its bound keeps the error that it would have without the bound, and lends it to the others.
+    errors = np.zeros(4)
+    changes = (curve.deviations / curve.sigma).T
+    widened = student_factor(max(2, len(curve.deviations)))
+    errors[free] = widened * np.sqrt((moved_by(slopes, changes) ** 2).sum(axis=1))
+    # What is seen of the decay is known even where its parameters are not.
+    basis = np.linalg.qr(slopes)[0]
+    ends = curve.sigma[[0, -1], None] * (basis[[0, -1]] @ (basis.T @ changes))
+    return errors, float(widened * np.sqrt(((ends[0] - ends[1]) ** 2).sum()))
 
 
 def _start(curve: Curve, baseline: float | None, exponent: float | None) -> FloatArray:

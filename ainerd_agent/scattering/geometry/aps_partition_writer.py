@@ -60,31 +60,11 @@ def write_partition_map(group: Any, partition: Partition, *, geometry: Geometry 
         (`PoniGeometry.untilted` for a tilted detector: the format knows no tilt.)
     """
     bins = partition.bins
-    # Bins that are no grid are the diagonal of one, in which each has a row and a column of its own.
-    grid = partition.grid or Grid(len(bins), len(bins), np.arange(len(bins)) * (len(bins) + 1))
-    row, column = np.divmod(grid.place, grid.n_azimuth)
-    phi = np.full(grid.n_azimuth, np.nan)
-    phi[column] = (180 - bins.azimuth) % 360 - 180
     ring_q = partition.ring_q
     if ring_q is None:  # as coarse as the bins
         used = partition.labels > 0
         ring_q = means(partition.rings[used], bins.q[partition.labels[used] - 1])
-    static, place, ring = _static_regions(partition, grid)
-    written: dict[str, Any] = {
-        "mask": partition.labels > 0,
-        "dynamic_roi_map": partition.labels,
-        "dynamic_num_pts": np.array([grid.n_q, grid.n_azimuth]),
-        "dynamic_index_mapping": grid.place,
-        "dynamic_v_list_dim0": _row_means(row, bins.q, bins.n_pixels, grid.n_q) / 10,
-        "dynamic_v_list_dim1": phi,
-        "static_roi_map": static,
-        "static_num_pts": np.array([len(ring), grid.n_azimuth]),
-        "static_index_mapping": place,
-        "static_v_list_dim0": ring_q[ring - 1] / 10,
-        "static_v_list_dim1": phi,
-        "map_names": ["q", "phi"],
-        "map_units": ["Å⁻¹", "deg"],
-    }
+    written = _regions(partition, ring_q)
     if geometry is not None:
         written |= {
             "beam_center_y": float(geometry.centre[0]),
@@ -107,6 +87,32 @@ def write_partition_map(group: Any, partition: Partition, *, geometry: Geometry 
         group["ainerd"][name].attrs["unit"] = unit
     group.attrs["hash"] = digest.hexdigest()  # pyXpcsViewer tells maps apart by it
     group.attrs["version"] = "ainerd-agent"
+
+
+def _regions(partition: Partition, ring_q: FloatArray) -> dict[str, Any]:
+    """The dynamic and static regions, with q and phi of each, under the names of APS."""
+    bins = partition.bins
+    # Bins that are no grid are the diagonal of one, in which each has a row and a column of its own.
+    grid = partition.grid or Grid(len(bins), len(bins), np.arange(len(bins)) * (len(bins) + 1))
+    row, column = np.divmod(grid.place, grid.n_azimuth)
+    phi = np.full(grid.n_azimuth, np.nan)
+    phi[column] = (180 - bins.azimuth) % 360 - 180
+    static, place, ring = _static_regions(partition, grid)
+    return {
+        "mask": partition.labels > 0,
+        "dynamic_roi_map": partition.labels,
+        "dynamic_num_pts": np.array([grid.n_q, grid.n_azimuth]),
+        "dynamic_index_mapping": grid.place,
+        "dynamic_v_list_dim0": _row_means(row, bins.q, bins.n_pixels, grid.n_q) / 10,
+        "dynamic_v_list_dim1": phi,
+        "static_roi_map": static,
+        "static_num_pts": np.array([len(ring), grid.n_azimuth]),
+        "static_index_mapping": place,
+        "static_v_list_dim0": ring_q[ring - 1] / 10,
+        "static_v_list_dim1": phi,
+        "map_names": ["q", "phi"],
+        "map_units": ["Å⁻¹", "deg"],
+    }
 
 
 def _static_regions(partition: Partition, grid: Grid) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:

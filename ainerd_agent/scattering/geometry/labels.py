@@ -84,19 +84,13 @@ def label_bins(
     )
     pixels, number = labelled[used], np.cumsum(kept, dtype=np.int64)[place[used]]
 
-    ring_q: FloatArray | None = None
     bin_q, pixel_q = _per_bin_or_pixel("q", q, shape, pixels, kept)
+    ring = number
     if pixel_q is not None:
-        image = np.asarray(q, dtype=np.float64)
-        bin_q, value = means(number, pixel_q), pixel_q
-        edges = np.array([value.min(), value.max()])
-        ring = fine_rings(value, edges, np.zeros(len(value), dtype=np.int64), pixel_step(image, pixels))
-        ring_q = means(ring, value)
-    else:
-        ring = number
+        bin_q = means(number, pixel_q)
+        ring = _rings_in_q(pixel_q, pixel_step(np.asarray(q, dtype=np.float64), pixels))
     if rings is not None:
         ring = _checked_rings(rings, shape, pixels)
-        ring_q = None if pixel_q is None else means(ring, pixel_q)
     bin_azimuth, pixel_azimuth = _per_bin_or_pixel("azimuth", azimuth, shape, pixels, kept)
     if pixel_azimuth is not None:
         bin_azimuth = mean_azimuth(number, pixel_azimuth)
@@ -104,7 +98,7 @@ def label_bins(
         labels=paint(shape, pixels, number),
         rings=paint(shape, pixels, ring),
         bins=Bins(q=bin_q, azimuth=bin_azimuth % 360, n_pixels=np.bincount(number)[1:].astype(np.int64)),
-        ring_q=ring_q,
+        ring_q=None if pixel_q is None else means(ring, pixel_q),
         dropped=dropped,
     )
 
@@ -133,6 +127,11 @@ def _checked_labels(labels: ArrayLike) -> NDArray[np.integer]:
     if given.max() > given.size:
         raise BinError(f"there is a label {given.max()}, and only {given.size} pixels: number the bins from 1 to n")
     return given
+
+
+def _rings_in_q(q: FloatArray, step: float) -> NDArray[np.int64]:
+    """Rings as wide as a pixel, from the q of each pixel."""
+    return fine_rings(q, np.array([q.min(), q.max()]), np.zeros(len(q), dtype=np.int64), step)
 
 
 def _checked_rings(rings: ArrayLike, shape: tuple[int, int], pixels: NDArray[np.int64]) -> NDArray[np.int64]:

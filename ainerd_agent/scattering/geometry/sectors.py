@@ -73,12 +73,7 @@ def azimuthal_bins(
     usable = usable_pixels(shape, mask, geometry.gaps(shape))
     q, azimuth = geometry.coordinates(shape)
     _refuse_nan(q, usable)
-    in_range = np.flatnonzero((q >= low) & (q < high))
-    if not in_range.size:
-        raise BinError(
-            f"no pixel of the {shape[0]} x {shape[1]} detector lies between q = {low:g} and {high:g} 1/nm: it sees "
-            f"{np.nanmin(q):.3g} to {np.nanmax(q):.3g}. Check the q range, distance, wavelength and beam centre"
-        )
+    in_range = _in_range(q, q_range)
 
     value = q.ravel()[in_range]
     edges = np.linspace(low, high, n_q + 1)
@@ -90,10 +85,9 @@ def azimuthal_bins(
 
     n_total = n_q * n_bins
     used = usable.ravel()[in_range]
-    covered = np.bincount(place, minlength=n_total) > 0
     kept, dropped = settle_empty(
         np.bincount(place[used], minlength=n_total),
-        covered,
+        np.bincount(place, minlength=n_total) > 0,
         empty,
         kind="azimuthal bin",
         where=f"of the {shape[0]} x {shape[1]} detector between q = {low:g} and {high:g} 1/nm",
@@ -101,15 +95,11 @@ def azimuthal_bins(
     )
     sectors = (first_azimuth + (np.arange(n_bins) + 0.5) * 360 / n_bins) % 360
     pixels, number, value, ring = in_range[used], np.cumsum(kept, dtype=np.int64)[place[used]], value[used], ring[used]
-    n_pixels = np.bincount(number)[1:]
+    n_pixels = np.bincount(number)[1:].astype(np.int64)
     return Partition(
         labels=paint(shape, pixels, number),
         rings=paint(shape, pixels, ring),
-        bins=Bins(
-            q=means(number, value),
-            azimuth=np.tile(sectors, n_q)[kept],
-            n_pixels=n_pixels.astype(np.int64),
-        ),
+        bins=Bins(q=means(number, value), azimuth=np.tile(sectors, n_q)[kept], n_pixels=n_pixels),
         ring_q=means(ring, value),
         grid=Grid(n_q, n_bins, np.flatnonzero(kept)),
         dropped=dropped,
@@ -119,3 +109,15 @@ def azimuthal_bins(
 def _refuse_nan(q: FloatArray, usable: NDArray[np.bool_]) -> None:
     if (n_nan := np.count_nonzero(~np.isfinite(q) & usable)) > 0:
         raise BinError(f"q is NaN or infinite in {n_nan} pixels that are not masked: mask them, or correct the q image")
+
+
+def _in_range(q: FloatArray, q_range: tuple[float, float]) -> NDArray[np.int64]:
+    """Addresses of the pixels in a range of q."""
+    low, high = q_range
+    found = np.flatnonzero((q >= low) & (q < high))
+    if not found.size:
+        raise BinError(
+            f"no pixel of the {q.shape[0]} x {q.shape[1]} detector lies between q = {low:g} and {high:g} 1/nm: it sees "
+            f"{np.nanmin(q):.3g} to {np.nanmax(q):.3g}. Check the q range, distance, wavelength and beam centre"
+        )
+    return found
