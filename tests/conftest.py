@@ -18,6 +18,7 @@ from ainerd_agent.instrument.beamline import Beamline, build_beamline
 from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.scattering import Geometry
+from tests.process_state import unchanged
 
 
 @dataclass
@@ -63,6 +64,13 @@ class Documents:
     def events(self, stream: str = "primary") -> list[dict[str, Any]]:
         uids = [doc["uid"] for doc in self.named("descriptor") if doc["name"] == stream]
         return [doc for doc in self.named("event") if doc["descriptor"] in uids]
+
+
+@pytest.fixture(autouse=True)
+def process_as_before() -> Iterator[None]:
+    """Each test leaves to the next one, and our code to the program it runs in, the process as it was."""
+    with unchanged():
+        yield
 
 
 @pytest.fixture

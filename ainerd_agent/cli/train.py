@@ -221,8 +221,9 @@ def _fresh(architecture: Architecture, seed: int) -> PaperAutoencoder | LagAutoe
 
     from ainerd_agent.latent.encoder import ARCHITECTURES
 
-    torch.manual_seed(seed)
-    return ARCHITECTURES[architecture.value]()
+    with torch.random.fork_rng(devices=()):  # the caller's random numbers stay as they were
+        torch.manual_seed(seed)
+        return ARCHITECTURES[architecture.value]()
 
 
 def _sha256(path: Path) -> str:

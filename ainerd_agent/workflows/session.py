@@ -167,8 +167,8 @@ def run_session(
         try:
             status = _exit_status(engine(scan))
         except RunEngineInterrupted:
-            logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it would show the abort as an error of its own
-            status = _exit_status(engine.abort("interrupted at the keyboard"))
+            with _only_critical("bluesky"):  # it would show the abort as an error of its own
+                status = _exit_status(engine.abort("interrupted at the keyboard"))
         except Exception as error:
             logger.exception("the scan failed")
             problem = str(error.__cause__ or error)  # a device's failure comes wrapped in a FailedStatus
@@ -187,6 +187,18 @@ def run_session(
 
 def _exit_status(result: Any) -> str:
     return str(result.exit_status)
+
+
+@contextmanager
+def _only_critical(name: str) -> Iterator[None]:
+    """Let a logger through only what is critical, and as much as before afterwards."""
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager

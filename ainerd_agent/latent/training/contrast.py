@@ -88,6 +88,7 @@ def contrast_loss(clean: Tensor, noisy: Tensor) -> Tensor:
     return nn.functional.cross_entropy(-squared.T, own.repeat_interleave(repeats)) - of_dynamics
 
 
+@torch.random.fork_rng(devices=())  # the caller's random numbers go on as they were
 def train_decay(
     model: LagAutoencoder,
     sets: Sequence[Repeats],

@@ -31,6 +31,7 @@ class Epoch:
     maps_per_second: float
 
 
+@torch.random.fork_rng(devices=())  # the caller's random numbers go on as they were
 def train(
     network: PaperAutoencoder,
     maps: TrainingMaps,

@@ -33,7 +33,9 @@ def fresh():
 
 def test_training_learns_and_repeats(lesson):
     one, other = fresh(), fresh()
+    numbers = torch.get_rng_state()
     history = train(one, lesson, lesson, epochs=2, batch=4, seed=5)
+    assert torch.equal(torch.get_rng_state(), numbers)  # of the program that trains
     assert [epoch.number for epoch in history] == [1, 2]
     assert history[-1].training_error < history[0].training_error
     train(other, lesson, lesson, epochs=2, batch=4, seed=5)

@@ -1,0 +1,36 @@
+"""A session inside of a longer program, such as a notebook."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from ainerd_agent.catalog import TiledServer
+from ainerd_agent.instrument.experiment import simulated_experiment
+from ainerd_agent.settings import Settings
+from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session
+
+
+def test_an_interrupted_session_leaves_the_process_as_it_was(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plan = SessionPlan(measurements=9, frames=40, folder=tmp_path, seed=2, detector=(64, 64))
+    experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
+
+    def interrupt(_: object, number: int) -> None:
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    bluesky, listeners = logging.getLogger("bluesky"), Listeners(suggested=interrupt, settled=lambda _: None)
+    bluesky.setLevel(logging.INFO)
+    try:
+        with TiledServer(tmp_path) as server:
+            result = run_session(plan, experiment, server.uri, Settings(), listeners)
+        assert result.status == "abort"
+        assert bluesky.level == logging.INFO
+    finally:
+        bluesky.setLevel(logging.NOTSET)
+    # Ctrl-C is no error of the scan.
+    assert not [each for each in caplog.records if each.name.startswith("bluesky") and each.levelno >= logging.ERROR]
