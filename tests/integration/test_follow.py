@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from ainerd_agent.catalog import DerivedWriter, TiledServer, connect
 from ainerd_agent.cli.app import app
+from ainerd_agent.errors import CatalogError
 from tests.integration.catalog_servers import redis, tiled
 from tests.integration.derived_runs import MODEL, N_BINS, write_run
 
@@ -60,7 +62,9 @@ def told(tables: Iterator[Any], n: int) -> list[tuple[str, int]]:
     return found
 
 
-def test_points_are_told_as_they_are_written(uri: str, root: Any, request: pytest.FixtureRequest) -> None:
+def test_points_are_told_as_they_are_written(
+    uri: str, root: Any, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
     writer = DerivedWriter(root, model=MODEL)
     write_run(writer, "before", [{}, {}])
     reader = connect(uri)
@@ -84,6 +88,8 @@ def test_points_are_told_as_they_are_written(uri: str, root: Any, request: pytes
     with closing(reader["ainerd", MODEL.name].follow(seen={"before": [1, 2], "live": [2]}, every=NEVER)) as again:
         assert told(again, 2) == [("live", 1), ("live", 3)]
     reader.context.http_client.close()
+    # A server without websockets refuses nobody.
+    assert "refuses" not in caplog.text
 
 
 def test_nothing_is_missed_while_the_server_is_away(
@@ -117,6 +123,28 @@ def test_nothing_is_missed_while_the_server_is_away(
         root.context.http_client.close()
         reader.context.http_client.close()
     assert caplog.text.count("Waiting for it") == 1
+
+
+def test_a_refused_subscription_is_told_and_a_refused_key_is_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with TiledServer(tmp_path, api_key="secret") as server:
+        root = connect(server.uri, create=True)
+        write_run(DerivedWriter(root, model=MODEL), "a", [{}])
+        reader = connect(server.uri)
+        live = reader["ainerd", MODEL.name].follow(start="beginning", every=NEVER)
+        # The key is changed after the first look: a session that outlives it.
+        reader.context.api_key = "expired"
+        begun = time.monotonic()
+        with pytest.raises(CatalogError, match="refuses the API key: check it"):
+            told(live, 2)
+        assert time.monotonic() - begun < NEVER / 2
+        for client in (root, reader):
+            client.context.http_client.close()
+    (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert "refuses the API key for a subscription: check it" in warning.message
+    assert "secret" not in caplog.text
+    assert "expired" not in caplog.text
 
 
 def test_by_the_command_line(uri: str, root: Any, request: pytest.FixtureRequest) -> None:

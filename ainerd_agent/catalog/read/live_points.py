@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.unseen_points import News
 from ainerd_agent.catalog.server_errors import ServerUnreachableError
 
@@ -82,8 +83,8 @@ def _told(
 
 @contextmanager
 def _bell(model: Any, every: float) -> Iterator[threading.Event]:
-    """An event that is set whenever a run of the model changes."""
-    bell, done = threading.Event(), threading.Event()
+    """An event that is set whenever a run of the model changes, and once where the server refuses to tell of that."""
+    bell, done, refused = threading.Event(), threading.Event(), threading.Event()
     current: list[Any] = []
 
     def ring(_: Any) -> None:
@@ -99,6 +100,14 @@ def _bell(model: Any, every: float) -> Iterator[threading.Event]:
                 # From as far back as there is: what happened since the catalog was read must ring as well.
                 subscription.start(0, max_size=MESSAGE_BYTES)
             except Exception as error:
+                if _is_refusal(error) and not refused.is_set():
+                    refused.set()
+                    logger.warning(
+                        "The Tiled server at %s refuses the API key for a subscription: check it, and that it may read "
+                        "data. Without a subscription, the catalog is asked every %g s.",
+                        address_of(model), every,
+                    )  # fmt: skip
+                    ring(None)  # if the key is refused altogether, the next look at the catalog fails, and not later
                 # A server without websockets, or one that is away: the catalog is asked every few seconds.
                 logger.debug("no subscription to %s: %s", model.uri, error)
             done.wait(every)
@@ -112,3 +121,9 @@ def _bell(model: Any, every: float) -> Iterator[threading.Event]:
         for subscription in current:
             subscription.disconnect()
         listener.join(timeout=1.0)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server answered that the API key is wrong, or not good for this."""
+    response = getattr(error, "response", None)  # of httpx and of websockets alike
+    return getattr(response, "status_code", None) in (401, 403)
