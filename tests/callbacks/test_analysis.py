@@ -35,6 +35,20 @@ class Notes:
         return [call for call in self.calls if call[0] == name]
 
 
+class BrokenEncoder(Encoder):
+    """Weights that a map is too much for."""
+
+    def encode_scaled(self, scaled):
+        raise MemoryError("no room for the network")
+
+
+class Unreachable(Notes):
+    """A writer that cannot even begin a run."""
+
+    def open_run(self, run):
+        raise ZeroDivisionError("nobody thought of this")
+
+
 @pytest.fixture(scope="module")
 def encoder():
     return Encoder.load()
@@ -42,7 +56,7 @@ def encoder():
 
 @pytest.fixture
 def make_callback(glass, encoder):
-    def make(writer, **options):
+    def make(writer, *, encoder=encoder, **options):
         geometry = glass.camera.geometry
         return AnalysisCallback(
             Assembler(DataKeys(), FileSettings(timeout=0.3)),
@@ -175,18 +189,37 @@ def test_waiting_for_an_outcome_ends_with_it_or_in_time(recorded, make_callback)
 
 
 def test_an_exception_in_the_analysis_never_stops_a_scan(
-    run_engine, documents, beamline_in, glass, tmp_path, make_callback, monkeypatch
+    run_engine, documents, beamline_in, glass, tmp_path, make_callback, encoder
 ):
-    """Not even one that nobody thought of."""
-    callback = make_callback(Notes())
-    monkeypatch.setattr(callback, "_assembler", None)
-    background = InBackground(callback)
+    """It costs the measurement, says why, and the next one is tried."""
+    broken = BrokenEncoder(encoder.network, encoder.clusters, name="broken", repeatability=1.0)
+    writer = Notes()
+    background = InBackground(make_callback(writer, encoder=broken))
     run_engine.subscribe(background)
     run_engine(measure(beamline_in(glass, tmp_path)))
     background.close()
-    assert background.errors
     assert documents.named("stop")[0]["exit_status"] == "success"
     assert len(documents.events()) == 3
+    assert background.errors == []
+    assert [call[1:] for call in writer.named("failure")] == [
+        (number, "MemoryError: no room for the network") for number in (1, 2, 3)
+    ]
+    assert writer.calls[-1] == ("close", "success")
+
+
+def test_an_exception_in_the_callback_itself_never_stops_a_scan(
+    run_engine, documents, beamline_in, glass, tmp_path, make_callback
+):
+    """Not even one that nobody thought of."""
+    writer = Unreachable()
+    background = InBackground(make_callback(writer))
+    run_engine.subscribe(background)
+    run_engine(measure(beamline_in(glass, tmp_path)))
+    background.close()
+    assert [type(error) for error in background.errors] == [ZeroDivisionError]
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert len(documents.events()) == 3
+    assert len(writer.named("append")) == 3  # what can be done is done all the same
 
 
 def test_a_failure_that_cannot_be_noted_still_lets_the_run_end(recorded, make_callback, tmp_path):

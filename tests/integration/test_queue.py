@@ -236,11 +236,15 @@ def test_results_that_never_come_are_a_failure(catalog, runner_of, monkeypatch):
 
 
 def test_removed_items_are_taken_back(catalog, manager, runner_of):
+    from bluesky_queueserver_api import BPlan
+
     root, _ = catalog
     runner = runner_of("removed", mode="automatic")
-    runner._start_queue = lambda: None
+    # Behind an item of somebody else's, which the agent does not start.
+    manager.item_add(BPlan("measure", x=1.2, y=1.3))
     until(runner, lambda: ("removed-1", "queued") in events(root, "removed"))
     manager.queue_clear()
+    manager.item_add(BPlan("measure", x=1.2, y=1.3))
     until(runner, lambda: ("removed-1", "rejected") in events(root, "removed"))
     until(runner, lambda: ("removed-2", "queued") in events(root, "removed"))
     manager.queue_clear()

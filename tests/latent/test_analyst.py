@@ -7,7 +7,7 @@ import pytest
 
 from ainerd_agent.catalog.codec.points import points_table
 from ainerd_agent.catalog.schema import UNLIKE
-from ainerd_agent.latent import Analyst
+from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.records import ShearStress
 from ainerd_agent.scattering.files.map_files import StoredMaps
 
@@ -34,6 +34,6 @@ def test_maps_unlike_the_training_are_marked_and_the_advice_is_given_once_a_run(
     assert advice[0].startswith("Run run: 1 of 2 maps")
 
 
-def test_a_model_without_limits_marks_nothing(encoder, fingerprints, monkeypatch):
-    monkeypatch.setattr(encoder, "familiarity", None)
-    assert all(each.unlike is None for each in Analyst(encoder).analyse(fingerprints, [ShearStress()] * 2))
+def test_a_model_without_limits_marks_nothing(encoder, fingerprints):
+    plain = Encoder(encoder.network, encoder.clusters, name="plain", repeatability=encoder.repeatability)
+    assert all(each.unlike is None for each in Analyst(plain).analyse(fingerprints, [ShearStress()] * 2))

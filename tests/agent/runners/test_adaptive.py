@@ -25,12 +25,20 @@ def told():
 
 
 @pytest.fixture
-def optimizer(told):
+def make_optimizer(told):
     def follow(suggestion, event, *, raw_uid, seq_num, novelty):
         told.append((suggestion.id, event))
 
-    agent = NoveltyAgent({"x": (1.0, 1.4), "y": (1.0, 1.4)}, BeamtimeCost(10.0, 0.3), n_start=3, seed=1, name="opt")
-    return NoveltyOptimizer(agent, analysed, axes=AXES, follow=follow)
+    def make(result_of=analysed, *, axes=AXES, keep=None):
+        agent = NoveltyAgent({"x": (1.0, 1.4), "y": (1.0, 1.4)}, BeamtimeCost(10.0, 0.3), n_start=3, seed=1, name="opt")
+        return NoveltyOptimizer(agent, result_of, axes=axes, follow=follow, keep=keep)
+
+    return make
+
+
+@pytest.fixture
+def optimizer(make_optimizer):
+    return make_optimizer()
 
 
 def problem(optimizer, beamline):
@@ -72,18 +80,18 @@ def test_it_runs_under_optimize(run_engine, documents, beamline, optimizer, told
     assert set(best[0][1]) == set(AXES)
 
 
-def test_failed_measurements_are_learnt_from(run_engine, beamline, optimizer, told):
-    optimizer._result_of = lambda uid, seq_num: None
+def test_failed_measurements_are_learnt_from(run_engine, beamline, make_optimizer, told):
+    optimizer = make_optimizer(lambda uid, seq_num: None)
     run_engine(optimize(problem(optimizer, beamline), iterations=2))
     assert [event for _, event in told] == ["proposed", "failed"] * 2
     assert optimizer.get_best_points() == []
 
 
-def test_a_plan_that_fails_registers_it(run_engine, beamline, optimizer, told):
+def test_a_plan_that_fails_registers_it(run_engine, beamline, make_optimizer, told):
     def broken(uid, seq_num):
         raise ValueError("the analysis broke")
 
-    optimizer._result_of = broken
+    optimizer = make_optimizer(broken)
     with pytest.raises(ValueError, match="broke"):
         run_engine(optimize(problem(optimizer, beamline), iterations=2))
     assert told == [("opt-1", "proposed"), ("opt-1", "failed")]
@@ -108,8 +116,8 @@ def test_nothing_moves_beyond_the_limits(run_engine, documents, beamline, optimi
     assert documents.named("start") == []
 
 
-def test_unknown_motors_are_refused(run_engine, documents, beamline, optimizer):
-    optimizer._axes = ("x", "y")
+def test_unknown_motors_are_refused(run_engine, documents, beamline, make_optimizer):
+    optimizer = make_optimizer(axes=("x", "y"))
     with pytest.raises(ValueError, match="the actuators are stage-x, stage-y and the agent's axes x and y"):
         run_engine(optimizer.acquire([], [beamline.stage.x, beamline.stage.y]))
     assert documents.named("start") == []
@@ -135,11 +143,11 @@ def test_it_says_why_to_stop(optimizer):
     assert optimizer.should_stop() == (True, "the night is over")
 
 
-def test_a_checkpoint_makes_sure_that_all_is_kept(optimizer):
-    optimizer.checkpoint()
-    optimizer._keep = lambda: 2
+def test_a_checkpoint_makes_sure_that_all_is_kept(optimizer, make_optimizer):
+    optimizer.checkpoint()  # nobody keeps anything
+    make_optimizer(keep=lambda: 0).checkpoint()
     with pytest.raises(AinerdError, match="2 records wait"):
-        optimizer.checkpoint()
+        make_optimizer(keep=lambda: 2).checkpoint()
 
 
 def test_outcomes_from_elsewhere(optimizer):
