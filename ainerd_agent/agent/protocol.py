@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+from ainerd_agent.agent.limits import Limits
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Analysis, Suggestion
 
 
 class Suggests(Protocol):
-    """An agent."""
+    """The part of an agent that a scan asks for: enough for a strategy of one's own under `plans.novelty_scan`."""
 
     @property
     def needs_results(self) -> bool:
@@ -17,15 +19,75 @@ class Suggests(Protocol):
         ...
 
     def suggest(self) -> Suggestion:
-        """The next position."""
+        """The next position, or the one that comes first after a restart.
+
+        Raises
+        ------
+        NoSuggestionError
+            There is none left.
+        """
         ...
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
-        """Learn what became of it; gives the novelty found."""
+        """Learn what became of it, None where it failed; gives the novelty found."""
         ...
 
     def should_stop(self) -> str:
         """Why it is time to stop; empty where it is not."""
+        ...
+
+
+class Agent(Suggests, Protocol):
+    """What every strategy offers to those who run it (`runners`) and who make it again (`lifecycle.restore`).
+
+    A strategy can be made again from `settings`, by its classmethod `from_settings`. Gone through the life of its
+    suggestions once more by `recall`, `edit`, `withdraw` and `ingest`, it is as it was.
+    """
+
+    @property
+    def name(self) -> str:
+        """By which its suggestions are found again."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Name of the latent model that it learns from."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Where the beam may go."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How it was made, in plain values: the kind under "agent", "limits", and what else it needs."""
+        ...
+
+    def stop(self, reason: str = "somebody asked to stop") -> None:
+        """Ask to stop before the next suggestion; from any thread."""
+        ...
+
+    def edit(self, suggestion: Suggestion, x: float, y: float) -> Suggestion:
+        """Take note that somebody wants to measure elsewhere (mm) instead; gives the suggestion for there.
+
+        Raises
+        ------
+        LimitError
+            That is outside of the limits or forbidden. Nothing has changed then.
+        """
+        ...
+
+    def withdraw(self, suggestion: Suggestion) -> None:
+        """Take note that a suggestion was rejected: nothing was exposed or spent."""
+        ...
+
+    def recall(self, suggestion: Suggestion) -> None:
+        """Take note of a suggestion that this agent made in another process: it counts as exposed."""
+        ...
+
+    def repeat(self, suggestion: Suggestion) -> None:
+        """Suggest once more, before anything else, what nothing came of: its process ended first."""
         ...
 
 

@@ -16,7 +16,7 @@ from ainerd_agent.cli.opening import Catalog, Model
 from ainerd_agent.errors import CatalogError, SessionError
 
 if TYPE_CHECKING:
-    from ainerd_agent.agent import NoveltyAgent
+    from ainerd_agent.agent.protocol import Agent
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import AgentSettings
 
@@ -224,9 +224,7 @@ def _manager(address: str) -> Any:
     raise SessionError(f"the queue server is at {address!r}: write tcp://host:60615 or http://host:60610")
 
 
-def _agent(
-    root: Any, name: str, given: AgentSettings, encoder: Encoder, seed: int | None, console: Console
-) -> NoveltyAgent:
+def _agent(root: Any, name: str, given: AgentSettings, encoder: Encoder, seed: int | None, console: Console) -> Agent:
     """The agent as it was when it ended, or a new one."""
     from ainerd_agent.agent.lifecycle.restore import restored
     from ainerd_agent.agent.strategies.from_settings import agent_from_settings
@@ -239,15 +237,16 @@ def _agent(
         found = restored(root, encoder.name, name)
     except UnknownAgentError:
         return asked
+    made = found.settings.get("chooser", found.settings)  # of another strategy, what it has in common
     others = [
-        f"{key} {found.settings.get(key)}, not {value}"
+        f"{key} {made[key]}, not {value}"
         for key, value in asked.settings.items()
-        if found.settings.get(key) != value and not (key == "seed" and seed is None)
+        if key in made and key != "agent" and made[key] != value and not (key == "seed" and seed is None)
     ]
     if others:
         raise CatalogError(
             f"Agent {name} was made with {'; '.join(others)}: put that back into ainerd.toml, or give the new values "
             "to an agent of another name."
         )
-    console.print(f"Going on with agent {name}.", highlight=False, markup=False)
+    console.print(f"Going on with agent {name}, a {found.settings['agent']}.", highlight=False, markup=False)
     return found

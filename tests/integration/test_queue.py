@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 pytest.importorskip("bluesky_queueserver_api", reason="the extra queue is not installed")
+from bluesky_queueserver_api import BPlan
 from bluesky_queueserver_api.zmq import REManagerAPI
 
-from ainerd_agent.agent import BeamtimeCost, LimitError, NoveltyAgent
+from ainerd_agent.agent import BeamtimeCost, LimitError, Limits, NoveltyAgent, ShortFirst, SpotAgent
 from ainerd_agent.agent.lifecycle.approval import approve, edit, reject
 from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.agent.runners.queue import QueueRunner
@@ -154,7 +155,7 @@ def test_automatic_pause_resume_and_stop(catalog, runner_of):
     until(runner, lambda: ("works-1", "measured") in events(root, "works"))
     request(root, MODEL, "works", "pause")
     until(runner, lambda: runner.paused)
-    until(runner, lambda: runner._open is None or not runner._open.item)
+    until(runner, lambda: runner.open is None or not runner.open.item)
     before = events(root, "works")
     for _ in range(5):
         runner.step()
@@ -177,6 +178,60 @@ def test_another_process_goes_on_with_what_is_in_the_queue(catalog, manager, run
     until(again, lambda: ("dies-1", "measured") in events(root, "dies"))
     items = [each for each in manager.history_get()["items"] if each["meta"].get(SUGGESTION_KEY) == "dies-1"]
     assert len(items) == 1
+
+
+def measured_at(root: Any, name: str, suggestion_id: str) -> tuple[list[float], int]:
+    """Where a suggestion was measured, and how many frames long."""
+    rows = read_suggestions(root, MODEL, agent=name)
+    uid = rows[(rows["suggestion_id"] == suggestion_id) & (rows["event"] == "measured")]["raw_uid"].iloc[0]
+    return read_points(root, MODEL, uid)[["x", "y"]].iloc[0].tolist(), root["raw"][uid]["primary"]["detector"].shape[-3]
+
+
+def test_one_spot_is_watched_through_a_rejection_and_an_edit(catalog, runner_of):
+    """A rejection ended the process: the agent could not be told."""
+    root, _ = catalog
+    agent = SpotAgent(Limits(LIMITS), (1.2, 1.3), counting=0.1, model=MODEL, name="spot")
+    runner = runner_of("spot", agent=agent)
+    runner.step()
+    reject(root, MODEL, "spot-1", note="not now")
+    until(runner, lambda: ("spot-2", "proposed") in events(root, "spot"))
+    edit(root, MODEL, "spot-2", 1.6, 1.7)
+    until(runner, lambda: ("spot-3", "proposed") in events(root, "spot"))
+    assert ("spot-1", "queued") not in events(root, "spot")
+    assert measured_at(root, "spot", "spot-2")[0] == pytest.approx([1.6, 1.7], abs=1e-6)
+    # Another process goes on at the new spot.
+    again = runner_of("spot", agent=restored(root, MODEL, "spot"))
+    again.step()
+    assert again.open.suggestion.id == "spot-3"
+    approve(root, MODEL, "spot-3")
+    until(again, lambda: ("spot-4", "proposed") in events(root, "spot"))
+    assert measured_at(root, "spot", "spot-3")[0] == pytest.approx([1.6, 1.7], abs=1e-6)
+    request(root, MODEL, "spot", "stop")
+    assert "asked to stop" in again.run(period=0)
+
+
+def test_short_counts_go_through_a_rejection_and_edits(catalog, runner_of):
+    root, _ = catalog
+    chooser = NoveltyAgent(LIMITS, BeamtimeCost(10.0, 0.1), n_start=2, model=MODEL, name="brief")
+    runner = runner_of("brief", agent=ShortFirst(chooser, short=0.08, long=0.16))
+    runner.step()
+    reject(root, MODEL, "brief-1")
+    until(runner, lambda: ("brief-2", "proposed") in events(root, "brief"))
+    edit(root, MODEL, "brief-2", 1.5, 1.25)
+    until(runner, lambda: ("brief-2-long", "proposed") in events(root, "brief"))
+    position, frames = measured_at(root, "brief", "brief-2")
+    assert (position, frames) == (pytest.approx([1.5, 1.25], abs=1e-6), 40)
+    # Another process goes on with the long count.
+    again = runner_of("brief", agent=restored(root, MODEL, "brief"))
+    again.step()
+    assert again.open.suggestion.id == "brief-2-long"
+    edit(root, MODEL, "brief-2-long", 1.5, 1.3)
+    until(again, lambda: ("brief-2-long", "measured") in events(root, "brief"))
+    position, frames = measured_at(root, "brief", "brief-2-long")
+    assert (position, frames) == (pytest.approx([1.5, 1.3], abs=1e-6), 80)
+    until(again, lambda: any(event == "proposed" and "long" not in each for each, event in events(root, "brief")[-1:]))
+    request(root, MODEL, "brief", "stop")
+    assert "asked to stop" in again.run(period=0)
 
 
 def test_what_may_not_be_asked_is_refused_and_ignored(catalog, runner_of, caplog):
@@ -236,23 +291,19 @@ def test_results_that_never_come_are_a_failure(catalog, runner_of, monkeypatch):
 
 
 def test_removed_items_are_taken_back(catalog, manager, runner_of):
-    from bluesky_queueserver_api import BPlan
-
     root, _ = catalog
+    # With an item of somebody's before it, the agent does not start the queue.
+    manager.item_add(BPlan("measure", x=1.0, y=1.0))
     runner = runner_of("removed", mode="automatic")
-    # Behind an item of somebody else's, which the agent does not start.
-    manager.item_add(BPlan("measure", x=1.2, y=1.3))
     until(runner, lambda: ("removed-1", "queued") in events(root, "removed"))
     manager.queue_clear()
-    manager.item_add(BPlan("measure", x=1.2, y=1.3))
     until(runner, lambda: ("removed-1", "rejected") in events(root, "removed"))
+    manager.item_add(BPlan("measure", x=1.0, y=1.0))
     until(runner, lambda: ("removed-2", "queued") in events(root, "removed"))
     manager.queue_clear()
 
 
 def test_only_suggest_learns_from_what_people_measure(catalog, manager, runner_of):
-    from bluesky_queueserver_api import BPlan
-
     root, _ = catalog
     runner = runner_of("suggests", mode="suggest", manager=None)
     runner.step()

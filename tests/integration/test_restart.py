@@ -1,5 +1,6 @@
 """An agent whose process ended, made again from the catalog alone."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from ainerd_agent.catalog.write.requests import decide
 from ainerd_agent.cli.agent import _agent
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
-from ainerd_agent.records import Run
+from ainerd_agent.records import Run, Suggestion
 from ainerd_agent.settings import AgentSettings
 from tests.integration.derived_runs import N_BINS, N_LATENTS, START, measurement
 
@@ -134,23 +135,67 @@ def test_lacking_results_are_said(root):
         restored(root, "toy-1", "night")
 
 
-def test_agents_of_another_kind_are_refused(root):
+def test_a_spot_agent_is_made_again(root):
     session = Session(root)
     spot = SpotAgent(Limits({"x": (0.0, 4.0), "y": (0.0, 4.0)}), (1.0, 2.0), counting=1.0, name="spot", model="toy-1")
-    session.measure(spot, session.propose(spot))
-    assert read_suggestions(root, "toy-1", agent="spot")["event"].tolist() == ["proposed", "measured"]
-    with pytest.raises(CatalogError, match="spot is a SpotAgent, which cannot be made again"):
-        restored(root, "toy-1", "spot")
+    for _ in range(3):
+        session.measure(spot, session.propose(spot))
+    session.fail(spot, session.propose(spot))
+    rejected = session.propose(spot)
+    reject(root, "toy-1", rejected.id)
+    spot.withdraw(rejected)
+    assert restored(root, "toy-1", "spot").suggest().wait == spot.suggest().wait > 0
+    again = restored(root, "toy-1", "spot")
+    pending = session.propose(again)
+    edit(root, "toy-1", pending.id, 3.0, 2.0)
+    session.measure(again, again.edit(pending, 3.0, 2.0))
+    session.measure(again, session.propose(again))
+    expected, found = again.suggest(), restored(root, "toy-1", "spot").suggest()
+    assert (found.id, found.position, found.wait) == (expected.id, {"x": 3.0, "y": 2.0}, expected.wait)
+    assert (found.inputs, found.terms) == (expected.inputs, expected.terms)
 
 
-def test_another_strategy_is_not_made_again_as_a_plain_agent(root):
-    """It was, without a word: all counts would have been long ones from then on."""
+def test_a_short_first_is_made_again(root):
+    """It came back as a plain agent, without a word: all counts would have been long ones from then on."""
     session = Session(root)
-    brief = ShortFirst(new_agent(name="brief"), short=1.0, long=5.0)
-    for _ in range(2):
-        session.measure(brief, session.propose(brief))
-    with pytest.raises(CatalogError, match="brief is a ShortFirst, which cannot be made again"):
-        restored(root, "toy-1", "brief")
+    brief = ShortFirst(new_agent(name="brief"), short=1.0, long=5.0, looks_new=20.0)
+    for number in range(12):
+        again = restored(root, "toy-1", "brief") if number else brief
+        expected = session.propose(brief)
+        assert number == 0 or again.suggest().id == expected.id
+        if number == 4:
+            session.fail(brief, expected)
+        elif number == 6:
+            reject(root, "toy-1", expected.id)
+            brief.withdraw(expected)
+        else:
+            session.measure(brief, expected)
+    rows = read_suggestions(root, "toy-1", agent="brief")
+    assert {1.0, 5.0} == set(rows["counting"])
+    pending, (one, other) = session.propose(brief), (brief, restored(root, "toy-1", "brief"))
+    first = other.suggest()
+    assert (first.id, first.counting) == (pending.id, pending.counting)
+    for each in (one, other):
+        each.ingest(pending, None)
+    expected, found = one.suggest(), other.suggest()
+    assert (found.id, found.position, found.counting) == (expected.id, expected.position, expected.counting)
+    assert (found.cost, found.score, found.settings) == (expected.cost, expected.score, expected.settings)
+
+
+def test_agents_that_cannot_be_made_again_are_refused(root):
+    session = Session(root)
+    limits = {"axes": {"x": [0.0, 4.0], "y": [0.0, 4.0]}, "forbidden": [], "exclusion": 0.0}
+    old_spot = {"agent": "SpotAgent", "limits": limits, "spot": [1.0, 2.0]}
+    for name, settings, counting, said in (
+        ("luck", {"agent": "Dice"}, math.nan, "luck is a Dice, which cannot be made again"),
+        ("spot", old_spot, math.nan, "spot is a SpotAgent, which cannot be made again .*counting"),
+        ("brief", new_agent(name="brief").settings, 1.0, "brief is a ShortFirst of version 0.1"),
+    ):
+        made = {"agent": name, "model": "toy-1", "settings": settings, "counting": counting}
+        suggestion = Suggestion(id=f"{name}-1", position={"x": 1.0, "y": 2.0}, reason="", **made)
+        session.writer.record_suggestion(suggestion, "proposed")
+        with pytest.raises(CatalogError, match=said):
+            restored(root, "toy-1", name)
 
 
 def test_what_is_proposed_again_after_a_restart_is_counted_once(root):

@@ -20,6 +20,11 @@ class Stopping:
     stop_below : float
         Expected novelty, in units of the repeatability; 0 for never.
 
+    Attributes
+    ----------
+    asked : str
+        Why somebody asked to stop; empty where nobody did.
+
     Raises
     ------
     ValueError
@@ -33,7 +38,7 @@ class Stopping:
             )
         self._time_budget, self._dose_budget, self._stop_below = time_budget, dose_budget, stop_below
         self._expected: list[float] = []
-        self._asked = ""
+        self.asked = ""
 
     def as_settings(self) -> dict[str, float | None]:
         """Its parameters as JSON has them: None for no budget."""
@@ -49,12 +54,12 @@ class Stopping:
 
     def ask(self, reason: str) -> None:
         """Stop for a reason of somebody else's; from any thread."""
-        self._asked = reason
+        self.asked = reason
 
     def reason(self, ledger: Ledger) -> str:
         """Why it is time to stop, in words; empty where it is not."""
-        if self._asked:
-            return self._asked
+        if self.asked:
+            return self.asked
         if ledger.spent >= self._time_budget:
             return f"the beamtime is spent: {ledger.spent:.0f} s of {self._time_budget:.0f} s"
         if ledger.dose >= self._dose_budget:

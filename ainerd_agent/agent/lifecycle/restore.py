@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ainerd_agent.agent.limits import LimitError
+from ainerd_agent.agent.protocol import Agent
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
+from ainerd_agent.agent.strategies.short_first import ShortFirst
+from ainerd_agent.agent.strategies.spot import SpotAgent
 from ainerd_agent.catalog import ServerUnreachableError, read_points
 from ainerd_agent.catalog.codec.suggestions import suggestion_of
 from ainerd_agent.catalog.read.suggestions import events_of, read_suggestions
@@ -21,7 +26,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def restored(root: Any, model: str, name: str) -> NoveltyAgent:
+STRATEGIES: Mapping[str, Callable[[Mapping[str, Any]], Agent]] = {
+    "NoveltyAgent": NoveltyAgent.from_settings,
+    "ShortFirst": ShortFirst.from_settings,
+    "SpotAgent": SpotAgent.from_settings,
+}
+"""What makes an agent again, by its kind in the settings of its suggestions. Here mypy checks that each is an Agent."""
+
+
+def restored(root: Any, model: str, name: str) -> Agent:
     """Make an agent as it was when its process ended: its next suggestion is the one that it would have made.
 
     What it had proposed, and nothing came of, it suggests first. What was measured, but not told to it any more, is
@@ -39,17 +52,13 @@ def restored(root: Any, model: str, name: str) -> NoveltyAgent:
     Raises
     ------
     CatalogError
-        The catalog does not know the agent, or lacks results that it knew.
+        The catalog does not know the agent, or how it was made, or lacks results that it knew.
     """
     rows = read_suggestions(root, model, agent=name)
     proposed = [suggestion_of(row) for row in rows[rows["event"] == "proposed"].to_dict("records")]
     if not proposed:
         raise CatalogError(f"The catalog has requests to agent {name}, but nothing that it proposed.")
-    try:
-        agent = NoveltyAgent.from_settings(proposed[0].settings)
-    except ValueError as error:
-        kind = proposed[0].settings.get("agent", "agent of an unknown kind")
-        raise CatalogError(f"{name} is a {kind}, which cannot be made again from the catalog ({error}).") from error
+    agent = _new(name, proposed)
     known: dict[str, Suggestion] = {}
     first_proposals = {each.id: each for each in reversed(proposed)}
     open_ones: dict[str, Suggestion] = {}
@@ -81,6 +90,22 @@ def restored(root: Any, model: str, name: str) -> NoveltyAgent:
     for suggestion in open_ones.values():
         agent.repeat(suggestion)
     return agent
+
+
+def _new(name: str, proposed: Sequence[Suggestion]) -> Agent:
+    """The agent as it was before its first suggestion."""
+    settings = proposed[0].settings
+    kind = str(settings.get("agent", "agent of an unknown kind"))
+    if kind not in STRATEGIES:
+        raise CatalogError(f"{name} is a {kind}, which cannot be made again from the catalog.")
+    if kind == "NoveltyAgent" and any(math.isfinite(each.counting) for each in proposed):
+        raise CatalogError(
+            f"{name} is a ShortFirst of version 0.1, which did not write down how it was made: begin with a new one."
+        )
+    try:
+        return STRATEGIES[kind](settings)
+    except ValueError as error:
+        raise CatalogError(f"{name} is a {kind}, which cannot be made again from the catalog ({error}).") from error
 
 
 def stored_analysis(root: Any, model: str, raw_uid: str, seq_num: int) -> Analysis | None:

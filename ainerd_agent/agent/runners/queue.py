@@ -16,9 +16,8 @@ import pandas as pd
 from ainerd_agent.agent.lifecycle.open_suggestions import OpenSuggestion
 from ainerd_agent.agent.lifecycle.restore import stored_analysis
 from ainerd_agent.agent.limits import LimitError
-from ainerd_agent.agent.protocol import NoSuggestionError, Record
+from ainerd_agent.agent.protocol import Agent, NoSuggestionError, Record
 from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, Manager, QueueError, QueueServer
-from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.suggestions import UnknownAgentError, events_of, read_suggestions
 from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS
@@ -47,8 +46,9 @@ class QueueRunner:
     ----------
     root : tiled Container
         From `catalog.connect`.
-    agent : NoveltyAgent
-        A new one, or one from `restart.restored`: it goes on with the item that it had in the queue.
+    agent : Agent
+        A new one of any strategy, or one from `lifecycle.restore.restored`: it goes on with the item that it had in
+        the queue.
     manager : Manager or None
         None where the mode is "suggest" and stays so.
     record : Record
@@ -65,12 +65,21 @@ class QueueRunner:
         Seconds until the results must be in the catalog, after the end of the run.
     say : callable, optional
         Told what happens, in words.
+
+    Attributes
+    ----------
+    mode : str
+        What becomes of suggestions now.
+    paused : bool
+        Whether nothing new is suggested or put into the queue.
+    open : OpenSuggestion or None
+        What is waited for.
     """
 
     def __init__(
         self,
         root: Any,
-        agent: NoveltyAgent,
+        agent: Agent,
         manager: Manager | None,
         record: Record,
         *,
@@ -96,7 +105,7 @@ class QueueRunner:
         self._server = None if manager is None else QueueServer(manager, plan, arguments or {})
         self._patience = patience
         self._say = say
-        self._open: OpenSuggestion | None = None
+        self.open: OpenSuggestion | None = None
         self._seen: set[tuple[float, str]] = set()
         self._told: set[str] = set()
         self._seen |= {(asked.time, asked.event) for asked in self._requests(self._rows())}  # of an earlier process
@@ -142,9 +151,9 @@ class QueueRunner:
         """
         rows = self._rows()
         self._heed(rows)
-        if (reason := self.agent.should_stop()) and (self._open is None or not self._open.item):
+        if (reason := self.agent.should_stop()) and (self.open is None or not self.open.item):
             return reason
-        if self._open is None:
+        if self.open is None:
             if self.paused:
                 return ""
             try:
@@ -152,7 +161,7 @@ class QueueRunner:
             except NoSuggestionError as error:
                 return str(error)
             self._record(suggestion, "proposed")
-            self._open = OpenSuggestion(suggestion)
+            self.open = OpenSuggestion(suggestion)
             self._take_up(rows)
             self._say(f"{suggestion.id}: {_place(suggestion)}: {suggestion.reason}")
             if self.mode != "automatic":
@@ -160,14 +169,14 @@ class QueueRunner:
         return self._advance(rows)
 
     def _advance(self, rows: pd.DataFrame) -> str:
-        waited = self._open
+        waited = self.open
         if waited is None:
             return ""
         if not waited.item and not waited.raw_uid:
             self._decided(waited, rows)
         elif waited.item and not waited.raw_uid:
             self._follow(waited)
-        if self._open is waited and waited.raw_uid:
+        if self.open is waited and waited.raw_uid:
             self._learn(waited)
         return ""
 
@@ -236,10 +245,14 @@ class QueueRunner:
     def _learn(self, waited: OpenSuggestion) -> None:
         analysis = stored_analysis(self._root, self._model, waited.raw_uid, 1)
         if analysis is not None:
-            novelty = self.agent.ingest(waited.suggestion, analysis)
+            try:
+                novelty = self.agent.ingest(waited.suggestion, analysis)
+            except ValueError as error:  # it has other bins: nothing to learn from, and no reason to end
+                self._failed(waited, waited.raw_uid, str(error))
+                return
             self._record(waited.suggestion, "measured", raw_uid=waited.raw_uid, seq_num=1, novelty=novelty)
             self._say(f"{waited.suggestion.id}: novelty {novelty:.1f} found")
-            self._open = None
+            self.open = None
         elif time.monotonic() - waited.since > self._patience:
             self._failed(waited, waited.raw_uid, f"no analysis within {self._patience:g} s")
 
@@ -247,16 +260,16 @@ class QueueRunner:
         self.agent.ingest(waited.suggestion, None)
         self._record(waited.suggestion, "failed", raw_uid=raw_uid, seq_num=1 if raw_uid else 0, note=why)
         self._say(f"{waited.suggestion.id}: failed: {why}")
-        self._open = None
+        self.open = None
 
     def _withdraw(self, waited: OpenSuggestion, why: str) -> None:
         self.agent.withdraw(waited.suggestion)
         self._say(f"{waited.suggestion.id}: {why}")
-        self._open = None
+        self.open = None
 
     def _take_up(self, rows: pd.DataFrame) -> None:
         """Go on with an item that an earlier process had put into the queue."""
-        waited = self._open
+        waited = self.open
         if waited is not None:
             queued = rows[(rows["suggestion_id"] == waited.suggestion.id) & (rows["event"] == "queued")]
             if not queued.empty:

@@ -152,8 +152,13 @@ class NoveltyAgent:
         return len(self._ledger) >= self.n_start
 
     def should_stop(self) -> str:
-        """Why it is time to stop, in words; empty where it is not."""
-        return self._stopping.reason(self._ledger)
+        """Why it is time to stop, in words; empty where it is not, or where something is under way since a restart."""
+        return self.asked_to_stop if self._left_over else self._stopping.reason(self._ledger)
+
+    @property
+    def asked_to_stop(self) -> str:
+        """Why somebody asked to stop; empty where nobody did."""
+        return self._stopping.asked
 
     def stop(self, reason: str = "somebody asked to stop") -> None:
         """Ask to stop before the next suggestion; from any thread."""

@@ -1,8 +1,11 @@
-"""Following one spot in time: measure again when its dynamics must have changed."""
+"""One spot again and again: measure when its dynamics must have changed."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -16,20 +19,23 @@ SETTLED = 3
 
 
 class SpotAgent:
-    """Suggests one spot again and again, each time when a change is expected that a measurement can tell.
+    """Suggests one spot again and again, each time when a change is expected that a measurement can show.
 
     The wait is the time over which the latents moved by `change`, at the pace between the last two measurements. Where
     they moved by less than a repeatability, it doubles: that is noise, or the dynamics have settled.
 
+    Where people reject a measurement, it is left out, and the next wait is twice as long. Where they edit it, the spot
+    is the new one from then on, and what was measured at the former one says nothing of it.
+
     Parameters
     ----------
     limits : Limits
-        The spot lies within them. Their exclusion does not hold for it, as it is exposed again and again: `spot_dose`
-        protects it.
+        The spot lies within them. It is exposed again and again, so their exclusion does not hold for it; what was
+        exposed within the exclusion of the spot counts for its dose.
     spot : (x, y)
         mm.
     counting : float
-        Seconds of exposure of a measurement.
+        Seconds of exposure of a measurement, as the plan makes it.
     spot_dose : float
         Seconds of exposure that the spot stands.
     repeatability : float
@@ -48,10 +54,12 @@ class SpotAgent:
     LimitError
         The spot is outside of the limits, or forbidden.
     ValueError
-        Times that make no sense.
+        Times or changes that make no sense.
     """
 
     needs_results = True
+    _wait: float
+    _settled: int
 
     def __init__(
         self,
@@ -73,26 +81,60 @@ class SpotAgent:
         if not (repeatability > 0 and change > 0):
             raise ValueError(f"a change by {change} repeatabilities of {repeatability} is none that can be waited for")
         self.limits = limits
+        self.model = model
         self.name = name or f"spot-{uuid4().hex[:8]}"
-        self._spot = spot
+        self._first_spot = self._spot = (float(spot[0]), float(spot[1]))
         self._counting, self._spot_dose = counting, spot_dose
         self._repeatability, self._change = repeatability, change
         self._shortest, self._longest = shortest, longest
-        self._model = model
-        self._times: list[float] = []
-        self._latents: list[FloatArray] = []
+        self._exposed: dict[str, tuple[float, float]] = {}
         self._inputs: list[str] = []
         self._n_suggested = 0
-        self._wait = shortest
-        self._moved = math.nan
-        self._settled = 0
+        self._left_over: list[Suggestion] = []
         self._asked_to_stop = ""
+        self._begin()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> SpotAgent:
+        """Make an agent again that has not suggested anything yet, from what its suggestions tell.
+
+        Raises
+        ------
+        ValueError
+            These are not the settings of such an agent.
+        """
+        # JSON knows no infinity: None stands for no bound of the dose.
+        given: dict[str, Any] = {key: math.inf if value is None else value for key, value in settings.items()}
+        if (kind := given.pop("agent", None)) != "SpotAgent":
+            raise ValueError(f"these are not the settings of a SpotAgent, but of a {kind or 'kind that they lack'}")
+        try:
+            x, y = given.pop("spot")
+            return cls(Limits.from_settings(given.pop("limits")), (x, y), **given)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"these are not the settings of a SpotAgent: {error}") from error
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it was made, in plain values; `from_settings` makes it again."""
+        return {
+            "agent": "SpotAgent",
+            "limits": self.limits.as_settings(),
+            "spot": list(self._first_spot),
+            "counting": float(self._counting),
+            "spot_dose": float(self._spot_dose) if math.isfinite(self._spot_dose) else None,
+            "repeatability": float(self._repeatability),
+            "change": float(self._change),
+            "shortest": float(self._shortest),
+            "longest": float(self._longest),
+            "model": self.model,
+            "name": self.name,
+        }
 
     def should_stop(self) -> str:
-        """Why it is time to stop, in words; empty where it is not."""
-        if self._asked_to_stop:
+        """Why it is time to stop, in words; empty where it is not, or where something is under way since a restart."""
+        if self._asked_to_stop or self._left_over:
             return self._asked_to_stop
-        dose = self._n_suggested * self._counting
+        dose = self._dose()
         if dose + self._counting > self._spot_dose:
             return f"the dose of the spot is spent: {dose:g} s of exposure of {self._spot_dose:g} s"
         if self._settled >= SETTLED:
@@ -111,22 +153,59 @@ class SpotAgent:
         NoSuggestionError
             Its dose is spent.
         """
+        if self._left_over:
+            return self._left_over.pop(0)
         if reason := self.should_stop():
             raise NoSuggestionError(reason)
-        self._n_suggested += 1
         moved = "" if math.isnan(self._moved) else f", after a change by {self._moved:.1f} repeatabilities"
-        return Suggestion(
-            id=f"{self.name}-{self._n_suggested}",
-            position={"x": float(self._spot[0]), "y": float(self._spot[1])},
+        suggestion = Suggestion(
+            id=f"{self.name}-{self._n_suggested + 1}",
+            position=dict(zip("xy", self._spot, strict=True)),
             reason=f"the same spot after {self._wait:.1f} s{moved}",
             expected_novelty=self._change if len(self._times) > 1 else math.nan,
             cost=self._wait + self._counting,
             wait=self._wait,
             inputs=tuple(self._inputs),
-            model=self._model,
+            model=self.model,
             agent=self.name,
             terms={"moved": self._moved, "wait": self._wait},
-            settings={"agent": "SpotAgent", "limits": self.limits.as_settings(), "spot": list(self._spot)},
+            settings=self.settings,
+        )
+        self.recall(suggestion)
+        return suggestion
+
+    def recall(self, suggestion: Suggestion) -> None:
+        """Take note of a suggestion, of another process too: the spot counts as exposed."""
+        self._n_suggested += 1
+        self._exposed[suggestion.id] = _place(suggestion)
+
+    def repeat(self, suggestion: Suggestion) -> None:
+        """Suggest once more, before anything else, what nothing came of: its process ended first."""
+        self._left_over.append(suggestion)
+
+    def withdraw(self, suggestion: Suggestion) -> None:
+        """Take note that a suggestion was rejected: nothing was exposed. The next wait is twice as long."""
+        self._exposed.pop(suggestion.id, None)
+        self._wait = self._within_bounds(2 * max(self._wait, self._counting))
+
+    def edit(self, suggestion: Suggestion, x: float, y: float) -> Suggestion:
+        """Take note that somebody wants another spot (mm) from now on; gives the suggestion for there, without a wait.
+
+        Raises
+        ------
+        LimitError
+            That is outside of the limits or forbidden. Nothing has changed then.
+        """
+        self.limits.check(x, y)
+        if (x, y) != self._spot:
+            self._spot = (float(x), float(y))
+            self._begin()
+        self._exposed[suggestion.id] = self._spot
+        return replace(
+            suggestion,
+            position=dict(zip("xy", self._spot, strict=True)),
+            wait=self._wait,
+            cost=self._wait + self._counting,
         )
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
@@ -135,12 +214,22 @@ class SpotAgent:
         Returns
         -------
         float
-            How far the latents moved since the last measurement, in units of the repeatability; NaN for the first and
-            for a failed one.
+            How far the latents moved since the last measurement, in units of the repeatability; NaN for the first at a
+            spot and for a failed one.
+
+        Raises
+        ------
+        ValueError
+            It has other bins than the measurement before it.
         """
-        if analysis is None or not np.isfinite(analysis.latents).all():
+        if analysis is None or not np.isfinite(analysis.latents).all() or _place(suggestion) != self._spot:
             return math.nan
         vector = analysis.latents.astype(np.float64).ravel() / math.sqrt(len(analysis.latents))
+        if self._latents and len(vector) != len(self._latents[-1]):
+            raise ValueError(
+                f"measurement {analysis.origin.raw_uid}/{analysis.origin.seq_num} has {len(analysis.latents)} bins, "
+                "that before it has others: one agent learns from measurements of the same bins"
+            )
         self._times.append(float(analysis.origin.start))
         self._latents.append(vector)
         self._inputs.append(f"{analysis.origin.raw_uid}/{analysis.origin.seq_num}")
@@ -150,6 +239,27 @@ class SpotAgent:
         passed = max(self._times[-1] - self._times[-2], self._counting)
         still = self._moved <= 1.0
         asked = 2 * passed if still else passed * self._change / self._moved
-        self._wait = float(np.clip(asked - self._counting, self._shortest, self._longest))
+        self._wait = self._within_bounds(asked - self._counting)
         self._settled = self._settled + 1 if still and passed >= self._longest else 0
         return self._moved
+
+    def _begin(self) -> None:
+        """Nothing is known of the spot."""
+        self._times: list[float] = []
+        self._latents: list[FloatArray] = []
+        self._inputs.clear()
+        self._wait = self._shortest
+        self._moved = math.nan
+        self._settled = 0
+
+    def _dose(self) -> float:
+        """Seconds of exposure of the spot, and of what lies within the exclusion of it."""
+        near = [spot for spot in self._exposed.values() if math.dist(spot, self._spot) <= self.limits.exclusion]
+        return len(near) * self._counting
+
+    def _within_bounds(self, wait: float) -> float:
+        return float(np.clip(wait, self._shortest, self._longest))
+
+
+def _place(suggestion: Suggestion) -> tuple[float, float]:
+    return suggestion.position["x"], suggestion.position["y"]

@@ -83,3 +83,62 @@ def test_bad_input_is_refused():
         SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, shortest=10.0, longest=5.0)
     with pytest.raises(ValueError, match="none that can be waited for"):
         SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, change=0.0)
+
+
+def test_a_rejected_measurement_is_left_out_and_the_next_one_later():
+    agent = SpotAgent(LIMITS, (1.0, 2.0), counting=2.0, spot_dose=4.0, longest=7.0)
+    waits = []
+    for _ in range(4):
+        suggestion = agent.suggest()
+        waits.append(suggestion.wait)
+        agent.withdraw(suggestion)
+    assert waits == [0.0, 4.0, 7.0, 7.0]
+    # Nothing was exposed.
+    assert agent.should_stop() == ""
+    assert agent.suggest().id == f"{agent.name}-5"
+
+
+def test_an_edit_moves_the_spot_for_good():
+    agent = SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, spot_dose=2.0, repeatability=0.3)
+    for start in (0.0, 5.0):
+        agent.ingest(agent.suggest(), analysed(np.full((4, 8), start), start))
+    assert "dose of the spot" in agent.should_stop()
+    agent = SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, spot_dose=2.0, repeatability=0.3)
+    agent.ingest(agent.suggest(), analysed(np.zeros((4, 8)), 0.0))
+    suggestion = agent.suggest()
+    with pytest.raises(LimitError):
+        agent.edit(suggestion, 9.0, 2.0)
+    edited = agent.edit(suggestion, 3.0, 2.0)
+    assert (edited.position, edited.wait) == ({"x": 3.0, "y": 2.0}, 0.0)
+    assert agent.edit(edited, 3.0, 2.0) == edited
+    # What was measured at the former spot is not compared with it, and its dose does not count.
+    assert math.isnan(agent.ingest(edited, analysed(np.ones((4, 8)), 5.0)))
+    assert agent.should_stop() == ""
+    last = agent.suggest()
+    assert (last.position, last.inputs) == ({"x": 3.0, "y": 2.0}, ("run/1",))
+    assert agent.ingest(last, analysed(np.ones((4, 8)), 9.0)) == 0.0
+    assert "2 s of exposure of 2 s" in agent.should_stop()
+
+
+def test_what_was_exposed_near_the_spot_counts_for_its_dose():
+    limits = Limits({"x": (0.0, 4.0), "y": (0.0, 4.0)}, exclusion=0.5)
+    agent = SpotAgent(limits, (1.0, 2.0), counting=1.0, spot_dose=2.0)
+    agent.suggest()
+    agent.edit(agent.suggest(), 1.3, 2.0)
+    assert "2 s of exposure of 2 s" in agent.should_stop()
+
+
+def test_other_bins_are_refused():
+    agent = SpotAgent(LIMITS, (1.0, 2.0), counting=1.0)
+    agent.ingest(agent.suggest(), analysed(np.ones((4, 8)), 0.0))
+    with pytest.raises(ValueError, match="run/1 has 6 bins"):
+        agent.ingest(agent.suggest(), analysed(np.ones((6, 8)), 1.0))
+
+
+def test_it_is_made_again_from_its_settings():
+    agent = SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, spot_dose=9.0, longest=50.0, model="toy", name="spot")
+    assert SpotAgent.from_settings(agent.settings).settings == agent.settings
+    assert SpotAgent.from_settings(SpotAgent(LIMITS, (1.0, 2.0), counting=1.0).settings).should_stop() == ""
+    for wrong in ({"agent": "NoveltyAgent"}, {"agent": "SpotAgent", "spot": [1.0, 2.0]}, {}):
+        with pytest.raises(ValueError, match="not the settings of a SpotAgent"):
+            SpotAgent.from_settings(wrong)
