@@ -77,6 +77,7 @@ def run(
     have made.
     """
     from ainerd_agent.agent.runners.queue import QueueRunner
+    from ainerd_agent.agent.runners.queue_server import QueueServer
     from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import Settings
@@ -100,11 +101,9 @@ def run(
         runner = QueueRunner(
             root,
             chooser,
-            manager,
+            None if manager is None else QueueServer(manager, given.plan),
             writer.record_suggestion,
-            model=encoder.name,
             mode=mode.value,
-            plan=given.plan,
             patience=patience,
             say=lambda text: console.print(f"{datetime.now():%H:%M:%S}  {text}", highlight=False, markup=False),
         )

@@ -21,7 +21,7 @@ from ainerd_agent.agent import BeamtimeCost, LimitError, Limits, NoveltyAgent, S
 from ainerd_agent.agent.lifecycle.approval import approve, edit, reject
 from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.agent.runners.queue import QueueRunner
-from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError
+from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError, QueueServer
 from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect, read_points
 from ainerd_agent.catalog.codec.suggestions import suggestion_table
 from ainerd_agent.catalog.read.suggestions import read_suggestions
@@ -89,7 +89,9 @@ def runner_of(catalog: tuple[Any, str], manager: REManagerAPI) -> Callable[..., 
             LIMITS, BeamtimeCost(10.0, 0.1), n_start=2, repeatability=encoder.repeatability, model=MODEL, name=name
         )
         record = DerivedWriter(catalog[0], model=identity).record_suggestion
-        return QueueRunner(catalog[0], agent, options.pop("manager", manager), record, model=MODEL, **options)
+        given = options.pop("manager", manager)
+        server = None if given is None else QueueServer(given, options.pop("plan", "measure"))
+        return QueueRunner(catalog[0], agent, server, record, **options)
 
     return make
 

@@ -8,32 +8,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-import pandas as pd
-
+from ainerd_agent.agent.lifecycle.decisions import Decisions
 from ainerd_agent.agent.lifecycle.open_suggestions import OpenSuggestion
 from ainerd_agent.agent.lifecycle.restore import stored_analysis
 from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.protocol import Agent, NoSuggestionError, Record
-from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, Manager, QueueError, QueueServer
+from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError, QueueServer
 from ainerd_agent.catalog.layout import address_of
-from ainerd_agent.catalog.read.suggestions import UnknownAgentError, events_of, read_suggestions
-from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS
+from ainerd_agent.catalog.schema import REQUESTS
 from ainerd_agent.catalog.server_errors import server_errors
-from ainerd_agent.catalog.write.requests import DECISIONS
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Suggestion
-from ainerd_agent.records.suggestion import SuggestionEvent
 
 _log = logging.getLogger(__name__)
 
 Mode = Literal["suggest", "ask", "automatic"]
 """Only suggest, ask for approval of each suggestion, or run them at once."""
-
-COLUMNS = ("time", "suggestion_id", "event", "x", "y", "raw_uid", "seq_num", "novelty", "agent", "note")
-"""Of the table of suggestions: all but the reasons, which are long."""
 
 
 class QueueRunner:
@@ -49,18 +42,11 @@ class QueueRunner:
     agent : Agent
         A new one of any strategy, or one from `lifecycle.restore.restored`: it goes on with the item that it had in
         the queue.
-    manager : Manager or None
+    server : QueueServer or None
         None where the mode is "suggest" and stays so.
     record : Record
-    model : str
-        Latent model of the agent: that which it was made with.
     mode : {"suggest", "ask", "automatic"}
         To begin with; people may ask for another one.
-    plan : str
-        Name of the plan that measures at `x` and `y`, one event in one run, with `md`; and with `counting`, in
-        seconds, where the agent asks for an exposure of another length.
-    arguments : mapping, optional
-        Further keyword arguments of the plan; not those that a suggestion gives.
     patience : float
         Seconds until the results must be in the catalog, after the end of the run.
     say : callable, optional
@@ -80,35 +66,28 @@ class QueueRunner:
         self,
         root: Any,
         agent: Agent,
-        manager: Manager | None,
+        server: QueueServer | None,
         record: Record,
         *,
-        model: str,
         mode: Mode = "ask",
-        plan: str = "measure",
-        arguments: Mapping[str, Any] | None = None,
         patience: float = 120.0,
         say: Callable[[str], None] = _log.info,
     ) -> None:
         if mode not in get_args(Mode):
             raise ValueError(f"the mode is {mode!r}, not one of {', '.join(get_args(Mode))}")
-        if manager is None and mode != "suggest":
+        if server is None and mode != "suggest":
             raise ValueError(f"the mode {mode!r} needs a queue server; without one, an agent can only suggest")
-        if manager is None and arguments is not None:
-            raise ValueError("arguments of a plan need a queue server that runs it; leave them out, or give a manager")
-        if agent.model != model:
-            raise ValueError(f"the agent suggests for the model {agent.model!r}, and is to learn from {model!r}")
+        if not agent.model:
+            raise ValueError(f"agent {agent.name} has no latent model: make it with the name of one")
         self.agent = agent
         self.mode: Mode = mode
         self.paused = False
-        self._root, self._record, self._model = root, record, model
-        self._server = None if manager is None else QueueServer(manager, plan, arguments or {})
+        self._root, self._record, self._server = root, record, server
         self._patience = patience
         self._say = say
         self.open: OpenSuggestion | None = None
-        self._seen: set[tuple[float, str]] = set()
         self._told: set[str] = set()
-        self._seen |= {(asked.time, asked.event) for asked in self._requests(self._rows())}  # of an earlier process
+        self._decisions = Decisions(root, agent.model, agent.name)
 
     def run(self, *, period: float = 1.0, sleep: Callable[[float], Any] = time.sleep) -> str:
         """Go on until there is a reason to end, and give it. A server that is away is waited for.
@@ -149,8 +128,8 @@ class QueueRunner:
         CatalogError
             The catalog cannot be read.
         """
-        rows = self._rows()
-        self._heed(rows)
+        self._decisions.read()
+        self._heed_requests()
         if (reason := self.agent.should_stop()) and (self.open is None or not self.open.item):
             return reason
         if self.open is None:
@@ -162,42 +141,37 @@ class QueueRunner:
                 return str(error)
             self._record(suggestion, "proposed")
             self.open = OpenSuggestion(suggestion)
-            self._take_up(rows)
+            self.open.item = self._decisions.item_of(suggestion.id)  # of an earlier process
             self._say(f"{suggestion.id}: {_place(suggestion)}: {suggestion.reason}")
             if self.mode != "automatic":
                 return ""
-        return self._advance(rows)
-
-    def _advance(self, rows: pd.DataFrame) -> str:
-        waited = self.open
-        if waited is None:
-            return ""
-        if not waited.item and not waited.raw_uid:
-            self._decided(waited, rows)
-        elif waited.item and not waited.raw_uid:
-            self._follow(waited)
-        if self.open is waited and waited.raw_uid:
-            self._learn(waited)
+        self._advance(self.open)
         return ""
 
-    def _decided(self, waited: OpenSuggestion, rows: pd.DataFrame) -> None:
+    def _advance(self, waited: OpenSuggestion) -> None:
+        if not waited.item and not waited.raw_uid:
+            self._act_on_decision(waited)
+        elif waited.item and not waited.raw_uid:
+            self._look_at_item(waited)
+        if self.open is waited and waited.raw_uid:
+            self._learn(waited)
+
+    def _act_on_decision(self, waited: OpenSuggestion) -> None:
         """Act on what was decided, if anything was."""
-        of_it = rows[(rows["suggestion_id"] == waited.suggestion.id) & rows["event"].isin(DECISIONS)]
-        decision = "" if of_it.empty else str(of_it["event"].iloc[-1])
-        if decision == "rejected":
+        decision = self._decisions.of(waited.suggestion.id)
+        if decision is not None and decision.event == "rejected":
             self._withdraw(waited, "was rejected")
             return
-        if decision == "edited":
-            x, y = float(of_it["x"].iloc[-1]), float(of_it["y"].iloc[-1])
+        if decision is not None and decision.event == "edited":
             try:
-                waited.suggestion = self.agent.edit(waited.suggestion, x, y)
+                waited.suggestion = self.agent.edit(waited.suggestion, decision.position["x"], decision.position["y"])
             except LimitError as error:
                 self._record(waited.suggestion, "rejected", note=str(error))
                 self._withdraw(waited, f"was edited beyond the limits: {error}")
                 return
         if self.mode == "suggest":
             self._measured_by_hand(waited)
-        elif (decision or self.mode == "automatic") and not self.paused and waited.is_due():
+        elif (decision is not None or self.mode == "automatic") and not self.paused and waited.is_due():
             self._queue(waited)
 
     def _queue(self, waited: OpenSuggestion) -> None:
@@ -217,7 +191,7 @@ class QueueRunner:
         if not self._needed_server().start():
             self._once("The queue server has no environment open: the item waits until somebody opens it.")
 
-    def _follow(self, waited: OpenSuggestion) -> None:
+    def _look_at_item(self, waited: OpenSuggestion) -> None:
         """Look what became of an item of the queue."""
         item = self._needed_server().find(waited.suggestion.id)
         if item is None:
@@ -243,7 +217,7 @@ class QueueRunner:
             waited.raw_uid, waited.since = str(found[-1]), time.monotonic()
 
     def _learn(self, waited: OpenSuggestion) -> None:
-        analysis = stored_analysis(self._root, self._model, waited.raw_uid, 1)
+        analysis = stored_analysis(self._root, self.agent.model, waited.raw_uid, 1)
         if analysis is not None:
             try:
                 novelty = self.agent.ingest(waited.suggestion, analysis)
@@ -267,20 +241,9 @@ class QueueRunner:
         self._say(f"{waited.suggestion.id}: {why}")
         self.open = None
 
-    def _take_up(self, rows: pd.DataFrame) -> None:
-        """Go on with an item that an earlier process had put into the queue."""
-        waited = self.open
-        if waited is not None:
-            queued = rows[(rows["suggestion_id"] == waited.suggestion.id) & (rows["event"] == "queued")]
-            if not queued.empty:
-                waited.item = str(queued["note"].iloc[-1])
-
-    def _heed(self, rows: pd.DataFrame) -> None:
+    def _heed_requests(self) -> None:
         """Do what people asked for, if it is on the list of what may be asked."""
-        for asked in self._requests(rows):
-            if (asked.time, asked.event) in self._seen:
-                continue
-            self._seen.add((asked.time, asked.event))
+        for asked in self._decisions.new_requests():
             if asked.event not in REQUESTS:
                 _log.warning(
                     "Somebody asked agent %s to %r, which it does not do. It can be asked to %s.",
@@ -301,15 +264,6 @@ class QueueRunner:
                         self._say(f"there is no queue server for the mode {mode}")
                     else:
                         self.mode = mode
-
-    def _requests(self, rows: pd.DataFrame) -> Iterator[SuggestionEvent]:
-        return events_of(rows[~rows["event"].isin(SUGGESTION_EVENTS)])
-
-    def _rows(self) -> pd.DataFrame:
-        try:
-            return read_suggestions(self._root, self._model, agent=self.agent.name, columns=COLUMNS)
-        except UnknownAgentError:
-            return pd.DataFrame({name: [] for name in COLUMNS})
 
     def _needed_server(self) -> QueueServer:
         if self._server is None:

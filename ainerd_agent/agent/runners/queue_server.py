@@ -49,8 +49,9 @@ class QueueServer:
     ----------
     manager : Manager
     plan : str
-        Name of the plan that measures a suggestion.
-    arguments : mapping
+        Name of the plan that measures at `x` and `y`, one event in one run, with `md`; and with `counting`, in
+        seconds, where the agent asks for an exposure of another length.
+    arguments : mapping, optional
         Further keyword arguments of the plan.
 
     Raises
@@ -59,11 +60,11 @@ class QueueServer:
         The arguments have a name that each suggestion gives.
     """
 
-    def __init__(self, manager: Manager, plan: str, arguments: Mapping[str, Any]) -> None:
-        if taken := sorted({"x", "y", "md"} & set(arguments)):
-            raise ValueError(f"the suggestions give {', '.join(taken)} to the plan: leave them out of its arguments")
+    def __init__(self, manager: Manager, plan: str = "measure", arguments: Mapping[str, Any] | None = None) -> None:
         self._manager = manager
-        self._plan, self._arguments = plan, dict(arguments)
+        self._plan, self._arguments = plan, dict(arguments or {})
+        if taken := sorted({"x", "y", "md"} & set(self._arguments)):
+            raise ValueError(f"the suggestions give {', '.join(taken)} to the plan: leave them out of its arguments")
 
     def add(self, suggestion: Suggestion) -> Mapping[str, Any]:
         """Put a suggestion at the end of the queue; gives its item.

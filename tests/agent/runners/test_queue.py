@@ -7,7 +7,8 @@ from ainerd_agent.agent.runners.queue import QueueRunner
 from ainerd_agent.agent.runners.queue_server import QueueError, QueueServer
 from ainerd_agent.records import Suggestion
 
-AGENT = NoveltyAgent({"x": (0.0, 1.0), "y": (0.0, 1.0)}, BeamtimeCost(10.0, 1.0), model="toy-1")
+ROOM, COST = {"x": (0.0, 1.0), "y": (0.0, 1.0)}, BeamtimeCost(10.0, 1.0)
+AGENT = NoveltyAgent(ROOM, COST, model="toy-1")
 
 
 @pytest.mark.parametrize(
@@ -15,13 +16,12 @@ AGENT = NoveltyAgent({"x": (0.0, 1.0), "y": (0.0, 1.0)}, BeamtimeCost(10.0, 1.0)
     [
         ({"mode": "never"}, "not one of suggest, ask, automatic"),
         ({"mode": "ask"}, "needs a queue server"),
-        ({"arguments": {"sample": "gel"}}, "arguments of a plan need a queue server"),
-        ({"model": "toy-2"}, "suggests for the model 'toy-1', and is to learn from 'toy-2'"),
+        ({"agent": NoveltyAgent(ROOM, COST, name="night")}, "agent night has no latent model"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, said):
     with pytest.raises(ValueError, match=said):
-        QueueRunner(None, AGENT, None, None, **{"model": "toy-1", "mode": "suggest", **options})
+        QueueRunner(**{"root": None, "agent": AGENT, "server": None, "record": None, "mode": "suggest", **options})
 
 
 def test_arguments_that_a_suggestion_gives_are_refused():
