@@ -68,8 +68,8 @@ def blox(experiment: Experiment, places: list[Array], seed: int) -> Iterator[Arr
     candidates = grid(71)
     while True:
         surrogate, asked = _learnt(experiment, places, candidates)
-        scale = np.maximum(surrogate.archive.std(axis=0)[:2], 1e-9)
-        seen, predicted = surrogate.archive[:, :2] / scale, surrogate.predict(asked).mean[:, :2] / scale
+        scale = np.maximum(surrogate.measured.std(axis=0)[:2], 1e-9)
+        seen, predicted = surrogate.measured[:, :2] / scale, surrogate.predict(asked).mean[:, :2] / scale
         apart = np.square(predicted[:, None] - seen[None]).sum(axis=-1)
         novelty = -((2 - apart) * np.exp(-apart / 2)).sum(axis=1)
         # Where it is 0 for all, far from everything, chance decides; spots are not measured again.

@@ -16,7 +16,7 @@ N_SAMPLES = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExpectedNovelty:
-    """Distance to the nearest latent in the archive, over posterior samples, per candidate.
+    """Distance to the nearest measurement so far, over posterior samples, per candidate.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class ExpectedNovelty:
 
 
 def expected_novelty(
-    prediction: Prediction, archive: FloatArray, noise: FloatArray, rng: np.random.Generator
+    prediction: Prediction, measured: FloatArray, noise: FloatArray, rng: np.random.Generator
 ) -> ExpectedNovelty:
     """Expected distance of a measurement from all that was seen (BEACON, arXiv 2406.03616, with one neighbour).
 
@@ -39,14 +39,14 @@ def expected_novelty(
     ----------
     prediction : Prediction
         Of the candidates.
-    archive : ndarray, shape (n_seen, n_components)
+    measured : ndarray, shape (n_seen, n_components)
         Components of the measurements so far.
     noise : ndarray, shape (n_components,)
         Variance of theirs.
     """
     random = rng.standard_normal((N_SAMPLES, *prediction.mean.shape))
     samples = prediction.mean + prediction.std * random
-    nearest = KDTree(archive).query(samples)[0]
+    nearest = KDTree(measured).query(samples)[0]
     distance = np.sqrt(np.maximum(np.square(nearest) - noise.sum(), 0))
     return ExpectedNovelty(distance.mean(axis=0), distance.std(axis=0))
 

@@ -9,12 +9,12 @@ from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.protocol import NoSuggestionError
 from ainerd_agent.records import FloatArray
 
-GRID = 71
+N_PER_AXIS = 71
 """Candidates along each axis."""
 
 N_ALTERNATIVES = 3
-APART = 0.2
-"""Between alternatives that are told, in units of the sample's length: neighbours of the best are no alternatives."""
+ALTERNATIVES_APART = 0.2
+"""Distance between alternatives, in units of the sample's length: neighbours of the best one are no alternatives."""
 
 
 class Candidates:
@@ -35,7 +35,7 @@ class Candidates:
 
     def __init__(self, limits: Limits, n_start: int, seed: int) -> None:
         self._limits = limits
-        axes = [np.linspace(first, last, GRID) for first, last in zip(limits.low, limits.high, strict=True)]
+        axes = [np.linspace(first, last, N_PER_AXIS) for first, last in zip(limits.low, limits.high, strict=True)]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
         self._grid: FloatArray = grid[limits.allowed(grid)]
         if not len(self._grid):
@@ -58,13 +58,17 @@ class Candidates:
             )
         return np.asarray(free)
 
+    def is_free(self, position: FloatArray, exposed: FloatArray) -> bool:
+        """Whether a position (2,) may be suggested where the spots (m, 2) were exposed."""
+        return bool(self._limits.allowed(position[None], exposed)[0])
+
     def best_apart(self, positions: FloatArray, score: FloatArray) -> list[int]:
         """The best of some positions, and the best ones that are not its neighbours or one another's."""
         left = score.copy()
         found: list[int] = []
         while len(found) <= N_ALTERNATIVES and np.isfinite(left).any():
             found.append(int(np.nanargmax(left)))
-            near = np.linalg.norm(positions - positions[found[-1]], axis=1) < APART * self._limits.extent
+            near = np.linalg.norm(positions - positions[found[-1]], axis=1) < ALTERNATIVES_APART * self._limits.extent
             left[near] = -np.inf
         return found
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ainerd_agent.agent.decision.acquisition import N_SAMPLES, expected_novelty
 from ainerd_agent.agent.decision.surrogate import Surrogate
@@ -14,7 +15,6 @@ from ainerd_agent.records import FloatArray
 
 REACH = 0.2
 """Distance over which a place is taken to say something of another one, in units of the sample's length."""
-
 
 FADING = 0.2
 """The same in time, in units of the time over which the surrogate finds that things change: smooth changes of more than
@@ -85,7 +85,9 @@ class Novelty:
     def gain(self, outlook: Outlook) -> FloatArray:
         """See `Goal`."""
         surrogate = outlook.surrogate
-        return expected_novelty(surrogate.predict(outlook.places), surrogate.archive, surrogate.noise, outlook.rng).mean
+        return expected_novelty(
+            surrogate.predict(outlook.places), surrogate.measured, surrogate.noise, outlook.rng
+        ).mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Alike:
 
     Attributes
     ----------
-    target : tuple of float
+    target : sequence of float
         Latents, of a map or of a measurement's maps one after the other.
     scale : float
         Distance between latents of maps at which they are no longer alike; 0 for half of the usual distance between
@@ -102,8 +104,11 @@ class Alike:
     """
 
     name: ClassVar[str] = "alike"
-    target: tuple[float, ...]
+    target: Sequence[float] | FloatArray
     scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", _numbers(self.target))
 
     def gain(self, outlook: Outlook) -> FloatArray:
         """See `Goal`."""
@@ -122,13 +127,17 @@ class Boundary:
 
     Attributes
     ----------
-    one, other : tuple of float
+    one, other : sequence of float
         Latents of their centres, of a map or of a measurement's maps one after the other.
     """
 
     name: ClassVar[str] = "boundary"
-    one: tuple[float, ...]
-    other: tuple[float, ...]
+    one: Sequence[float] | FloatArray
+    other: Sequence[float] | FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "one", _numbers(self.one))
+        object.__setattr__(self, "other", _numbers(self.other))
 
     def gain(self, outlook: Outlook) -> FloatArray:
         """See `Goal`."""
@@ -170,6 +179,11 @@ def from_settings(settings: Mapping[str, Any] | str) -> Goal:
     except TypeError as error:
         raise ValueError(f"the goal {name!r} cannot be made: {error}") from error
     return goal
+
+
+def _numbers(latents: ArrayLike) -> tuple[float, ...]:
+    """Latents as plain numbers, which can be written down: an array holds numbers that JSON does not know."""
+    return tuple(np.asarray(latents, dtype=np.float64).tolist())
 
 
 def _samples(outlook: Outlook) -> FloatArray:

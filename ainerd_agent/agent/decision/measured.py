@@ -11,7 +11,7 @@ from ainerd_agent.agent.decision.surrogate import Surrogate
 from ainerd_agent.records import Analysis, FloatArray
 
 
-class Archive:
+class Measured:
     """Measurements, in the order in which they were told.
 
     Parameters
@@ -23,10 +23,12 @@ class Archive:
     ----------
     inputs : list of str
         Which measurements, as "uid/seq_num".
+    extent : float
+        Length of the sample, mm.
     """
 
     def __init__(self, extent: float) -> None:
-        self._extent = extent
+        self.extent = extent
         self._places: list[FloatArray] = []
         self._vectors: list[FloatArray] = []
         self._noise: list[float] = []
@@ -81,9 +83,7 @@ class Archive:
     def surrogate(self) -> Surrogate:
         """What was learnt from all of them."""
         noise = float(np.median(self._noise)) if self._noise else np.inf
-        return Surrogate(self._extent, self._n_latents).fit(
-            np.array(self._places), np.array(self._vectors), noise=noise
-        )
+        return Surrogate(self.extent, self._n_latents).fit(np.array(self._places), np.array(self._vectors), noise=noise)
 
     def maps_of(self, vector: FloatArray) -> NDArray[np.float32]:
         """Latents per bin, as the encoder gives them, of a measurement's vector."""

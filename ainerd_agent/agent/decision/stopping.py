@@ -6,8 +6,8 @@ import math
 
 from ainerd_agent.agent.decision.budget import Ledger
 
-IN_A_ROW = 3
-"""Suggestions without expected novelty before it is time to stop: one may be bad luck."""
+N_WITHOUT_NOVELTY = 3
+"""Suggestions in a row without expected novelty before it is time to stop: one may be bad luck."""
 
 
 class Stopping:
@@ -64,11 +64,11 @@ class Stopping:
             return f"the beamtime is spent: {ledger.spent:.0f} s of {self._time_budget:.0f} s"
         if ledger.dose >= self._dose_budget:
             return f"the dose is spent: {ledger.dose:.0f} s of exposure of {self._dose_budget:.0f} s"
-        last = self._expected[-IN_A_ROW:]
-        if len(last) == IN_A_ROW and max(last) < self._stop_below:
+        last = self._expected[-N_WITHOUT_NOVELTY:]
+        if len(last) == N_WITHOUT_NOVELTY and max(last) < self._stop_below:
             return (
-                f"nothing new is expected: {max(last):.1f} repeatabilities at most in the last {IN_A_ROW} suggestions, "
-                f"{self._stop_below:g} is the limit"
+                f"nothing new is expected: {max(last):.1f} repeatabilities at most in the last {N_WITHOUT_NOVELTY} "
+                f"suggestions, {self._stop_below:g} is the limit"
             )
         return ""
 

@@ -58,9 +58,16 @@ class Surrogate:
         Length of the sample, mm.
     n_latents : int
         Features of one map; a measurement has a multiple of it.
+
+    Attributes
+    ----------
+    measured : ndarray, shape (n, n_components)
+        Components of the measurements that it learnt from.
+    noise : ndarray, shape (n_components,)
+        Variance of theirs.
     """
 
-    archive: FloatArray
+    measured: FloatArray
     noise: FloatArray
 
     def __init__(self, extent: float, n_latents: int = 64) -> None:
@@ -86,27 +93,27 @@ class Surrogate:
         # Principal components from the products of measurements, which are fewer than the features.
         n_kept = min(N_COMPONENTS, n)
         power, axes = eigh(centred @ centred.T, subset_by_index=[n - n_kept, n - 1])
-        self.archive = axes[:, ::-1] * np.sqrt(np.maximum(power[::-1], 0))
-        self._centred, self._centre = centred, latents.mean(axis=0, dtype=np.float64)
-        powers = np.square(self.archive).sum(axis=0)
-        self._axes = centred.T @ (self.archive / np.where(powers > 0, powers, np.inf))
+        self.measured = axes[:, ::-1] * np.sqrt(np.maximum(power[::-1], 0))
+        self._centre = latents.mean(axis=0, dtype=np.float64)
+        powers = np.square(self.measured).sum(axis=0)
+        self._axes = centred.T @ (self.measured / np.where(powers > 0, powers, np.inf))
         self._lasted = max(float(np.ptp(where[:, 2])), np.finfo(float).tiny)
         self._where = where
         some = np.unique(np.linspace(0, n - 1, min(n, LEARNT_FROM)).astype(int))
-        total = float(np.square(self.archive).sum() / n)
+        total = float(np.square(self.measured).sum() / n)
         most = noise / total if total > 0 else np.inf
         noises = [each for each in NOISES if each <= most] or [NOISES[0]]
         ages = AGES if np.ptp(where[:, 2]) > 0 else (np.inf,)
         self._noise, best = 0.0, -np.inf
         for length, age in product(LENGTHS, ages):
-            evidence = self._evidence(where[some], self.archive[some], length, age, noises)
+            evidence = self._evidence(where[some], self.measured[some], length, age, noises)
             if evidence.max() > best:
                 best, self._noise = evidence.max(), noises[int(evidence.argmax())]
                 self._length, self._age = length, age
         self._root = cholesky(
             self._correlation(where, where, self._length, self._age) + self._noise * np.eye(n), lower=True
         )
-        whitened = solve_triangular(self._root, self.archive, lower=True)
+        whitened = solve_triangular(self._root, self.measured, lower=True)
         self._alpha = solve_triangular(self._root, whitened, lower=True, trans="T")
         self._variance = np.square(whitened).mean(axis=0)
         self.noise = self._noise * self._variance
@@ -145,7 +152,7 @@ class Surrogate:
     @property
     def usual_distance(self) -> float:
         """Root mean square distance between the measurements."""
-        return float(np.sqrt(2 * np.square(self.archive).sum() / max(1, len(self.archive) - 1)))
+        return float(np.sqrt(2 * np.square(self.measured).sum() / max(1, len(self.measured) - 1)))
 
     @property
     def fades(self) -> float:

@@ -9,29 +9,25 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from scipy.spatial import KDTree
 
-from ainerd_agent.agent.decision.acquisition import BeamtimeCost, ExpectedNovelty, expected_novelty, tour
+from ainerd_agent.agent.decision.acquisition import BeamtimeCost, tour
 from ainerd_agent.agent.decision.budget import Ledger
 from ainerd_agent.agent.decision.candidates import Candidates
-from ainerd_agent.agent.decision.goals import Goal, Outlook, as_settings, from_settings
-from ainerd_agent.agent.decision.measured import Archive
+from ainerd_agent.agent.decision.choice import Choice
+from ainerd_agent.agent.decision.goals import Goal, as_settings, from_settings
+from ainerd_agent.agent.decision.measured import Measured
 from ainerd_agent.agent.decision.stopping import Stopping
-from ainerd_agent.agent.decision.surrogate import Surrogate
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.protocol import NoSuggestionError
-from ainerd_agent.records import Analysis, FloatArray, Suggestion
-
-LOOKED_AT = 500
-"""Candidates at most whose expected novelty says whether it is time to stop."""
+from ainerd_agent.records import Analysis, Suggestion
 
 
 class NoveltyAgent:
     """Suggests where to find dynamics that were not seen yet, soon.
 
     It starts with a space-filling design. Then a gaussian process maps positions and times to latents, and tells for
-    each candidate how far from the archive its latents are expected to be. What is maximised per second of beamtime is
-    the gain by the goal. The same seed and the same measurements give the same suggestions.
+    each candidate how far from all that was measured its latents are expected to be. What is maximised per second of
+    beamtime is the gain by the goal. The same seed and the same measurements give the same suggestions.
 
     Parameters
     ----------
@@ -96,9 +92,11 @@ class NoveltyAgent:
         self._stopping = Stopping(time_budget, dose_budget, stop_below)
         self.model = model
         self._seed = seed
-        self._candidates = Candidates(self.limits, n_start, seed)
+        self._choice = Choice(
+            Candidates(self.limits, n_start, seed), cost, self.goal, repeatability=repeatability, seed=seed
+        )
         self._ledger = Ledger(cost)
-        self._archive = Archive(self.limits.extent)
+        self._measured = Measured(self.limits.extent)
         self._left_over: list[Suggestion] = []
         self._settings = {
             "agent": "NoveltyAgent",
@@ -144,7 +142,7 @@ class NoveltyAgent:
     @property
     def n_start(self) -> int:
         """Positions of the space-filling start."""
-        return len(self._candidates.start)
+        return self._choice.n_start
 
     @property
     def needs_results(self) -> bool:
@@ -174,62 +172,7 @@ class NoveltyAgent:
         """
         if self._left_over:
             return self._left_over.pop(0)
-        number = len(self._ledger)
-        if number < self.n_start:
-            return self._start(number)
-        free = self._candidates.free(self._ledger.spots)
-        cost = self.cost(self._ledger.here, free)
-        if len(self._archive) < 2:
-            return self._far_away(free, cost)
-        surrogate = self._archive.surrogate()
-        now = self._now()
-        places = np.column_stack([free, np.full(len(free), now)])
-        outlook = Outlook(
-            places,
-            self._ledger.exposed(now),
-            self.limits.extent,
-            surrogate,
-            np.random.default_rng([self._seed, number]),
-        )
-        gain = self.goal.gain(outlook)
-        score = gain / cost
-        told = self._candidates.best_apart(free, score)
-        best = told[0]
-        some = free[:: -(-len(free) // LOOKED_AT)]
-        novelty = self._novelty(surrogate, np.concatenate([free[told], some]), number)
-        most = float(novelty.mean.max())
-        self._stopping.expect(most)
-        prediction = surrogate.predict(places[[best]])
-        hole = float(KDTree(self._ledger.spots).query(free[best])[0])
-        return self._suggestion(
-            free[best],
-            reason=f"{hole:.1f} mm from any spot, novelty {novelty.mean[0]:.1f} ± {novelty.std[0]:.1f} expected",
-            expected_novelty=float(novelty.mean[0]),
-            uncertainty=float(novelty.std[0]),
-            cost=float(cost[best]),
-            score=float(score[best]),
-            predicted=self._archive.maps_of(surrogate.imagine(places[best])),
-            predicted_std=float(np.sqrt(np.square(prediction.std).sum())),
-            terms={
-                "gain": float(gain[best]),
-                "travel": float(cost[best] - self.cost.counting),
-                "counting": float(self.cost.counting),
-                "hole": hole,
-                "most_expected": most,
-                **surrogate.learnt,
-            },
-            alternatives=tuple(
-                {
-                    "x": float(free[each, 0]),
-                    "y": float(free[each, 1]),
-                    "score": float(score[each]),
-                    "cost": float(cost[each]),
-                    "expected_novelty": float(novelty.mean[place]),
-                }
-                for place, each in enumerate(told)
-                if place
-            ),
-        )
+        return self._signed(self._choice.next(self._measured, self._ledger))
 
     def suggest_batch(self, n: int) -> list[Suggestion]:
         """Several positions that do not wait for each other's results, in the order of a short tour.
@@ -244,7 +187,7 @@ class NoveltyAgent:
         """
         if n < 1:
             raise ValueError(f"a batch has at least one position, got {n}")
-        known, here = len(self._archive), self._ledger.here
+        known, here = len(self._measured), self._ledger.here
         before = len(self._ledger)
         chosen: list[Suggestion] = []
         while len(chosen) < n:
@@ -256,8 +199,8 @@ class NoveltyAgent:
                 break
             if known >= 2:
                 position = chosen[-1].position
-                self._archive.imagine(np.array([position["x"], position["y"], self._now()]))
-        self._archive.forget(known)
+                self._measured.imagine(np.array([position["x"], position["y"], self._choice.soon(self._measured)]))
+        self._measured.forget(known)
         n_fresh = len(self._ledger) - before
         left_over, fresh = chosen[: len(chosen) - n_fresh], chosen[len(chosen) - n_fresh :]
         order = tour(here, self._ledger.spots[before:], self.cost)
@@ -277,7 +220,7 @@ class NoveltyAgent:
         return suggestion
 
     def recall(self, suggestion: Suggestion) -> None:
-        """Take note of a suggestion that this agent made in another process: its spot counts as exposed."""
+        """Take note of a suggestion, of another process too: its spot counts as exposed."""
         self._ledger.count(suggestion)
         if "most_expected" in suggestion.terms:
             self._stopping.expect(float(suggestion.terms["most_expected"]))
@@ -328,12 +271,15 @@ class NoveltyAgent:
         """
         self.limits.check(x, y)
         there = np.array([x, y], dtype=np.float64)
-        return self._suggestion(
-            there,
-            reason=reason,
-            suggestion_id=suggestion_id,
-            cost=self._ledger.cost_of(there, counting),
-            counting=counting,
+        return self._signed(
+            Suggestion(
+                id=suggestion_id,
+                position={"x": float(x), "y": float(y)},
+                reason=reason,
+                cost=self._ledger.cost_of(there, counting),
+                counting=counting,
+                seed=self._seed,
+            )
         )
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
@@ -353,62 +299,22 @@ class NoveltyAgent:
         """
         if analysis is None or not np.isfinite(analysis.latents).all():
             return float("nan")
-        nearest = self._archive.add(suggestion.position, analysis)
+        nearest = self._measured.add(suggestion.position, analysis)
         self._ledger.measured(suggestion.id, float(analysis.origin.start))
         return nearest / self._repeatability
 
-    def _start(self, number: int) -> Suggestion:
-        """A position of the space-filling start; the most distant candidate where people had a spot near it exposed."""
-        position = self._candidates.start[number]
-        if not self.limits.allowed(position[None], self._ledger.spots)[0]:
-            free = self._candidates.free(self._ledger.spots)
-            position = free[KDTree(self._ledger.spots).query(free)[0].argmax()]
-        return self._suggestion(position, reason=f"space-filling start, {number + 1} of {self.n_start}")
-
-    def _novelty(self, surrogate: Surrogate, free: FloatArray, number: int) -> ExpectedNovelty:
-        """Expected novelty of candidates (n, 2), in units of the repeatability."""
-        places = np.column_stack([free, np.full(len(free), self._now())])
-        rng = np.random.default_rng([self._seed, number])
-        found = expected_novelty(surrogate.predict(places), surrogate.archive, surrogate.noise, rng)
-        return ExpectedNovelty(found.mean / self._repeatability, found.std / self._repeatability)
-
-    def _now(self) -> float:
-        """When the next measurement will be: a little after the last one."""
-        return self._archive.latest + self.cost.counting
-
-    def _far_away(self, free: FloatArray, cost: FloatArray) -> Suggestion:
-        """The most distant candidate, as long as too little succeeded to learn from."""
-        distance = KDTree(self._ledger.spots).query(free)[0]
-        best = int(distance.argmax())
-        return self._suggestion(
-            free[best],
-            reason=f"too few measurements to learn from yet: {distance[best]:.1f} mm from any exposed spot",
-            cost=float(cost[best]),
-        )
-
-    def _suggestion(
-        self,
-        position: FloatArray,
-        *,
-        reason: str,
-        cost: float | None = None,
-        suggestion_id: str = "",
-        **more: Any,
-    ) -> Suggestion:
-        suggestion = Suggestion(
-            id=suggestion_id or f"{self.name}-{len(self._ledger) + 1}",
-            position={"x": float(position[0]), "y": float(position[1])},
-            reason=reason,
-            cost=self._ledger.cost_of(position) if cost is None else cost,
-            inputs=tuple(self._archive.inputs),
+    def _signed(self, suggestion: Suggestion) -> Suggestion:
+        """A suggestion with its name and where it comes from, which counts from now on."""
+        signed = replace(
+            suggestion,
+            id=suggestion.id or f"{self.name}-{len(self._ledger) + 1}",
+            inputs=tuple(self._measured.inputs),
             model=self.model,
-            seed=self._seed,
             agent=self.name,
             settings=self._settings,
-            **more,
         )
-        self._ledger.count(suggestion)
-        return suggestion
+        self.recall(signed)
+        return signed
 
 
 def _limits(limits: Limits | Mapping[str, tuple[float, float]], exclusion: float | None) -> Limits:

@@ -14,7 +14,7 @@ from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.protocol import NoSuggestionError
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
 
-SETTLED = 3
+N_WAITS_SETTLED = 3
 """Longest waits in a row without a change before it is time to stop."""
 
 
@@ -137,8 +137,8 @@ class SpotAgent:
         dose = self._dose()
         if dose + self._counting > self._spot_dose:
             return f"the dose of the spot is spent: {dose:g} s of exposure of {self._spot_dose:g} s"
-        if self._settled >= SETTLED:
-            return f"the dynamics have settled: no change in {SETTLED} waits of {self._longest:g} s"
+        if self._settled >= N_WAITS_SETTLED:
+            return f"the dynamics have settled: no change in {N_WAITS_SETTLED} waits of {self._longest:g} s"
         return ""
 
     def stop(self, reason: str = "somebody asked to stop") -> None:

@@ -91,3 +91,11 @@ def test_goals_that_are_none_are_refused():
         from_settings("luck")
     with pytest.raises(ValueError, match="cannot be made"):
         from_settings("alike")
+
+
+def test_latents_of_any_kind_can_be_written_down():
+    """A row of an array holds numbers that JSON does not know: the suggestion could not be written."""
+    rows = np.arange(4, dtype=np.float32).reshape(2, 2)
+    for goal in (Alike(rows[1]), Boundary(rows[0], rows[1])):
+        assert from_settings(json.loads(json.dumps(as_settings(goal)))) == goal
+    assert Alike(rows[1]).target == (2.0, 3.0)

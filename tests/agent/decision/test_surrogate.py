@@ -13,7 +13,7 @@ def test_the_surrogate_keeps_distances_and_interpolates():
     latents = (level[:, None] * direction + 0.01 * rng.normal(size=(40, 64))).astype(np.float32)
     places = np.column_stack([positions, np.arange(40.0)])
     surrogate = Surrogate(4.0).fit(places, latents)
-    distances = np.linalg.norm(surrogate.archive[:, None] - surrogate.archive[None], axis=-1)
+    distances = np.linalg.norm(surrogate.measured[:, None] - surrogate.measured[None], axis=-1)
     np.testing.assert_allclose(distances, np.abs(np.subtract.outer(level, level)), atol=0.2)
 
     asked = np.array([[1.0, 2.0, 40.0], [2.5, 1.0, 40.0]])
@@ -25,16 +25,16 @@ def test_the_surrogate_keeps_distances_and_interpolates():
 
 
 def test_expected_novelty_grows_with_distance_and_with_uncertainty():
-    archive = np.zeros((3, 2))
+    measured = np.zeros((3, 2))
     prediction = Prediction(np.array([[0.0, 0], [3, 4], [0, 0]]), np.array([[0.01, 0.01], [0.01, 0.01], [2, 2]]))
-    novelty = expected_novelty(prediction, archive, np.zeros(2), np.random.default_rng(0))
+    novelty = expected_novelty(prediction, measured, np.zeros(2), np.random.default_rng(0))
     assert novelty.mean[0] < 0.05
     np.testing.assert_allclose(novelty.mean[1], 5, atol=0.05)
     # The mean length of a gaussian vector in two dimensions.
     np.testing.assert_allclose(novelty.mean[2], 2 * np.sqrt(np.pi / 2), rtol=0.25)
     assert novelty.std[2] > 10 * novelty.std[0]
-    less = expected_novelty(prediction, archive, np.array([8.0, 8.0]), np.random.default_rng(0))
-    np.testing.assert_allclose(less.mean[1], 3, atol=0.1)  # 25 - 16 of the square is noise of the archive
+    less = expected_novelty(prediction, measured, np.array([8.0, 8.0]), np.random.default_rng(0))
+    np.testing.assert_allclose(less.mean[1], 3, atol=0.1)  # 25 - 16 of the square is noise of the measurements
 
 
 def latents_of(level, rng, noise):
@@ -56,7 +56,7 @@ def test_predictions_are_as_certain_as_they_say():
         surrogate = Surrogate(4.0).fit(places[:50], latents_of(level[:50], rng, 0.1))
         found = surrogate.predict(places[50:])
         imagined = np.stack([surrogate.imagine(place) for place in places[:50]])
-        sign = np.sign(np.corrcoef(imagined[:, 3], surrogate.archive[:, 0])[0, 1])
+        sign = np.sign(np.corrcoef(imagined[:, 3], surrogate.measured[:, 0])[0, 1])
         truth = sign * (level[50:] - surrogate._centre[3])
         hits += np.count_nonzero(np.abs(found.mean[:, 0] - truth) < found.std[:, 0])
         total += 30
