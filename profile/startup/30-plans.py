@@ -19,6 +19,12 @@ def measure(x: float, y: float, counting: float = 0.0, md: dict = {}):  # noqa: 
     return (yield from measure_at([detector], stage.x, stage.y, x, y, limits=limits, monitors=shear, md=md))
 
 
+def result_of(raw_uid, seq_num):
+    """The analysis of a measurement, None where it failed; for plans that ask an agent."""
+    outcome = live.callback.outcome(raw_uid, seq_num, timeout=120)
+    return None if isinstance(outcome, Failure) else outcome
+
+
 def explore(n_measurements: int = 8, seed: int = 0):
     """Measure where the agent expects new dynamics: the one of [agent] in ainerd.toml, where that is there."""
     encoder = {"repeatability": live.encoder.repeatability, "model": live.encoder.name}
@@ -26,10 +32,6 @@ def explore(n_measurements: int = 8, seed: int = 0):
         agent = NoveltyAgent(limits, BeamtimeCost(speed=10.0, counting=1.0), seed=seed, **encoder)
     else:
         agent = agent_from_settings(settings.agent, seed=seed, **encoder)
-
-    def result_of(raw_uid, seq_num):
-        outcome = live.callback.outcome(raw_uid, seq_num, timeout=120)
-        return None if isinstance(outcome, Failure) else outcome
 
     return (
         yield from novelty_scan(

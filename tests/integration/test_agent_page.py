@@ -1,0 +1,54 @@
+"""The examples of the page about agents, at the prompt of the profile as a reader has it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ainerd_agent.agent import ShortFirst, SpotAgent
+from ainerd_agent.agent.lifecycle.restore import restored
+from ainerd_agent.catalog.read.suggestions import read_suggestions
+from tests.integration.conftest import ROOT, client_of, serving
+
+pytest.importorskip("bluesky_adaptive", reason="the extra adaptive is not installed")
+
+PAGE = ROOT / "docs" / "how-to" / "let-an-agent-measure.md"
+PROGRAM = """
+import glob, sys
+namespace = {}
+for path in sorted(glob.glob("profile/startup/*.py")):
+    exec(compile(open(path).read(), path, "exec"), namespace)
+exec(compile(sys.stdin.read(), "the page", "exec"), namespace)
+namespace["beamline"].close()
+print("restored:", type(namespace["agent"]).__name__)
+"""
+
+
+def test_the_examples_run(tmp_path):
+    examples = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL))
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=examples,
+        cwd=ROOT,
+        env={**os.environ, "AINERD_SESSION": str(tmp_path), "AINERD_FRAMES": "50"},
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "restored: ShortFirst" in done.stdout
+    with serving(tmp_path) as uri, client_of(uri) as client:
+        rows = read_suggestions(client, "lag-v1").set_index("agent")
+        assert rows.loc["adaptive", "event"].tolist().count("measured") == 4
+        spot = rows.loc["spot"]
+        assert set(zip(spot["x"], spot["y"], strict=True)) == {(1.2, 0.8)}
+        assert spot["event"].tolist() == ["proposed", "measured"] * 4
+        counts = rows.loc["brief"].query("event == 'measured'")["counting"].tolist()
+        assert counts[:2] == [0.1, 0.3]
+        assert len(counts) == 4
+        assert isinstance(restored(client, "lag-v1", "spot"), SpotAgent)
+        assert isinstance(restored(client, "lag-v1", "brief"), ShortFirst)
