@@ -11,7 +11,7 @@ from typing import Any
 
 from cachetools import TTLCache
 from tiled.adapters.sql import SQLAdapter
-from tiled.server.streaming import TTLCacheDatastore, register_datastore
+from tiled.server.streaming import TTLCacheDatastore
 
 STREAM_MEMORY = 256 * 2**20
 """Bytes of array and table updates that the server remembers for subscribers."""
@@ -45,7 +45,6 @@ class _OneBatchStorage:
         return connection
 
 
-@register_datastore("bounded")
 class BoundedDatastore(TTLCacheDatastore):  # type: ignore[misc]
     """The updates that subscribers may still ask for, in memory of limited size.
 

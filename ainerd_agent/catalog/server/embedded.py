@@ -159,36 +159,24 @@ def _build_server(directory: Path, api_key: str) -> Any:
     import uvicorn
     from bluesky_tiled_plugins.exporters import json_seq_exporter
     from bluesky_tiled_plugins.routers.validator import router as validator_router
-    from tiled.catalog import from_uri as open_catalog
-    from tiled.config import Authentication, StreamingCacheConfig
+    from tiled.config import Authentication
     from tiled.media_type_registration import default_serialization_registry
     from tiled.server.app import build_app
     from tiled.server.settings import get_settings
 
+    from ainerd_agent.catalog.server._asset_route import answer_first
     from ainerd_agent.catalog.server._dependencies import remember_dependencies
-    from ainerd_agent.catalog.server._storage import OneBatchSQLAdapter, prepare_database
 
     remember_dependencies()
-    database = directory / "catalog.db"
-    prepare_database(database)
-    catalog = open_catalog(
-        database,
-        writable_storage=[directory / "data", f"sqlite:///{directory / 'tables.db'}"],
-        readable_storage=[str(directory / "frames")],
-        adapters_by_mimetype={"application/x-tiled-sql-table": OneBatchSQLAdapter},
-        cache_config={**StreamingCacheConfig(uri="bounded").model_dump(), "datastore": "bounded"},
-        # SQLite takes one writer: with more connections appends fail with "database is locked".
-        storage_pool_size=1,
-        storage_max_overflow=0,
-    )
     serializers = copy.deepcopy(default_serialization_registry)
     serializers.register("BlueskyRun", "application/json-seq", json_seq_exporter)
     app = build_app(
-        catalog,
+        _open_catalog(directory),
         authentication=Authentication(single_user_api_key=api_key),
         serialization_registry=serializers,
         include_routers=[validator_router],
     )
+    answer_first(app)
     # Tiled's settings belong to the process: without a copy, a second server's API key would replace the first one's.
     settings = app.dependency_overrides[get_settings]().model_copy(deep=True)
     app.dependency_overrides[get_settings] = lambda: settings
@@ -204,3 +192,33 @@ def _build_server(directory: Path, api_key: str) -> Any:
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
     )
+
+
+def _open_catalog(directory: Path) -> Any:
+    from tiled.catalog.adapter import RootNode
+    from tiled.config import StreamingCacheConfig
+    from tiled.server.settings import DatabaseSettings
+    from tiled.utils import ensure_specified_sql_driver, ensure_uri
+
+    from ainerd_agent.catalog.server._confined_catalog import ConfinedContainer, SessionContext
+    from ainerd_agent.catalog.server._confined_readers import TABLES, confined_adapters
+    from ainerd_agent.catalog.server._confinement import SessionFolders
+    from ainerd_agent.catalog.server._storage import BoundedDatastore, OneBatchSQLAdapter, prepare_database
+
+    database = directory / "catalog.db"
+    prepare_database(database)
+    tables = ensure_uri(f"sqlite:///{directory / 'tables.db'}")
+    folders = SessionFolders(directory / "frames", directory / "data", tables)
+    context = SessionContext(
+        DatabaseSettings(uri=ensure_specified_sql_driver(database), pool_size=5, max_overflow=10, pool_pre_ping=False),
+        folders=folders,
+        writable_storage=[directory / "data", tables],
+        # Tiled compares names only. Ours are the checks that count, after all links.
+        readable_storage=[str(directory / "frames"), str(folders.frames)],
+        adapters_by_mimetype=confined_adapters(folders, {TABLES: OneBatchSQLAdapter}),
+        updates=BoundedDatastore(StreamingCacheConfig(uri="bounded").model_dump()),
+        # SQLite takes one writer: with more connections appends fail with "database is locked".
+        storage_pool_size=1,
+        storage_max_overflow=0,
+    )
+    return ConfinedContainer(context, RootNode(None, None, None))

@@ -1,0 +1,158 @@
+"""HDF5 files name other files: links, sources of virtual datasets, raw storage. Here none may lead out of a folder."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+
+from ainerd_agent.catalog.server._confinement import RefusedError, inside
+
+_MOST_LINKS = 16
+"""As many as the HDF5 library follows from one name."""
+
+_OUTSIDE = "This HDF5 file takes data from another file, outside the folders of the session: it is not read here."
+
+
+class Hdf5References:
+    """What HDF5 files refer to, followed as the HDF5 library would follow it.
+
+    Parameters
+    ----------
+    folder : Path
+        Resolved. Every file that is named must lie in it.
+    options : Mapping
+        How the files are opened for reading: `swmr`, `libver`, `locking`.
+    """
+
+    def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._options = dict(options)
+        self._files: dict[Path, h5py.File] = {}
+        self._seen: set[tuple[str, str]] = set()
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._resources.close()
+
+    def check(self, path: Path, name: str) -> None:
+        """Check an object and all that is below it. What is not there is no matter.
+
+        Raises
+        ------
+        RefusedError
+            Some of its data, or of its links, lie in a file outside.
+        OSError
+            A file cannot be opened.
+        """
+        found = self._find(path, self._open(path)["/"], name, _MOST_LINKS)
+        if found is not None:
+            self._check_object(*found)
+
+    def _check_object(self, path: Path, found: Any) -> None:
+        key = (found.file.filename, found.name)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        if isinstance(found, h5py.Dataset):
+            self._check_dataset(path, found)
+        elif isinstance(found, h5py.Group):
+            for name in found:
+                below = self._find(path, found, name, _MOST_LINKS)
+                if below is not None:
+                    self._check_object(*below)
+
+    def _check_dataset(self, path: Path, dataset: h5py.Dataset) -> None:
+        # Raw storage is looked for in the current folder, unless the environment names another.
+        prefixes = _prefixes("HDF5_EXTFILE_PREFIX", path) or [Path()]
+        for name, *_ in dataset.external or ():
+            self._require([prefix / os.fsdecode(name) for prefix in prefixes])
+        if not dataset.is_virtual:
+            return
+        for _, file_name, name, _ in dataset.virtual_sources():
+            for source in self._sources(path, file_name):
+                # A pattern over datasets stands for any of them.
+                self.check(source, "/" if "%b" in name else name)
+
+    def _sources(self, path: Path, name: str) -> list[Path]:
+        if name == ".":
+            return [path]
+        candidates = list(_candidates(path, name, "HDF5_VDS_PREFIX"))
+        if "%b" in name:  # numbered files
+            self._require([candidates[0].parent])
+            patterns = ["*".join(map(glob.escape, str(each).split("%b"))) for each in candidates]
+            candidates = [Path(found) for pattern in patterns for found in glob.glob(pattern)]
+            self._require(candidates)
+            return candidates
+        return self._existing(candidates)
+
+    def _find(self, path: Path, start: Any, name: str, links: int) -> tuple[Path, Any] | None:
+        """An object, and the file it is in, by its name: through links into other files."""
+        if links == 0:
+            raise RefusedError("The links of this HDF5 file lead in a circle: it is not read here.", 422)
+        found = start.file["/"] if name.startswith("/") else start
+        for part in filter(lambda each: each not in {"", "."}, name.split("/")):
+            below = self._follow(path, found, part, links - 1) if isinstance(found, h5py.Group) else None
+            if below is None:
+                return None
+            path, found = below
+        return path, found
+
+    def _follow(self, path: Path, group: h5py.Group, name: str, links: int) -> tuple[Path, Any] | None:
+        # Asked of the library at its low level, since h5py itself would follow the link to see whether it is there.
+        key = name.encode("utf-8", "surrogateescape")
+        if not group.id.links.exists(key):
+            return None
+        kind = group.id.links.get_info(key).type
+        if kind == h5py.h5l.TYPE_HARD:
+            return path, group[name]
+        if kind == h5py.h5l.TYPE_SOFT:
+            return self._find(path, group, os.fsdecode(group.id.links.get_val(key)), links)
+        if kind != h5py.h5l.TYPE_EXTERNAL:
+            raise RefusedError("This HDF5 file has links of a kind of its own: it is not read here.")
+        file_name, target = map(os.fsdecode, group.id.links.get_val(key))
+        existing = self._existing(list(_candidates(path, file_name, "HDF5_EXT_PREFIX")))
+        if not existing:
+            return None
+        return self._find(existing[0], self._open(existing[0])["/"], "/" + target, links)
+
+    def _existing(self, candidates: list[Path]) -> list[Path]:
+        """The files among those that the library tries. It goes on to the next where one cannot be opened."""
+        existing = [each for each in candidates if each.exists()]
+        self._require(existing or candidates[:1])
+        return existing[:1]
+
+    def _require(self, paths: Iterable[Path]) -> None:
+        if not all(inside(path, self._folder) for path in paths):
+            raise RefusedError(_OUTSIDE)
+
+    def _open(self, path: Path) -> h5py.File:
+        if path not in self._files:
+            self._files[path] = self._resources.enter_context(h5py.File(path, "r", **self._options))
+        return self._files[path]
+
+
+def _candidates(path: Path, name: str, variable: str) -> Iterator[Path]:
+    """Where the HDF5 library looks for a file that the file at `path` names, in its order."""
+    named = Path(os.fsdecode(name))
+    if named.is_absolute():
+        yield named
+        named = Path(named.name)
+    for prefix in (*_prefixes(variable, path), path.parent, Path(), path.resolve().parent):
+        yield prefix / named
+
+
+def _prefixes(variable: str, path: Path) -> list[Path]:
+    given = os.environ.get(variable, "")
+    return [Path(each.replace("${ORIGIN}", str(path.parent))) for each in given.split(":") if each]
