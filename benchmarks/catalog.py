@@ -26,7 +26,7 @@ from rich.console import Console
 from tables import Row, Table, duration, write_figures
 from tables import size as memory
 
-from ainerd_agent.catalog import DerivedWriter, connect
+from ainerd_agent.catalog import connect
 from ainerd_agent.catalog.read.point_cache import PointFiles
 from ainerd_agent.catalog.read.similar import PointIndex, open_index
 from ainerd_agent.records import Run
@@ -112,7 +112,7 @@ def ask(uri: str, size: Size, folder: Path) -> dict[str, Any]:
         found["first sync"] = [timed(lambda: index.sync(model))]
         found["first similar"] = [timed(lambda: index.similar(point, 20, model=model))]
         found["nothing new"] = repeated(lambda: index.sync(model))
-    writer = DerivedWriter(root, model=MODEL)
+    writer = root.writer(MODEL)
     uid = "live"
     writer.open_run(Run(uid=uid, time=START + 1e8, sample="live"))
     appends, syncs = [], []
@@ -125,7 +125,7 @@ def ask(uri: str, size: Size, folder: Path) -> dict[str, Any]:
     if size.tables:
         found["sync of one"] = syncs[5:]
         found["similar"] = repeated(lambda: index.similar(point, 20, model=model))
-    root.context.http_client.close()
+    root.close()
     return {"runs": size.runs, "points": size.runs * size.measurements * BINS * size.tables, **found}
 
 

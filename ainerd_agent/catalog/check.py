@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ainerd_agent.catalog.layout import address_of, child, model_names, model_of
+from ainerd_agent.catalog.catalog import Catalog
+from ainerd_agent.catalog.layout import child, model_names, model_of
 from ainerd_agent.catalog.read.analysed_runs import run_of
 from ainerd_agent.catalog.schema import (
     ADDED_COLUMNS,
@@ -38,6 +39,7 @@ from ainerd_agent.catalog.schema import (
     points_schema,
 )
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container, Node, Table
 from ainerd_agent.catalog.write.points import PointsStore
 from ainerd_agent.records.analysis import ModelIdentity
 
@@ -99,13 +101,12 @@ class Problem:
     repaired: bool = False
 
 
-def check(root: Any, *, repair: bool = False) -> Iterator[Problem]:
+def check(catalog: Catalog, *, repair: bool = False) -> Iterator[Problem]:
     """Look at every container, table and array of ours.
 
     Parameters
     ----------
-    root : tiled Container
-        From `connect`.
+    catalog : Catalog
     repair : bool
         Repair what can be without loss: summaries that differ from the rows, and runs that an analysis left behind.
         No analysis should be under way.
@@ -115,7 +116,8 @@ def check(root: Any, *, repair: bool = False) -> Iterator[Problem]:
     CatalogError
         The server refuses or does not answer.
     """
-    with server_errors(address_of(root)):
+    root = catalog.tiled
+    with server_errors(catalog.address):
         seq_nums: dict[str, list[int]] = {}
         for uid, maps in root[MAPS].items():
             yield from _maps(f"/{MAPS}/{uid}", maps)
@@ -139,14 +141,14 @@ def check(root: Any, *, repair: bool = False) -> Iterator[Problem]:
             )
 
 
-def _named(container: Any) -> list[int]:
+def _named(container: Container) -> list[int]:
     """The measurements that metadata name, or none where they do not."""
     derived = container.metadata.get("derived_from")
     named = derived.get("seq_nums") if isinstance(derived, Mapping) else None
     return list(named) if isinstance(named, list | tuple) else []
 
 
-def _spec(path: str, container: Any, wanted: tuple[str, str]) -> Iterator[Problem]:
+def _spec(path: str, container: Node, wanted: tuple[str, str]) -> Iterator[Problem]:
     name, version = wanted
     found = next((spec.version or "" for spec in container.specs if spec.name == name), None)
     if found is None:
@@ -173,7 +175,7 @@ def _keys(path: str, metadata: Mapping[str, Any], wanted: Mapping[str, tuple[typ
             )
 
 
-def _maps(path: str, maps: Any) -> Iterator[Problem]:
+def _maps(path: str, maps: Container) -> Iterator[Problem]:
     broken = [*_spec(path, maps, MAPS_SPEC), *_keys(path, maps.metadata_copy()[0], MAPS_KEYS)]
     yield from broken
     if broken:
@@ -202,7 +204,13 @@ def _maps(path: str, maps: Any) -> Iterator[Problem]:
 
 
 def _analysis(
-    path: str, root: Any, model: Any, uid: str, analysis: Any, maps: Mapping[str, list[int]], repair: bool
+    path: str,
+    root: Container,
+    model: Container,
+    uid: str,
+    analysis: Container,
+    maps: Mapping[str, list[int]],
+    repair: bool,
 ) -> Iterator[Problem]:
     metadata = analysis.metadata_copy()[0]
     broken = [*_spec(path, analysis, ANALYSIS_SPEC), *_keys(path, metadata, ANALYSIS_KEYS)]
@@ -231,7 +239,7 @@ def _analysis(
         )  # fmt: skip
 
 
-def _suggestions(path: str, table: Any) -> Iterator[Problem]:
+def _suggestions(path: str, table: Table) -> Iterator[Problem]:
     broken = [*_spec(path, table, SUGGESTIONS_SPEC), *_columns(path, table, SUGGESTIONS_SCHEMA)]
     yield from broken
     if broken:
@@ -250,7 +258,7 @@ def _suggestions(path: str, table: Any) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-def _columns(path: str, table: Any, wanted: pa.Schema) -> Iterator[Problem]:
+def _columns(path: str, table: Table, wanted: pa.Schema) -> Iterator[Problem]:
     found = table.structure().arrow_schema_decoded
     units = column_metadata(wanted)["units"]
     told = table.metadata.get("units", {})
@@ -281,7 +289,7 @@ def _alike(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(found == wanted or (pa.types.is_integer(found) and pa.types.is_integer(wanted)))
 
 
-def _rows(path: str, table: Any, with_maps: list[int]) -> Iterator[Problem]:
+def _rows(path: str, table: Table, with_maps: list[int]) -> Iterator[Problem]:
     rows = table.read(columns=["seq_num", "bin"])
     twice = sorted(set(rows[rows.duplicated(["seq_num", "bin"])]["seq_num"]))
     if twice:
@@ -304,7 +312,7 @@ def _rows(path: str, table: Any, with_maps: list[int]) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-def _summary(path: str, root: Any, model: Any, metadata: dict[str, Any], repair: bool) -> Iterator[Problem]:
+def _summary(path: str, root: Container, model: Container, metadata: dict[str, Any], repair: bool) -> Iterator[Problem]:
     derived = metadata["derived_from"]
     identity = ModelIdentity(
         name=model.metadata["model"],
@@ -332,7 +340,7 @@ def _summary(path: str, root: Any, model: Any, metadata: dict[str, Any], repair:
         store.update(ended if known == "running" and ended else known)
 
 
-def _ended(root: Any, metadata: Mapping[str, Any]) -> str:
+def _ended(root: Container, metadata: Mapping[str, Any]) -> str:
     """How the run of an analysis ended, by its raw run or for lack of news; empty where it may go on."""
     raw = child(root, f"{RAW}/{metadata['raw_uid']}")  # /raw itself would take part of a uid
     stop = None if raw is None else raw.metadata.get("stop")

@@ -1,51 +1,54 @@
-"""Connecting to a Tiled server that holds our catalog."""
+"""Connecting to a Tiled server."""
 
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from ainerd_agent.catalog.layout import child, create_layout
-from ainerd_agent.catalog.schema import ANALYSES, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.errors import CatalogError
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ainerd_agent.catalog.tiled_types import Container, Context
 
 RETRY_SECONDS = 6.0
 """How long a request to a server that does not answer is repeated."""
 
-
 _CONNECT_SECONDS = 3.0
+_PAUSE = 0.1
 
 
-def connect(uri: str, *, create: bool = False) -> Any:
-    """Connect to a Tiled server that holds our catalog.
+def connect_tiled(uri: str) -> Container:
+    """The root of a Tiled server, whatever it holds.
+
+    Requests to a server that fails are repeated for `RETRY_SECONDS`, or as long as TILED_RETRY_TIMEOUT in the
+    environment says; those of other clients in this process as Tiled does.
 
     Parameters
     ----------
     uri : str
         As `TiledServer.uri`, with `?api_key=...`, or without it and the key in TILED_API_KEY.
-    create : bool
-        Create the containers of the catalog where they are missing.
-
-    Returns
-    -------
-    tiled.client.container.Container
-        The root.
 
     Raises
     ------
     CatalogError
-        Nobody answers, the API key is refused, or there is no catalog of ours.
+        Nobody answers, or the API key is refused.
     """
     import httpx
     from tiled.client import from_context
-    from tiled.client.context import Context
+    from tiled.client.context import Context as TiledContext
 
-    limit_retries()
     address = uri.partition("?")[0]
+    patience = float(os.environ.get("TILED_RETRY_TIMEOUT", RETRY_SECONDS))
+    timeout = httpx.Timeout(30.0, connect=_CONNECT_SECONDS)
     with server_errors(address), ExitStack() as on_error:
-        context, path = Context.from_any_uri(uri, timeout=httpx.Timeout(30.0, connect=_CONNECT_SECONDS))
+        _wait_for_server(address, patience, timeout)
+        context, path = TiledContext.from_any_uri(uri, timeout=timeout)
+        _bound_retries(context, address, patience)
         on_error.callback(context.http_client.close)
         if context.api_uri.host in ("127.0.0.1", "localhost", "::1"):
             # Between two programs of one machine, compressing takes longer than sending.
@@ -54,24 +57,43 @@ def connect(uri: str, *, create: bool = False) -> Any:
             root = from_context(context, node_path_parts=path)
         except RuntimeError as error:  # what Tiled raises when a key is needed and there is none
             raise CatalogError(f"The Tiled server at {address} needs an API key: add ?api_key=... to it.") from error
-        if create:
-            create_layout(root)
-        if missing := [key for key in (RAW, MAPS, ANALYSES) if child(root, key) is None]:
-            raise CatalogError(
-                f"The Tiled server at {address} holds no catalog of ours (it lacks /{', /'.join(missing)}): check "
-                "the address, or create it with ainerd_agent.catalog.create_layout."
-            )
         on_error.pop_all()
-    return root
+    return cast("Container", root)
 
 
-def limit_retries() -> None:
-    """Let Tiled's client give up on a dead server after seconds.
+def _wait_for_server(address: str, patience: float, timeout: httpx.Timeout) -> None:
+    """Return once a server answers, whatever it says. Until there is a context, Tiled has patience of its own."""
+    import httpx
 
-    Its own limit is 45 s and 10 attempts a request, read from TILED_RETRY_TIMEOUT when it is imported. That would hold
-    up a scan. What the environment says has precedence.
-    """
-    import tiled.client.utils
+    deadline = time.monotonic() + patience
+    with httpx.Client(timeout=timeout) as client:
+        while True:
+            try:
+                client.get(address)
+                return
+            except httpx.UnsupportedProtocol:
+                raise
+            except httpx.TransportError:
+                if time.monotonic() + _PAUSE > deadline:
+                    raise
+            time.sleep(_PAUSE)
 
-    if "TILED_RETRY_TIMEOUT" not in os.environ:
-        tiled.client.utils.TILED_RETRY_TIMEOUT = RETRY_SECONDS
+
+def _bound_retries(context: Context, address: str, patience: float) -> None:
+    """Exchange the HTTP client of a context for one whose patience is its own."""
+    from tiled.client.transport import Transport
+
+    from ainerd_agent.catalog.bounded_client import BoundedClient
+
+    tiled = context.http_client
+    context.http_client = BoundedClient(
+        address,
+        patience,
+        transport=Transport(),
+        headers=tiled.headers,
+        cookies=tiled.cookies,
+        timeout=tiled.timeout,
+        auth=tiled.auth,
+        follow_redirects=True,
+    )
+    tiled.close()

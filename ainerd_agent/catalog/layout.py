@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ainerd_agent.catalog.schema import ANALYSES, MAPS, RAW, RAW_SPEC
+from ainerd_agent.catalog.tiled_types import Container, Node, Query
 from ainerd_agent.errors import CatalogError
+
+
+class UnknownModelError(CatalogError):
+    """The catalog holds nothing by a model."""
+
 
 _PAGE = 100
 """Items that a server is asked for at once."""
 
 
-def create_layout(root: Any) -> None:
+def create_layout(root: Container) -> None:
     """Create /raw, /xpcs and /ainerd under `root`, where they are missing."""
     for key, specs in ((RAW, [RAW_SPEC]), (MAPS, []), (ANALYSES, [])):
         ensure_container(root, key, specs=specs)
 
 
-def child(parent: Any, key: str) -> Any:
+def check_layout(root: Container) -> None:
+    """Make sure that /raw, /xpcs and /ainerd are there.
+
+    Raises
+    ------
+    CatalogError
+        One of them is not.
+    """
+    if missing := [key for key in (RAW, MAPS, ANALYSES) if child(root, key) is None]:
+        raise CatalogError(
+            f"The Tiled server at {address_of(root)} holds no catalog of ours (it lacks /{', /'.join(missing)}): check "
+            "the address, or create it with `connect(uri, create=True)`."
+        )
+
+
+def child(parent: Container, key: str) -> Any:
     """Look up the item `key` of a container; None where there is none."""
     try:
         return parent[key]
@@ -27,29 +48,41 @@ def child(parent: Any, key: str) -> Any:
 
 
 def ensure_container(
-    parent: Any, key: str, *, specs: list[tuple[str, str]], metadata: dict[str, Any] | None = None, **options: Any
-) -> Any:
+    parent: Container, key: str, *, specs: list[tuple[str, str]], metadata: dict[str, Any] | None = None, **options: Any
+) -> Container:
     """Look up or create the container `key` of `parent`; `options` are those of `Container.create_container`."""
     from tiled.client.utils import ClientError
     from tiled.structures.core import Spec
 
-    existing = child(parent, key)
+    existing: Container | None = child(parent, key)
     if existing is not None:
         return existing
     try:
         return parent.create_container(key, metadata=metadata or {}, specs=[Spec(*spec) for spec in specs], **options)
     except ClientError as error:
         # Another process was faster.
-        if error.response.status_code != 409 or (existing := child(parent, key)) is None:
+        found: Container | None = child(parent, key)
+        if error.response.status_code != 409 or found is None:
             raise
-        return existing
+        return found
 
 
-def metadata_of(container: Any, n: int | None = None) -> Iterator[dict[str, Any]]:
-    """Metadata of what a container or a search holds, in its order; of the first `n`.
+def metadata_of(
+    container: Container, queries: Sequence[Query] = (), *, sort: str | None = None, n: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Metadata of what is in a container and fits the queries.
 
     Tiled's client asks for the structures as well, for which the server counts what is in each of them: four times the
     time of this.
+
+    Parameters
+    ----------
+    container : Container
+        Queries of its own are not looked at.
+    sort : str, optional
+        Key of the metadata, with "-" before it for the largest first.
+    n : int, optional
+        Only the first of them.
     """
     from urllib.parse import parse_qs, urlparse
 
@@ -57,7 +90,7 @@ def metadata_of(container: Any, n: int | None = None) -> Iterator[dict[str, Any]
 
     page = _PAGE if n is None else min(n, _PAGE)
     url, left = f"{container.item['links']['search']}?page[offset]=0&page[limit]={page}", n
-    asked = {"fields": "metadata", **container._queries_as_params, **container._sorting_params}
+    asked = {"fields": "metadata", **_parameters(queries), **({} if sort is None else {"sort": [sort]})}
     while url is not None and left != 0:
         for attempt in retry_context():
             with attempt:
@@ -70,22 +103,35 @@ def metadata_of(container: Any, n: int | None = None) -> Iterator[dict[str, Any]
         url = content["links"]["next"]
 
 
-def model_names(root: Any) -> list[str]:
+def _parameters(queries: Sequence[Query]) -> dict[str, list[Any]]:
+    """Queries as parameters of a request, as Tiled's client writes them."""
+    from tiled.query_registration import default_query_registry
+
+    found: dict[str, list[Any]] = {}
+    for query in queries:
+        name = default_query_registry.query_type_to_name[type(query)]
+        for field, value in query.encode().items():
+            if value is not None:
+                found.setdefault(f"filter[{name}][condition][{field}]", []).append(value)
+    return found
+
+
+def model_names(root: Container) -> list[str]:
     """Names of the models that analysed something."""
     models = child(root, ANALYSES)
     return [] if models is None else list(models)
 
 
-def model_of(root: Any, name: str) -> Any:
+def model_of(root: Container, name: str) -> Container:
     """The container `/ainerd/<name>`, a `ModelClient`."""
     models = child(root, ANALYSES)
-    found = None if models is None else child(models, name)
+    found: Container | None = None if models is None else child(models, name)
     if found is None:
         known = ", ".join(model_names(root)) or "none"
-        raise CatalogError(f"The catalog holds no analyses by a model {name!r}; it holds those by: {known}.")
+        raise UnknownModelError(f"The catalog holds no analyses by a model {name!r}; it holds those by: {known}.")
     return found
 
 
-def address_of(root: Any) -> str:
-    """Where the server of `root` is, without its API key."""
-    return str(root.context.api_uri)
+def address_of(node: Node) -> str:
+    """Where the server of a node is, without its API key."""
+    return str(node.context.api_uri)

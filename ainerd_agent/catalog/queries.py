@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ainerd_agent.catalog.schema import ANALYSIS_SPEC
+from ainerd_agent.catalog.tiled_types import Container, Query
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _TO_SORT = 99
 _TINY = 1e-3
 
 Interval = tuple[float, float]
+
+AnyContainer = TypeVar("AnyContainer", bound=Container)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +95,7 @@ class Conditions:
             equal={key: value for key, value in given.items() if value is not None},
         )
 
-    def runs(self) -> list[Any]:
+    def runs(self) -> list[Query]:
         """Queries for the runs that these conditions describe."""
         from tiled.queries import Key
 
@@ -101,7 +104,7 @@ class Conditions:
             found.append(Key("dominant_cluster") == self.cluster)
         return found
 
-    def runs_with_rows(self) -> list[Any]:
+    def runs_with_rows(self) -> list[Query]:
         """Queries for the runs that may hold rows that these conditions describe."""
         from tiled.queries import Key
 
@@ -125,10 +128,10 @@ class Conditions:
         """Columns of points that `rows` looks at."""
         return [*(["cluster"] if self.cluster is not None else []), *(RANGES[name][0] for name in self.ranges)]
 
-    def _in_common(self, but: Sequence[str] = ()) -> list[Any]:
+    def _in_common(self, but: Sequence[str] = ()) -> list[Query]:
         from tiled.queries import Key, SpecsQuery
 
-        found: list[Any] = [SpecsQuery(include=[ANALYSIS_SPEC[0]])]
+        found: list[Query] = [SpecsQuery(include=[ANALYSIS_SPEC[0]])]
         found += [Key(key) == value for key, value in self.equal.items()]
         if self.share is not None:
             found += between(f"cluster_fraction_{self.cluster}", self.share)
@@ -141,7 +144,7 @@ class Conditions:
         return found
 
 
-def between(key: str, interval: Interval) -> list[Any]:
+def between(key: str, interval: Interval) -> list[Query]:
     """Queries for numbers of a key within an interval, ends included.
 
     Values that are not known never lie within one. Two things need care for that: PostgreSQL takes null for less than
@@ -155,14 +158,14 @@ def between(key: str, interval: Interval) -> list[Any]:
     return [*found, Key(key) <= largest] if largest < math.inf else found
 
 
-def narrowed(container: Any, queries: Iterable[Any]) -> Any:
-    """A container of what fits all the queries. Nothing is asked of the server yet."""
+def narrowed(container: AnyContainer, queries: Iterable[Query]) -> AnyContainer:
+    """A container of what fits all the queries, of the same kind. Nothing is asked of the server yet."""
     for query in queries:
-        container = container.search(query)
+        container = cast("AnyContainer", container.search(query))
     return container
 
 
-def highest_first(container: Any, key: str) -> Iterator[Any]:
+def highest_first(container: Container, key: str) -> Iterator[Container]:
     """What is in a container, in falling order of a number that is not negative; items without it are left out.
 
     Not by Tiled's `sort`: on SQLite, it sorts numbers as text. So, range by range, each small enough to be sorted here.
@@ -176,7 +179,7 @@ def highest_first(container: Any, key: str) -> Iterator[Any]:
     yield from _falling(container, key, 0.0, top)
 
 
-def _falling(container: Any, key: str, least: float, below: float) -> Iterator[Any]:
+def _falling(container: Container, key: str, least: float, below: float) -> Iterator[Container]:
     from tiled.queries import Key
 
     found = narrowed(container, [_at_least(key, least), Key(key) < below])
@@ -191,10 +194,11 @@ def _falling(container: Any, key: str, least: float, below: float) -> Iterator[A
     yield from sorted(some, key=lambda item: float(item.metadata[key]), reverse=True)
 
 
-def _at_least(key: str, least: float) -> Any:
+def _at_least(key: str, least: float) -> Query:
     from tiled.queries import Key
 
-    return Key(key) >= least
+    found: Query = Key(key) >= least
+    return found
 
 
 def _interval(name: str, value: Any) -> Interval:

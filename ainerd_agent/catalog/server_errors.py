@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 from ainerd_agent.errors import CatalogError
+
+if TYPE_CHECKING:
+    import httpx
 
 LONGEST_PAUSE = 300.0
 """Seconds: a server that asks for more peace than that is asked again all the same."""
@@ -39,37 +43,46 @@ def server_errors(address: str) -> Iterator[None]:
 
     try:
         yield
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise CatalogError(f"{address} is not the address of a Tiled server, which starts with http://.") from error
-    except httpx.TransportError as error:
-        raise ServerUnreachableError(
+    except (httpx.InvalidURL, httpx.TransportError, httpx.HTTPStatusError) as error:
+        raise error_for_people(error, address) from error
+
+
+def error_for_people(
+    error: httpx.InvalidURL | httpx.TransportError | httpx.HTTPStatusError, address: str
+) -> CatalogError:
+    """What went wrong and what to do, in a sentence."""
+    import httpx
+
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return CatalogError(f"{address} is not the address of a Tiled server, which starts with http://.")
+    if isinstance(error, httpx.TransportError):
+        return ServerUnreachableError(
             f"No Tiled server answers at {address} ({type(error).__name__}): start it, or check the address."
-        ) from error
-    except httpx.HTTPStatusError as error:
-        status = error.response.status_code
-        if status == 429:
-            raise ServerUnreachableError(
-                f"The Tiled server at {address} has too much to do (429): try again later.",
-                _seconds(error.response.headers.get("retry-after", "")),
-            ) from error
-        if status in (500, 507):
-            raise ServerFailedError(
-                f"The Tiled server at {address} failed ({status}): its log says why, and its disk may be full."
-            ) from error
-        if status in (502, 503, 504):
-            raise ServerUnreachableError(f"The Tiled server behind {address} is not available ({status}).") from error
-        if status in (401, 403):
-            raise CatalogError(f"The Tiled server at {address} refuses the API key: check it.") from error
-        raise CatalogError(f"The Tiled server at {address} answered {status}: {error}") from error
+        )
+    status = error.response.status_code
+    if status == 429:
+        return ServerUnreachableError(
+            f"The Tiled server at {address} has too much to do (429): try again later.", retry_after(error.response)
+        )
+    if status in (500, 507):
+        return ServerFailedError(
+            f"The Tiled server at {address} failed ({status}): its log says why, and its disk may be full."
+        )
+    if status in (502, 503, 504):
+        return ServerUnreachableError(f"The Tiled server behind {address} is not available ({status}).")
+    if status in (401, 403):
+        return CatalogError(f"The Tiled server at {address} refuses the API key: check it.")
+    return CatalogError(f"The Tiled server at {address} answered {status}: {error}")
 
 
-def _seconds(retry_after: str) -> float:
-    """Seconds of a header Retry-After, which may be a date, too; 0 where it is neither."""
+def retry_after(response: httpx.Response) -> float:
+    """Seconds of its header Retry-After, which may be a date, too; 0 where there is none."""
+    header = response.headers.get("retry-after", "")
     try:
-        seconds = float(retry_after)
+        seconds = float(header)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+            seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError):
             return 0.0
     return min(max(0.0, seconds), LONGEST_PAUSE) if math.isfinite(seconds) else 0.0

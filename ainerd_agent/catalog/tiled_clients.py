@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tiled.client.container import Container
 
-from ainerd_agent.catalog.layout import address_of, child, metadata_of
+from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.queries import Conditions, highest_first, narrowed
 from ainerd_agent.catalog.read.maps import read_maps
-from ainerd_agent.catalog.read.points import points_of, tables_of
+from ainerd_agent.catalog.read.points import points_of, read_points, tables_of
+from ainerd_agent.catalog.read.runs import read_runs
 from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW, column_metadata, latent_columns, points_schema
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Node, Query
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -37,6 +39,11 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
     equal, as `sample="PEO"`. The server evaluates them; only points of runs that may fit are read.
     """
 
+    def __init__(self, *args: Any, queries: Sequence[Query] | None = None, **options: Any) -> None:
+        super().__init__(*args, queries=queries, **options)
+        self.queries: Sequence[Query] = tuple(queries or ())
+        """By which these runs were found."""
+
     def find(self, **conditions: Any) -> Self:
         """Runs that fit: again such a container, so that conditions can follow each other.
 
@@ -53,14 +60,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         latest : int, optional
             Only so many, the latest.
         """
-        import pandas as pd
-
-        with server_errors(address_of(self)):
-            found = narrowed(self, Conditions().runs())
-            # SQLite sorts numbers as text; of times that is the same until 2286.
-            chosen = found if latest is None else found.sort(("time", -1))
-            table = pd.DataFrame(list(metadata_of(chosen, latest)))
-        return table.sort_values("time", ignore_index=True) if len(table) else table
+        return read_runs([self], [*self.queries, *Conditions().runs()], latest)
 
     def points(self, columns: Sequence[str] | None = None, **conditions: Any) -> pd.DataFrame:
         """Points of all these runs that fit the conditions, row by row.
@@ -70,11 +70,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         columns : sequence of str, optional
             Beside `raw_uid`, `seq_num`, `bin` and `model`; by default all.
         """
-        import pandas as pd
-
-        given = Conditions.of(conditions)
-        tables = list(self._tables(given, columns))
-        return pd.concat(tables, ignore_index=True) if tables else points_of(None, columns).assign(model="")
+        return read_points([self], columns, **conditions)
 
     def to_xarray(self, **conditions: Any) -> xarray.Dataset:
         """The same as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""
@@ -124,10 +120,10 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         from ainerd_agent.catalog.read.similar import open_index
 
         return open_index(self, folder).similar(
-            what, k, model=self.new_variation(queries=[]), among=self.find() if self._queries else None, encoder=encoder
+            what, k, model=self.new_variation(queries=[]), among=self.find() if self.queries else None, encoder=encoder
         )
 
-    def follow(self, **options: Any) -> Iterator[pd.DataFrame]:
+    def follow(self, **options: Any) -> Generator[pd.DataFrame, None, None]:
         """Points as they are written, run by run; parameters as those of `ainerd_agent.catalog.follow`."""
         from ainerd_agent.catalog.read.live_points import follow
 
@@ -148,14 +144,6 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         if not isinstance(found, AnalysisClient):
             raise CatalogError(f"The model {self.item['id']} has no analysis of a run {raw_uid} here.")
         return found
-
-    def _tables(self, given: Conditions, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
-        needed = None if columns is None else [*columns, *given.columns()]
-        with server_errors(address_of(self)):
-            for run, table in tables_of(narrowed(self, given.runs_with_rows()).values(), needed):
-                rows = table[given.rows(table)].assign(model=run.metadata["model"])
-                if len(rows):
-                    yield rows
 
 
 class AnalysisClient(Container):  # type: ignore[misc]
@@ -189,7 +177,7 @@ class AnalysisClient(Container):  # type: ignore[misc]
         """Where a point comes from; see `ainerd_agent.catalog.read.lineage.explain`."""
         from ainerd_agent.catalog.read.lineage import explain
 
-        return explain(self, seq_num, bin)
+        return explain(self, self.maps(), self.raw, seq_num, bin)
 
 
 class MapsClient(Container):  # type: ignore[misc]
@@ -214,7 +202,7 @@ class MapsClient(Container):  # type: ignore[misc]
         return _raw(self, 2)
 
 
-def analyses_of(run: Any) -> dict[str, AnalysisClient]:
+def analyses_of(run: Container) -> dict[str, AnalysisClient]:
     """What models found in a run, by their names.
 
     Parameters
@@ -228,7 +216,7 @@ def analyses_of(run: Any) -> dict[str, AnalysisClient]:
     return {name: analysis for name, analysis in found.items() if analysis is not None}
 
 
-def _raw(node: Any, depth: int) -> Any:
+def _raw(node: Node, depth: int) -> Any:
     uid = node.metadata["raw_uid"]
     found = _beside(node, depth, RAW, uid)
     if found is None:
@@ -238,7 +226,7 @@ def _raw(node: Any, depth: int) -> Any:
     return found
 
 
-def _beside(node: Any, depth: int, *keys: str) -> Any:
+def _beside(node: Node, depth: int, *keys: str) -> Any:
     """What is at `keys` in the catalog of which `node` is so deep inside; None where there is nothing."""
     from tiled.client import from_context
 

@@ -11,12 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ainerd_agent.catalog.opening import model_named, open_catalog
-from ainerd_agent.cli.opening import Catalog, Model
+from ainerd_agent.catalog.opening import open_catalog
+from ainerd_agent.cli.opening import CatalogOption, Model
 from ainerd_agent.errors import CatalogError, SessionError
 
 if TYPE_CHECKING:
     from ainerd_agent.agent.protocol import Agent
+    from ainerd_agent.catalog import ModelResults
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import AgentSettings
 
@@ -60,7 +61,7 @@ class Request(StrEnum):
 @agent.command()
 def run(
     name: Annotated[str, typer.Argument(help="A new agent, or one to go on with after its process ended.")],
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     mode: Annotated[
         Mode, typer.Option(help="Only suggest, ask for approval of each suggestion, or measure them at once.")
     ] = Mode.ask,
@@ -78,7 +79,7 @@ def run(
     """
     from ainerd_agent.agent.runners.queue import QueueRunner
     from ainerd_agent.agent.runners.queue_server import QueueServer
-    from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter
+    from ainerd_agent.catalog import ModelIdentity
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import Settings
 
@@ -96,10 +97,10 @@ def run(
     encoder = Encoder.load(settings.model)
     identity = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters))
     with open_catalog(catalog, create=True) as root:
-        writer = SpooledWriter(DerivedWriter(root, model=identity), spool)
-        chooser = _agent(root, name, given, encoder, seed, console)
+        results, writer = root.model_for(identity), root.spooled_writer(identity, spool)
+        chooser = _agent(results, name, given, encoder, seed, console)
         runner = QueueRunner(
-            root,
+            results,
             chooser,
             None if manager is None else QueueServer(manager, given.plan),
             writer.record_suggestion,
@@ -118,17 +119,16 @@ def run(
 @agent.command("list")
 def list_suggestions(
     name: Annotated[str | None, typer.Argument(metavar="AGENT", help="Only those of this agent.")] = None,
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="Only those that wait for a decision.")] = False,
 ) -> None:
     """Show the last suggestions and what became of them."""
-    from ainerd_agent.catalog.read import suggestions
+    from ainerd_agent.catalog.read.suggestions import waiting as those_waiting
 
     with open_catalog(catalog) as root:
-        model_name = _model(root, model)
-        rows = suggestions.read_suggestions(root, model_name, agent=name)
-    proposed = suggestions.waiting(rows) if waiting else rows[rows["event"] == "proposed"]
+        rows = root.model(model).suggestions(agent=name)
+    proposed = those_waiting(rows) if waiting else rows[rows["event"] == "proposed"]
     last = rows.groupby("suggestion_id").last()
     table = Table(box=None)
     for heading in ("suggestion", "proposed", "x", "y", "expected", "state", "found", "note"):
@@ -151,21 +151,21 @@ def list_suggestions(
 
 
 @agent.command()
-def approve(suggestion: Id, catalog: Catalog = "ainerd-session", model: Model = None, note: Note = "") -> None:
+def approve(suggestion: Id, catalog: CatalogOption = "ainerd-session", model: Model = None, note: Note = "") -> None:
     """Let a suggestion be measured."""
     from ainerd_agent.agent.lifecycle import approval
 
     with open_catalog(catalog) as root:
-        _told("approved", approval.approve(root, _model(root, model), suggestion, note=note))
+        _told("approved", approval.approve(root.model(model), suggestion, note=note))
 
 
 @agent.command()
-def reject(suggestion: Id, catalog: Catalog = "ainerd-session", model: Model = None, note: Note = "") -> None:
+def reject(suggestion: Id, catalog: CatalogOption = "ainerd-session", model: Model = None, note: Note = "") -> None:
     """Refuse a suggestion; its spot is not suggested again."""
     from ainerd_agent.agent.lifecycle import approval
 
     with open_catalog(catalog) as root:
-        _told("rejected", approval.reject(root, _model(root, model), suggestion, note=note))
+        _told("rejected", approval.reject(root.model(model), suggestion, note=note))
 
 
 @agent.command()
@@ -173,7 +173,7 @@ def edit(
     suggestion: Id,
     x: Annotated[float, typer.Option(help="mm")],
     y: Annotated[float, typer.Option(help="mm")],
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     note: Note = "",
 ) -> None:
@@ -181,27 +181,21 @@ def edit(
     from ainerd_agent.agent.lifecycle import approval
 
     with open_catalog(catalog) as root:
-        _told("edited", approval.edit(root, _model(root, model), suggestion, x, y, note=note))
+        _told("edited", approval.edit(root.model(model), suggestion, x, y, note=note))
 
 
 @agent.command()
 def ask(
     name: Name,
     what: Annotated[Request, typer.Argument(help="To pause, resume or stop, or for another mode.")],
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     note: Note = "",
 ) -> None:
     """Ask a running agent to pause, resume, stop, or for another mode."""
-    from ainerd_agent.catalog.write.requests import request
-
     with open_catalog(catalog) as root:
-        request(root, _model(root, model), name, what.value, note=note)
+        root.model(model).request(name, what.value, note=note)
     print(f"asked {name} to {what.value}")
-
-
-def _model(root: Any, name: str | None) -> str:
-    return str(model_named(root, name).metadata["model"])
 
 
 def _told(what: str, suggestion: Any) -> None:
@@ -223,7 +217,9 @@ def _manager(address: str) -> Any:
     raise SessionError(f"the queue server is at {address!r}: write tcp://host:60615 or http://host:60610")
 
 
-def _agent(root: Any, name: str, given: AgentSettings, encoder: Encoder, seed: int | None, console: Console) -> Agent:
+def _agent(
+    results: ModelResults, name: str, given: AgentSettings, encoder: Encoder, seed: int | None, console: Console
+) -> Agent:
     """The agent as it was when it ended, or a new one."""
     from ainerd_agent.agent.lifecycle.restore import restored
     from ainerd_agent.agent.strategies.from_settings import agent_from_settings
@@ -233,7 +229,7 @@ def _agent(root: Any, name: str, given: AgentSettings, encoder: Encoder, seed: i
         given, model=encoder.name, repeatability=encoder.repeatability, seed=seed or 0, name=name
     )
     try:
-        found = restored(root, encoder.name, name)
+        found = restored(results, name)
     except UnknownAgentError:
         return asked
     made = found.settings.get("chooser", found.settings)  # of another strategy, what it has in common

@@ -12,19 +12,20 @@ import typer
 from rich.console import Console
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import Catalog
+from ainerd_agent.cli.opening import CatalogOption
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ainerd_agent.callbacks.replay import Document
+    from ainerd_agent.catalog import Catalog
     from ainerd_agent.settings import Settings
 
 
 def analyze(
     runs: Annotated[list[str] | None, typer.Argument(help="Uids; by default all runs that fit.")] = None,
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     source: Annotated[
         str | None,
         typer.Option(
@@ -119,17 +120,12 @@ def _patient(settings: Settings) -> Settings:
     return settings.model_copy(update={"files": settings.files.model_copy(update={"follow": False, "timeout": 1.0})})
 
 
-def _raw(stack: ExitStack, root: Any, source: str | None) -> Any:
+def _raw(stack: ExitStack, root: Catalog, source: str | None) -> Any:
     if source is None:
         return root["raw"]
-    from tiled.client import from_uri
+    from ainerd_agent.catalog.connection import connect_tiled
 
-    from ainerd_agent.catalog.connection import limit_retries
-    from ainerd_agent.catalog.server_errors import server_errors
-
-    limit_retries()
-    with server_errors(source.partition("?")[0]):
-        raw = from_uri(source)
+    raw = connect_tiled(source)
     stack.callback(raw.context.http_client.close)
     return raw
 
@@ -158,15 +154,15 @@ def _chosen(raw: Any, uids: list[str] | None, **conditions: str | None) -> Itera
         yield run
 
 
-def _known(root: Any, model: str) -> Callable[[str], dict[int, pd.DataFrame]]:
+def _known(root: Catalog, model: str) -> Callable[[str], dict[int, pd.DataFrame]]:
     """What gives the points of a run by measurement: those that were there, with their maps, when it is asked first."""
     from functools import cache
 
-    from ainerd_agent.catalog.layout import child, model_of
+    from ainerd_agent.catalog.layout import child
     from ainerd_agent.catalog.read.points import points_of
     from ainerd_agent.catalog.schema import MAPS
 
-    container = model_of(root, model)
+    container = root.model(model).container
 
     @cache
     def known(raw_uid: str) -> dict[int, pd.DataFrame]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ainerd_agent.catalog.opening import model_named, open_catalog
+from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.errors import MapError, ModelError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _of_catalog(where: str, model: str | None) -> tuple[str, NDArray[Any], NDArr
     from ainerd_agent.catalog.schema import latent_columns
 
     with open_catalog(where) as root:
-        container = model_named(root, model)
+        container = root.model(model).container
         points = container.points()
         if not len(points):
             raise MapError("the catalog holds no points of this model")

@@ -59,11 +59,10 @@ def demo(
         # For tests and benchmarks; nothing of the session reads it.
         (plan.folder / "truth").mkdir(exist_ok=True)
         experiment.write_truth(plan.folder / "truth" / f"{result.raw_uid}.json")
-        root = connect(server.uri)
-        with console.status("Reading the session back from Tiled and drawing it"):
-            findings = report.read_findings(root, result.model, result.raw_uid, settings.keys.shear_stress)
+        with connect(server.uri) as catalog, console.status("Reading the session back from Tiled and drawing it"):
+            findings = report.read_findings(catalog, result.model, result.raw_uid, settings.keys.shear_stress)
             pictures = report.draw_figures(
-                root,
+                catalog,
                 findings,
                 plan.folder / "figures",
                 limits=experiment.sample.limits,

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ainerd_agent.catalog.opening import model_named, open_catalog
-from ainerd_agent.cli.opening import Catalog, Model, point_named
+from ainerd_agent.catalog.opening import open_catalog
+from ainerd_agent.cli.opening import CatalogOption, Model, point_named
 
 WIDTH = 120
 """Characters of a line at least: narrower, names of files would be torn apart."""
@@ -22,7 +22,7 @@ MOMENTS = ("time", "begin", "end")
 
 def explain(
     point: Annotated[str, typer.Argument(help="As UID/SEQ_NUM/BIN.")],
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     json: Annotated[bool, typer.Option("--json", help="As one line of JSON.")] = False,
 ) -> None:
@@ -32,7 +32,7 @@ def explain(
     """
     uid, seq_num, bin = point_named(point)
     with open_catalog(catalog) as root:
-        told = model_named(root, model).run(uid).explain(seq_num, bin)
+        told = root.model(model).run(uid).explain(seq_num, bin)
     if json:
         print(jsonlib.dumps(told))
         return

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ainerd_agent.catalog.opening import model_named, open_catalog
-from ainerd_agent.cli.opening import Catalog, Model
+from ainerd_agent.catalog.opening import open_catalog
+from ainerd_agent.cli.opening import CatalogOption, Model
 
 
 def export(
     run: Annotated[str, typer.Argument(help="Uid of an analysed run.")],
     to: Annotated[Path, typer.Option(help="File: .csv or .parquet for points, .h5 for maps, g2 and points.")],
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     measurement: Annotated[int | None, typer.Option(min=1, help="Only this one.")] = None,
 ) -> None:
@@ -23,10 +23,8 @@ def export(
 
     HDF5 files hold one measurement each, as pyXpcsViewer wants it: with several, numbers come before the ending.
     """
-    from ainerd_agent.catalog.read.export import export as write
-
     with open_catalog(catalog) as root:
-        written = write(root, model_named(root, model).run(run), to, measurement)
+        written = root.model(model).export(run, to, measurement)
     console = Console()
     for file in written:
         console.print(str(file), highlight=False, markup=False, soft_wrap=True)

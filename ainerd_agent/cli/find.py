@@ -14,13 +14,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ainerd_agent.catalog.opening import model_named, open_catalog
-from ainerd_agent.cli.opening import Catalog, Model, point_named
+from ainerd_agent.catalog.opening import open_catalog
+from ainerd_agent.cli.opening import CatalogOption, Model, point_named
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ainerd_agent.catalog import ModelResults
     from ainerd_agent.latent import Encoder
 
 find = typer.Typer(
@@ -93,7 +94,7 @@ Count = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 
 @find.command()
 def runs(
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     cluster: Cluster = None,
     share: Share = None,
@@ -110,22 +111,17 @@ def runs(
     format: Written = Format.table,
 ) -> None:
     """Analysed runs that fit, in order of time."""
-    from ainerd_agent.catalog import runs as list_runs
-
     given = _conditions(
         where, cluster=cluster, share=share, stress=stress, novelty=novelty, tau=tau, time=time, x=x, y=y, sample=sample
     )
     with open_catalog(catalog) as root:
-        if latest is None:
-            found = list_runs(root, model, **given)
-        else:
-            found = model_named(root, model).find(**given).to_frame(latest)
+        found = root.runs(model, **given) if latest is None else root.model(model).find(**given).runs(latest)
     _write(found, format, columns, RUN_COLUMNS)
 
 
 @find.command()
 def points(
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     cluster: Cluster = None,
     share: Share = None,
@@ -141,8 +137,6 @@ def points(
     format: Written = Format.table,
 ) -> None:
     """Points that fit, of all runs: one row per measurement and bin."""
-    from ainerd_agent.catalog import read_points
-
     given = _conditions(
         where, cluster=cluster, share=share, stress=stress, novelty=novelty, tau=tau, time=time, x=x, y=y, sample=sample
     )
@@ -150,13 +144,13 @@ def points(
     if needed is None and format is Format.table:
         needed = [name for name in POINT_COLUMNS if name not in ("point", "distance")]
     with open_catalog(catalog) as root:
-        found = read_points(root, model, columns=needed, **given)
+        found = root.points(model, needed, **given)
     _write(found, format, columns, POINT_COLUMNS)
 
 
 @find.command()
 def novel(
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
     cluster: Cluster = None,
@@ -173,14 +167,14 @@ def novel(
     """The most novel points of all runs, the most novel first."""
     given = _conditions(where, cluster=cluster, stress=stress, tau=tau, time=time, x=x, y=y, sample=sample)
     with open_catalog(catalog) as root:
-        found = model_named(root, model).novel(k, **given)
+        found = root.model(model).novel(k, **given)
     _write(found, format, columns, POINT_COLUMNS)
 
 
 @find.command()
 def similar(
     what: Annotated[str, typer.Argument(help="A point as UID/SEQ_NUM/BIN, or an .npy file with a C2 map.")],
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
     sample: Sample = None,
@@ -193,17 +187,17 @@ def similar(
     given = _conditions(where, sample=sample)
     asked = _map(Path(what)) if what.endswith(".npy") else point_named(what)
     with open_catalog(catalog) as root:
-        results = model_named(root, model)
+        results = root.model(model)
         encoder = None if isinstance(asked, tuple) else _encoder_of(results)
         found = (results.find(**given) if given else results).similar(asked, k, folder=index, encoder=encoder)
     _write(found, format, columns, POINT_COLUMNS)
 
 
-def _encoder_of(results: Any) -> Encoder:
+def _encoder_of(results: ModelResults) -> Encoder:
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import Settings
 
-    return Encoder.named(results.metadata["model"], Settings().model)
+    return Encoder.named(results.name, Settings().model)
 
 
 def _map(file: Path) -> Any:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ainerd_agent.catalog.opening import model_named, open_catalog
-from ainerd_agent.cli.opening import Catalog, Model
+from ainerd_agent.catalog.opening import open_catalog
+from ainerd_agent.cli.opening import CatalogOption, Model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ class Lines(StrEnum):
 
 
 def follow(
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     beginning: Annotated[
         bool, typer.Option("--beginning", help="Tell first what is there already, instead of only what comes.")
@@ -43,7 +43,7 @@ def follow(
     """
     with open_catalog(catalog) as root:
         told = 0
-        tables = model_named(root, model).follow(start="beginning" if beginning else "now")
+        tables = root.model(model).follow(beginning=beginning)
         try:
             for points in tables:
                 for rows in _each(points):

@@ -65,8 +65,7 @@ def ingest(
     seconds = math.nan if duration is None else duration
     stress = stored.columns.get("shear_stress", np.full(len(stored), np.nan))
 
-    from ainerd_agent.catalog import DerivedWriter, ModelIdentity, points_schema
-    from ainerd_agent.catalog.layout import address_of
+    from ainerd_agent.catalog import ModelIdentity, points_schema
     from ainerd_agent.latent import Analyst, Encoder
     from ainerd_agent.settings import Settings
 
@@ -82,8 +81,8 @@ def ingest(
     console.print(f"{len(stored)} maps of {stored.maps.shape[1]} x {stored.maps.shape[2]}, baseline {level:.4g}")
     clusters: list[int] = []
     with open_catalog(tiled or str(out), create=True) as root:
-        address = address_of(root)
-        writer = DerivedWriter(root, model=identity)
+        address = root.address
+        writer = root.writer(identity)
         writer.open_run(run)
         analyst = Analyst(encoder)
         usable = stored.finite

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.catalog.opening import model_named, open_catalog
+from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.errors import MapError
 
 if TYPE_CHECKING:
@@ -114,19 +114,18 @@ def _latents_of(path: Path, encoder: Encoder) -> Material | None:
 
 def of_catalog(where: str, model: str | None, most: int, weights: Path | None) -> tuple[Encoder, Material]:
     """The first points of a model in a catalog, with their maps, and the model: a shipped one, or that of a file."""
-    from ainerd_agent.catalog import read_c2
     from ainerd_agent.catalog.schema import latent_columns
     from ainerd_agent.latent import Encoder
 
     with open_catalog(where) as root:
-        container = model_named(root, model)
+        container = root.model(model).container
         points = container.points()
         if not len(points):
             raise MapError("the catalog holds no points of this model")
         points = points.sort_values(["raw_uid", "seq_num", "bin"]).head(most)
         maps = []
         for (uid, number), rows in points.groupby(["raw_uid", "seq_num"], sort=False):
-            maps.append(read_c2(root, uid, measurement=int(number))[rows["bin"].to_numpy() - 1])
+            maps.append(root.c2(str(uid), int(str(number)))[rows["bin"].to_numpy() - 1])
         name = container.item["id"]
     encoder = Encoder.named(name, weights)
     stack = np.concatenate(maps)

@@ -8,7 +8,7 @@ import typer
 
 from ainerd_agent.errors import CatalogError
 
-Catalog = Annotated[
+CatalogOption = Annotated[
     str,
     typer.Option(
         "--catalog",

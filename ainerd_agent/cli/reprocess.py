@@ -6,23 +6,24 @@ import json as jsonlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import Catalog
+from ainerd_agent.cli.opening import CatalogOption
 from ainerd_agent.errors import SessionError
 
 if TYPE_CHECKING:
+    from ainerd_agent.catalog import Catalog
     from ainerd_agent.latent import Encoder
     from ainerd_agent.workflows.reprocess import Encode, Pool
 
 
 def reprocess(
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Annotated[
         Path | None, typer.Option(help="The new model: a file, or the name of a shipped one; that of the settings.")
     ] = None,
@@ -71,10 +72,9 @@ def reprocess(
 
 @contextmanager
 def _pool(
-    root: Any, encoder: Encoder, model: Path | None, workers: int, dask: str | None
+    root: Catalog, encoder: Encoder, model: Path | None, workers: int, dask: str | None
 ) -> Iterator[tuple[Pool, Encode]]:
     """What encodes: threads of this process, or the workers of a Dask cluster."""
-    from ainerd_agent.catalog.layout import address_of
     from ainerd_agent.workflows.reprocess import Elsewhere, here
 
     if dask is None:
@@ -96,4 +96,4 @@ def _pool(
         raise SessionError(f"no Dask scheduler answers at {dask}: {str(error) or type(error).__name__}") from error
     with client:
         where = None if model is None else model.resolve() if model.exists() else model
-        yield client, Elsewhere(address_of(root), where, encoder.weights_sha256)
+        yield client, Elsewhere(root.address, where, encoder.weights_sha256)

@@ -34,7 +34,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with TiledServer(folder, port=port, api_key=api_key) as server:
-        connect(server.uri, create=True)
+        connect(server.uri, create=True).close()
         console.print("Ask it from Python:\n", highlight=False)
         console.print("    from tiled.client import from_uri", highlight=False)
         console.print("    from tiled.queries import Key", highlight=False)

@@ -6,15 +6,16 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
-from ainerd_agent.catalog.opening import model_named, open_catalog
-from ainerd_agent.cli.opening import Catalog, Model
+from ainerd_agent.catalog.opening import open_catalog
+from ainerd_agent.cli.opening import CatalogOption, Model
 
 if TYPE_CHECKING:
+    from ainerd_agent.catalog import ModelResults
     from ainerd_agent.records import MapStack, Suggestion
     from ainerd_agent.records.suggestion import SuggestionEvent
 
@@ -24,7 +25,7 @@ N_MAPS = 4
 
 def why(
     suggestion: Annotated[str, typer.Argument(help="Identifier of a suggestion, or the beginning of it.")],
-    catalog: Catalog = "ainerd-session",
+    catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     figure: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Draw it into this folder, as PNG and SVG.")
@@ -34,17 +35,16 @@ def why(
 
     `ainerd agent list` shows the identifiers.
     """
-    from ainerd_agent.catalog.read.suggestions import life_of
     from ainerd_agent.settings import Settings
 
     weights = None if figure is None else Settings().model
     with open_catalog(catalog) as root:
-        model_name = str(model_named(root, model).metadata["model"])
-        found, events = life_of(root, model_name, suggestion)
+        results = root.model(model)
+        found, events = results.suggestion(suggestion)
         for line in story(found, events):
             print(line)
         if figure is not None:
-            print(f"drawn: {_draw(root, model_name, weights, found, events, figure)}")
+            print(f"drawn: {_draw(results, weights, found, events, figure)}")
 
 
 def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str]:
@@ -109,19 +109,18 @@ def _judged(off: float) -> str:
 
 
 def _draw(
-    root: Any, model: str, weights: Path | None, suggestion: Suggestion, events: list[SuggestionEvent], folder: Path
+    results: ModelResults, weights: Path | None, suggestion: Suggestion, events: list[SuggestionEvent], folder: Path
 ) -> Path:
-    from ainerd_agent.catalog import read_points
     from ainerd_agent.figures import save
     from ainerd_agent.figures.suggestion import suggestion_figure
 
     axes = suggestion.settings["limits"]["axes"]
     measured = []
     for uid in dict.fromkeys(each.rpartition("/")[0] for each in suggestion.inputs):
-        points = read_points(root, model, uid, ["seq_num", "x", "y"]).groupby("seq_num")[["x", "y"]].first()
+        points = results.points(["seq_num", "x", "y"], raw_uid=uid).groupby("seq_num")[["x", "y"]].first()
         numbers = [int(each.rpartition("/")[2]) for each in suggestion.inputs if each.rpartition("/")[0] == uid]
         measured.append(points.loc[numbers].to_numpy())
-    expected, found, azimuth = _maps(root, model, weights, suggestion, events)
+    expected, found, azimuth = _maps(results, weights, suggestion, events)
     drawn = suggestion_figure(
         (tuple(axes["x"]), tuple(axes["y"])),
         np.concatenate(measured) if measured else np.empty((0, 2)),
@@ -136,22 +135,20 @@ def _draw(
 
 
 def _maps(
-    root: Any, model: str, weights: Path | None, suggestion: Suggestion, events: list[SuggestionEvent]
+    results: ModelResults, weights: Path | None, suggestion: Suggestion, events: list[SuggestionEvent]
 ) -> tuple[MapStack | None, MapStack | None, list[float]]:
     """Scaled maps as expected and as found, and their azimuths; the decoder's, so that they can be compared."""
-    from ainerd_agent.agent.lifecycle.restore import stored_analysis
-    from ainerd_agent.catalog import read_points
     from ainerd_agent.latent import Encoder
 
     if suggestion.predicted is None:
         return None, None, []
     some = np.unique(np.linspace(0, len(suggestion.predicted) - 1, N_MAPS + 1).astype(int)[:-1])
-    encoder = Encoder.named(model, weights)
+    encoder = Encoder.named(results.name, weights)
     measured = next((each for each in events if each.event == "measured"), None)
     found, azimuth = None, []
     if measured is not None:
-        analysis = stored_analysis(root, model, measured.raw_uid, measured.seq_num)
-        points = read_points(root, model, measured.raw_uid, ["seq_num", "bin", "azimuth"])
+        analysis = results.analysis(measured.raw_uid, measured.seq_num)
+        points = results.points(["seq_num", "bin", "azimuth"], raw_uid=measured.raw_uid)
         rows = points[points["seq_num"] == measured.seq_num].sort_values("bin")
         if analysis is not None:
             found = encoder.decode(analysis.latents[some])

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.callbacks.analysis import AnalysisCallback, Outcome
 from ainerd_agent.callbacks.assemble import Assembler, FramesElsewhere
-from ainerd_agent.catalog import DerivedWriter, ModelIdentity, SpooledWriter, check_model
+from ainerd_agent.catalog import Catalog, ModelIdentity, SpooledWriter
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.scattering.correlation.two_time import warm_up
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions
@@ -43,7 +42,7 @@ class LiveAnalysis:
 
 
 def live_analysis(
-    root: Any,
+    catalog: Catalog,
     settings: Settings,
     spool: Path,
     *,
@@ -57,7 +56,7 @@ def live_analysis(
 
     Parameters
     ----------
-    root : tiled container
+    catalog : Catalog
         From `ainerd_agent.catalog.connect`.
     settings : Settings
     spool : Path
@@ -93,8 +92,8 @@ def live_analysis(
         geometry=describe_bins(settings, geometry),
     )
     # Now, and not measurement by measurement in the background: is the name free for these weights?
-    check_model(root, identity)
-    writer = SpooledWriter(DerivedWriter(root, model=identity), spool)
+    catalog.model_for(identity)
+    writer = catalog.spooled_writer(identity, spool)
     analyst = Analyst(encoder)
     callback = AnalysisCallback(
         Assembler(settings.keys, settings.files, frames),

@@ -17,6 +17,8 @@ from ainerd_agent.records import RheometerSamples
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ainerd_agent.catalog import Catalog
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
@@ -60,15 +62,13 @@ class Findings:
         return table.join(events["proposed"][["reason", "expected_novelty"]]).reset_index()
 
 
-def read_findings(root: Any, model: str, raw_uid: str, stress_key: str) -> Findings:
-    """Read a run back from Tiled; `root` is from `ainerd_agent.catalog.connect`."""
-    from ainerd_agent.catalog import read_points
-
-    if model not in root["ainerd"] or raw_uid not in root["ainerd"][model]:
+def read_findings(catalog: Catalog, model: str, raw_uid: str, stress_key: str) -> Findings:
+    """Read a run back from its catalog."""
+    if model not in catalog["ainerd"] or raw_uid not in catalog["ainerd"][model]:
         raise CatalogError(f"run {raw_uid} ended before a measurement was analysed: there is nothing to show")
-    analysis = root["ainerd"][model][raw_uid]
-    suggestions = root["ainerd"][model]["suggestions"].read()
-    run = root["raw"][raw_uid]
+    analysis = catalog["ainerd"][model][raw_uid]
+    suggestions = catalog.model(model).suggestions()
+    run = catalog["raw"][raw_uid]
     stream = f"{stress_key}_monitor"
     rheometer = RheometerSamples.empty()
     if stream in run:
@@ -82,21 +82,26 @@ def read_findings(root: Any, model: str, raw_uid: str, stress_key: str) -> Findi
         )
     return Findings(
         metadata=analysis.metadata,
-        points=read_points(root, model, raw_uid),
+        points=catalog.points(model, raw_uid=raw_uid),
         suggestions=suggestions[suggestions["raw_uid"] == raw_uid],
         rheometer=rheometer,
     )
 
 
 def draw_figures(
-    root: Any, findings: Findings, folder: Path, *, limits: Mapping[str, tuple[float, float]], n_start: int, seed: int
+    catalog: Catalog,
+    findings: Findings,
+    folder: Path,
+    *,
+    limits: Mapping[str, tuple[float, float]],
+    n_start: int,
+    seed: int,
 ) -> list[Path]:
     """Draw the figures of a run and save each as PNG and SVG; returns the paths of the PNGs.
 
     A run all of whose measurements failed has none.
     """
     from ainerd_agent import figures
-    from ainerd_agent.catalog import read_c2
     from ainerd_agent.latent.atlas.embedding import MIN_POINTS, embed
     from ainerd_agent.rheology import stress_minima
 
@@ -106,8 +111,8 @@ def draw_figures(
     measured = findings.measurements()
     cluster = points["cluster"].to_numpy()
     elapsed = points["elapsed"].to_numpy()
-    duration = float(root["xpcs"][findings.metadata["raw_uid"]].metadata["duration"])
-    maps = np.stack([read_c2(root, findings.metadata["raw_uid"], seq_num) for seq_num in points["seq_num"].unique()])
+    duration = float(catalog["xpcs"][findings.metadata["raw_uid"]].metadata["duration"])
+    maps = np.stack([catalog.c2(findings.metadata["raw_uid"], seq_num) for seq_num in points["seq_num"].unique()])
     latents = points.filter(regex=r"^z\d+$").to_numpy(dtype=np.float32)
     drawn = {
         "c2-examples": figures.c2_examples(

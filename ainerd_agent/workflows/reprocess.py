@@ -11,14 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ainerd_agent.catalog.connection import connect
-from ainerd_agent.catalog.layout import address_of, child, model_names, model_of
-from ainerd_agent.catalog.queries import Conditions, narrowed
-from ainerd_agent.catalog.read.analysed_runs import Recalled, blocks, recall
+from ainerd_agent.catalog import Catalog, ModelResults, connect
+from ainerd_agent.catalog.layout import child
+from ainerd_agent.catalog.read.analysed_runs import AnalysedRun
 from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import C2, MAPS, latent_columns
 from ainerd_agent.catalog.server_errors import ServerUnreachableError, server_errors
-from ainerd_agent.catalog.write.writer import DerivedWriter, check_model
 from ainerd_agent.errors import AinerdError, CatalogError
 from ainerd_agent.latent.analyst import Analyst, encoding_of
 from ainerd_agent.latent.encoder import Encoder, Encoding
@@ -58,7 +56,7 @@ class Done:
 
 
 def reprocess(
-    root: Any,
+    catalog: Catalog,
     encoder: Encoder,
     pool: Pool,
     encode: Encode,
@@ -74,7 +72,7 @@ def reprocess(
 
     Parameters
     ----------
-    root : tiled Container
+    catalog : Catalog
     encoder : Encoder
         Its name must be new, or that of results by the same weights, which are completed.
     pool, encode
@@ -84,7 +82,7 @@ def reprocess(
     ahead : int
         Runs that are encoded before the one that is written.
     **conditions
-        As of `ModelClient.find`.
+        As of `ModelResults.find`.
 
     Yields
     ------
@@ -98,37 +96,36 @@ def reprocess(
         and it goes on where it stopped.
     """
     identity = _identity(encoder)
-    check_model(root, identity)
+    target = catalog.model_for(identity)
     analyst = Analyst(encoder)
     # What is asked for ahead: the run, its records or what is wrong with it, and its encoding where it is needed.
-    waiting: deque[tuple[str, Recalled | str, list[int], Any]] = deque()
-    with server_errors(address_of(root)):
-        target = model_of(root, encoder.name)
-        for uid, analysis in _sources(root, encoder.name, source, conditions):
+    waiting: deque[tuple[str, AnalysedRun | str, list[int], Any]] = deque()
+    with server_errors(catalog.address):
+        for uid, results in _sources(catalog, encoder.name, source, conditions):
             try:
-                recalled: Recalled | str = recall(root, analysis)
+                recalled: AnalysedRun | str = results.records(uid)
             except ServerUnreachableError:
                 raise
             except AinerdError as error:
                 recalled = str(error)
             waiting.append((uid, *_begin(recalled, target, pool, encode)))
             if len(waiting) > ahead:
-                yield _finish(root, analyst, target, *waiting.popleft())
+                yield _finish(catalog, analyst, target, *waiting.popleft())
         while waiting:
-            yield _finish(root, analyst, target, *waiting.popleft())
+            yield _finish(catalog, analyst, target, *waiting.popleft())
 
 
-def count(root: Any, encoder: Encoder, *, source: str | None = None, **conditions: Any) -> int:
+def count(catalog: Catalog, encoder: Encoder, *, source: str | None = None, **conditions: Any) -> int:
     """How many runs `reprocess` will look at."""
-    with server_errors(address_of(root)):
-        return len(_sources(root, encoder.name, source, conditions))
+    with server_errors(catalog.address):
+        return len(_sources(catalog, encoder.name, source, conditions))
 
 
-def here(root: Any, encoder: Encoder) -> Encode:
+def here(catalog: Catalog, encoder: Encoder) -> Encode:
     """Encode in this process."""
 
     def encode(uid: str, places: Sequence[int], contrast: FloatArray) -> Encoding:
-        return _encode(root, encoder, uid, places, contrast)
+        return _encode(catalog, encoder, uid, places, contrast)
 
     return encode
 
@@ -154,14 +151,14 @@ class Elsewhere:
 
     def __call__(self, uid: str, places: Sequence[int], contrast: FloatArray) -> Encoding:
         """Encode the maps of a run."""
-        root, encoder = _opened(self.address), _loaded(self.model)
+        catalog, encoder = _opened(self.address), _loaded(self.model)
         if encoder.weights_sha256 != self.weights_sha256:
             raise CatalogError(f"A worker has other weights at {self.model}: give all of them the same file.")
-        return _encode(root, encoder, uid, places, contrast)
+        return _encode(catalog, encoder, uid, places, contrast)
 
 
 @lru_cache(maxsize=2)
-def _opened(address: str) -> Any:
+def _opened(address: str) -> Catalog:
     return connect(address)
 
 
@@ -170,10 +167,11 @@ def _loaded(model: Path | None) -> Encoder:
     return Encoder.load(model)
 
 
-def _encode(root: Any, encoder: Encoder, uid: str, places: Sequence[int], contrast: FloatArray) -> Encoding:
-    array = root[MAPS, uid, C2]
+def _encode(catalog: Catalog, encoder: Encoder, uid: str, places: Sequence[int], contrast: FloatArray) -> Encoding:
+    array = catalog[MAPS, uid, C2]
     parts = []
-    for part in blocks(len(places), BATCH):
+    for start in range(0, len(places), BATCH):
+        part = slice(start, start + BATCH)
         first, last = min(places[part]), max(places[part])
         maps = array.read((slice(first, last + 1),))[[place - first for place in places[part]]]
         parts.append(encoding_of(encoder, maps.reshape(-1, *maps.shape[-2:]), contrast[part].ravel()))
@@ -184,7 +182,7 @@ def _encode(root: Any, encoder: Encoder, uid: str, places: Sequence[int], contra
     )
 
 
-def _identity(encoder: Encoder, recalled: Recalled | None = None) -> ModelIdentity:
+def _identity(encoder: Encoder, recalled: AnalysedRun | None = None) -> ModelIdentity:
     return ModelIdentity(
         name=encoder.name,
         weights_sha256=encoder.weights_sha256,
@@ -195,29 +193,30 @@ def _identity(encoder: Encoder, recalled: Recalled | None = None) -> ModelIdenti
     )
 
 
-def _sources(root: Any, name: str, source: str | None, conditions: Any) -> list[tuple[str, Any]]:
-    """The analysis that each run is taken from, in order of the runs' time."""
-    names = [other for other in model_names(root) if other != name] if source is None else [source]
+def _sources(catalog: Catalog, name: str, source: str | None, conditions: Any) -> list[tuple[str, ModelResults]]:
+    """The results that each run is taken from, in order of the runs' time."""
+    names = [other for other in catalog.models() if other != name] if source is None else [source]
     if not names or source == name:
         raise CatalogError(
             f"The catalog holds no results but those of {name}: there is nothing to analyse again. Give a model of "
             "another name."
         )
-    latest: dict[str, tuple[float, float, Any]] = {}
-    for other in names:
-        for run in narrowed(model_of(root, other), Conditions.of(conditions).runs()).values():
-            about = run.metadata
+    latest: dict[str, tuple[float, float, ModelResults]] = {}
+    for results in map(catalog.model, names):
+        for about in results.find(**conditions).runs().to_dict("records"):
             made = about.get("analysed") or 0.0
             if about["raw_uid"] not in latest or latest[about["raw_uid"]][1] < made:
-                latest[about["raw_uid"]] = (about["time"], made, run)
-    return [(uid, run) for uid, (_, _, run) in sorted(latest.items(), key=lambda item: (item[1][0], item[0]))]
+                latest[about["raw_uid"]] = (about["time"], made, results)
+    return [(uid, found) for uid, (_, _, found) in sorted(latest.items(), key=lambda item: (item[1][0], item[0]))]
 
 
-def _begin(recalled: Recalled | str, target: Any, pool: Pool, encode: Encode) -> tuple[Recalled | str, list[int], Any]:
+def _begin(
+    recalled: AnalysedRun | str, target: ModelResults, pool: Pool, encode: Encode
+) -> tuple[AnalysedRun | str, list[int], Any]:
     """What is known of a run, which of its measurements are there, and the encoding of the others, under way."""
     if isinstance(recalled, str):
         return recalled, [], None
-    run = child(target, recalled.run.uid)
+    run = child(target.container, recalled.run.uid)
     there = set() if run is None else set(points_of(run, ["seq_num"])["seq_num"])
     new = [k for k, each in enumerate(recalled.fingerprints) if each.origin.seq_num not in there]
     places = [recalled.places[k] for k in new]
@@ -228,11 +227,17 @@ def _begin(recalled: Recalled | str, target: Any, pool: Pool, encode: Encode) ->
 
 
 def _finish(
-    root: Any, analyst: Analyst, target: Any, uid: str, recalled: Recalled | str, new: list[int], encoding: Any
+    catalog: Catalog,
+    analyst: Analyst,
+    target: ModelResults,
+    uid: str,
+    recalled: AnalysedRun | str,
+    new: list[int],
+    encoding: Any,
 ) -> Done:
     if isinstance(recalled, str):
         return Done(uid, 0, recalled)
-    known = child(target, uid) if len(new) < len(recalled.fingerprints) else None
+    known = child(target.container, uid) if len(new) < len(recalled.fingerprints) else None
     if known is not None:
         # In the atlas, as if this process had made them.
         rows = points_of(known, None)
@@ -240,7 +245,7 @@ def _finish(
         for _, group in rows.groupby("seq_num"):
             latents = group[columns].to_numpy(np.float32)
             analyst.atlas.add(latents, group["azimuth"].to_numpy(), group["q"].to_numpy())
-    writer = DerivedWriter(root, model=_identity(analyst.encoder, recalled))
+    writer = catalog.writer(_identity(analyst.encoder, recalled))
     writer.open_run(recalled.run)
     try:
         if new:

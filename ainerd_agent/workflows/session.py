@@ -114,10 +114,10 @@ def run_session(
         update={"files": settings.files.model_copy(update={"timestamps": TIMESTAMPS, "frame_numbers": None})}
     )
     bins_from_settings(settings, geometry=geometry)(experiment.shape)
-    root = connect(server_uri, create=True)
+    catalog = connect(server_uri, create=True)
     raw_backup = plan.folder / "unsent" / "raw"
     raw_backup.mkdir(parents=True, exist_ok=True)
-    live = live_analysis(root, settings, plan.folder / "unsent", geometry=geometry, on_outcome=listeners.settled)
+    live = live_analysis(catalog, settings, plan.folder / "unsent", geometry=geometry, on_outcome=listeners.settled)
     agent = NoveltyAgent(
         experiment.sample.limits,
         BeamtimeCost(speed=STAGE_SPEED, counting=plan.frames * FRAME_TIME),
@@ -143,9 +143,11 @@ def run_session(
 
     status, problem = "fail", ""
     with ExitStack() as stack:
-        engine = RunEngine({"scan_id": len(root["raw"])}, call_returns_result=True)
+        engine = RunEngine({"scan_id": len(catalog["raw"])}, call_returns_result=True)
         beamline = stack.enter_context(_connected(experiment, plan))
-        raw = InBackground(TiledWriter(root["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup)))
+        raw = InBackground(
+            TiledWriter(catalog["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup))
+        )
         stack.callback(raw.close, CLOSING_TIMEOUT)
         analysis = InBackground(live.callback)
         stack.callback(analysis.close, CLOSING_TIMEOUT)
@@ -175,7 +177,7 @@ def run_session(
     if not started:
         raise SessionError(f"the scan could not start: {problem}")
     undelivered = live.writer.flush() + len(list(raw_backup.glob("*")))
-    root.context.http_client.close()
+    catalog.close()
     return SessionResult(
         raw_uid=started[0],
         model=live.encoder.name,

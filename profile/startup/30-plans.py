@@ -1,4 +1,4 @@
-"""Plans. Try `RE(explore(8))`, then `read_points(catalog)`."""
+"""Plans. Try `RE(explore(8))`, then `catalog.points()`."""
 
 import bluesky.plan_stubs as bps
 
@@ -6,7 +6,6 @@ from ainerd_agent.agent import BeamtimeCost, Limits, NoveltyAgent
 from ainerd_agent.agent.runners.plans import measure_at, novelty_scan
 from ainerd_agent.agent.strategies.from_settings import agent_from_settings, limits_from_settings
 from ainerd_agent.callbacks import Failure
-from ainerd_agent.catalog import read_points  # noqa: F401 (for the person at the prompt)
 
 shear = [rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity]
 limits = Limits(experiment.sample.limits) if settings.agent is None else limits_from_settings(settings.agent)

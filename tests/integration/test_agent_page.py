@@ -11,8 +11,8 @@ import pytest
 
 from ainerd_agent.agent import ShortFirst, SpotAgent
 from ainerd_agent.agent.lifecycle.restore import restored
-from ainerd_agent.catalog.read.suggestions import read_suggestions
-from tests.integration.conftest import ROOT, client_of, serving
+from ainerd_agent.catalog import connect
+from tests.integration.conftest import ROOT, serving
 
 pytest.importorskip("bluesky_adaptive", reason="the extra adaptive is not installed")
 
@@ -41,8 +41,9 @@ def test_the_examples_run(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "restored: ShortFirst" in done.stdout
-    with serving(tmp_path) as uri, client_of(uri) as client:
-        rows = read_suggestions(client, "lag-v1").set_index("agent")
+    with serving(tmp_path) as uri, connect(uri) as catalog:
+        results = catalog.model("lag-v1")
+        rows = results.suggestions().set_index("agent")
         assert rows.loc["adaptive", "event"].tolist().count("measured") == 4
         spot = rows.loc["spot"]
         assert set(zip(spot["x"], spot["y"], strict=True)) == {(1.2, 0.8)}
@@ -50,5 +51,5 @@ def test_the_examples_run(tmp_path):
         counts = rows.loc["brief"].query("event == 'measured'")["counting"].tolist()
         assert counts[:2] == [0.1, 0.3]
         assert len(counts) == 4
-        assert isinstance(restored(client, "lag-v1", "spot"), SpotAgent)
-        assert isinstance(restored(client, "lag-v1", "brief"), ShortFirst)
+        assert isinstance(restored(results, "spot"), SpotAgent)
+        assert isinstance(restored(results, "brief"), ShortFirst)

@@ -16,17 +16,14 @@ import pytest
 
 from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.catalog import (
+    Catalog,
     DerivedWriter,
     ModelIdentity,
     ServerUnreachableError,
     SpooledWriter,
     TiledServer,
     connect,
-    read_c2,
-    read_points,
-    runs,
 )
-from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
 from ainerd_agent.catalog.schema import _FIT_COLUMNS, _POINT_COLUMNS, ADDED_COLUMNS, SUGGESTIONS_SCHEMA
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
@@ -106,12 +103,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
 def root(server: TiledServer) -> Iterator[Any]:
     root = connect(server.uri, create=True)
     yield root
-    root.context.http_client.close()
+    root.close()
 
 
 @pytest.fixture
 def writer(root: Any) -> DerivedWriter:
-    return DerivedWriter(root, model=MODEL)
+    return root.writer(MODEL)
 
 
 def test_live_and_bulk_give_the_same(root: Any, writer: DerivedWriter) -> None:
@@ -126,16 +123,16 @@ def test_live_and_bulk_give_the_same(root: Any, writer: DerivedWriter) -> None:
     for uid in ("live", "bulk"):
         writer.close_run(uid, "success")
 
-    np.testing.assert_array_equal(read_c2(root, "live"), np.stack([f.c2 for f, _ in pairs]))
-    np.testing.assert_array_equal(read_c2(root, "bulk"), read_c2(root, "live"))
+    np.testing.assert_array_equal(root.c2("live"), np.stack([f.c2 for f, _ in pairs]))
+    np.testing.assert_array_equal(root.c2("bulk"), root.c2("live"))
     np.testing.assert_array_equal(root["xpcs", "live", "g2"].read(), np.stack([f.g2 for f, _ in pairs]))
-    live, many = (read_points(root, raw_uid=uid).drop(columns="raw_uid") for uid in ("live", "bulk"))
+    live, many = (root.points(raw_uid=uid).drop(columns="raw_uid") for uid in ("live", "bulk"))
     assert live.equals(many)
     assert list(live.seq_num) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert list(live.bin) == [1, 2, 3] * 3
     np.testing.assert_allclose(live[["z0", "z1", "z2", "z3"]], np.concatenate([a.latents for _, a in pairs]))
     metadata = [
-        runs(root, raw_uid=uid).drop(columns=["raw_uid", "derived_from", "analysed"]) for uid in ("live", "bulk")
+        root.runs(raw_uid=uid).drop(columns=["raw_uid", "derived_from", "analysed"]) for uid in ("live", "bulk")
     ]
     assert metadata[0].to_dict() == metadata[1].to_dict()
     assert root["xpcs", "live", "c2"].chunks[0] == (1, 1, 1)
@@ -157,14 +154,14 @@ def test_layout_units_and_slices(root: Any, writer: DerivedWriter) -> None:
     derived = analysis.metadata["derived_from"]
     assert list(derived["seq_nums"]) == [5, 6, 7]
     assert derived["weights_sha256"] == MODEL.weights_sha256
-    assert read_c2(root, "layout", measurement=6, bin=2).shape == (SIZE, SIZE)
-    assert (read_c2(root, "layout", bin=1)[:, 0, 0] == [5, 6, 7]).all()
+    assert root.c2("layout", measurement=6, bin=2).shape == (SIZE, SIZE)
+    assert (root.c2("layout", bin=1)[:, 0, 0] == [5, 6, 7]).all()
     with pytest.raises(CatalogError, match="measurement 1"):
-        read_c2(root, "layout", measurement=1)
+        root.c2("layout", measurement=1)
     with pytest.raises(CatalogError, match="bins 1 to 3, not 4"):
-        read_c2(root, "layout", bin=4)
+        root.c2("layout", bin=4)
     with pytest.raises(CatalogError, match="of a run nonesuch"):
-        read_c2(root, "nonesuch")
+        root.c2("nonesuch")
 
 
 def test_search_with_a_plain_client(server: TiledServer, writer: DerivedWriter) -> None:
@@ -186,21 +183,21 @@ def test_search_with_a_plain_client(server: TiledServer, writer: DerivedWriter) 
 def test_helpers_list_and_concatenate(root: Any, writer: DerivedWriter) -> None:
     write_run(writer, a_run("one", sample="helpers"), range(1, 3), temperature=20.5)
     write_run(writer, a_run("two", sample="helpers"), range(1, 2))
-    listed = runs(root, sample="helpers")
+    listed = root.runs(sample="helpers")
     assert sorted(listed.raw_uid) == ["one", "two"]
-    assert len(runs(root, sample="nothing of the kind")) == 0
-    points = read_points(root, model="toy-1")
+    assert len(root.runs(sample="nothing of the kind")) == 0
+    points = root.points(model="toy-1")
     assert set(points[points.raw_uid == "one"].temperature) == {20.5}
     assert points[points.raw_uid == "two"].temperature.isna().all()
     with pytest.raises(CatalogError, match="it holds those by: toy-1"):
-        runs(root, model="toy-2")
+        root.runs(model="toy-2")
 
 
 def test_repeating_changes_nothing(root: Any, writer: DerivedWriter) -> None:
     write_run(writer, a_run("again"), range(1, 4))
     before = revisions(root, "again")
     updated = root["ainerd", "toy-1", "again"].item["attributes"].get("time_updated")
-    write_run(DerivedWriter(root, model=MODEL), a_run("again"), range(1, 4))
+    write_run(root.writer(MODEL), a_run("again"), range(1, 4))
     np.testing.assert_equal(revisions(root, "again"), before)
     assert root["ainerd", "toy-1", "again"].item["attributes"].get("time_updated") == updated
     assert root["xpcs", "again", "c2"].shape == (3, N_BINS, SIZE, SIZE)
@@ -215,11 +212,11 @@ def test_interrupted_run_goes_on(root: Any, writer: DerivedWriter) -> None:
     # The process dies after the maps of the next measurement were written and before anything else was.
     root["xpcs", "crash", "c2"].patch(np.full((1, N_BINS, SIZE, SIZE), 99, np.float32), offset=(1,), extend=True)
 
-    write_run(DerivedWriter(root, model=MODEL), run, range(2, 5))
+    write_run(root.writer(MODEL), run, range(2, 5))
     (made,) = root["ainerd", "toy-1", "crash"].metadata_copy()[0]["derived_from"]["made"]
     assert (made["n_measurements"], made["machine"]) == (3, platform.node())
-    assert (read_c2(root, "crash", bin=1)[:, 0, 0] == [2, 3, 4]).all()
-    assert list(read_points(root, raw_uid="crash").seq_num) == [2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert (root.c2("crash", bin=1)[:, 0, 0] == [2, 3, 4]).all()
+    assert list(root.points(raw_uid="crash").seq_num) == [2, 2, 2, 3, 3, 3, 4, 4, 4]
     metadata = root["ainerd", "toy-1", "crash"].metadata
     assert (metadata["status"], metadata["n_measurements"], metadata["failures"]) == ("success", 3, 1)
 
@@ -234,7 +231,7 @@ def test_failures(root: Any, writer: DerivedWriter) -> None:
     assert metadata["failed"][0] == {"seq_num": 1, "message": "frames 1 are missing"}
     assert metadata["dominant_cluster"] is None
     assert metadata["shear_stress_mean"] is None
-    assert len(read_points(root, raw_uid="broken")) == 0
+    assert len(root.points(raw_uid="broken")) == 0
     # A second attempt succeeds for one of them.
     write_run(writer, a_run("broken"), range(1, 2))
     assert root["ainerd", "toy-1", "broken"].metadata["failures"] == 1
@@ -247,19 +244,19 @@ def test_failures(root: Any, writer: DerivedWriter) -> None:
 def test_second_model_shares_the_maps(root: Any, writer: DerivedWriter) -> None:
     write_run(writer, a_run("shared"), range(1, 3))
     other = ModelIdentity(name="toy-other", weights_sha256="cd" * 32, n_clusters=4)
-    write_run(DerivedWriter(root, model=other), a_run("shared"), range(1, 4))
+    write_run(root.writer(other), a_run("shared"), range(1, 4))
     assert root["xpcs", "shared", "c2"].shape[0] == 3
-    assert sorted(runs(root, raw_uid="shared").n_measurements) == [2, 3]
+    assert sorted(root.runs(raw_uid="shared").n_measurements) == [2, 3]
     impostor = ModelIdentity(name="toy-1", weights_sha256="ef" * 32, n_clusters=4)
     with pytest.raises(CatalogError, match="give this model another name"):
-        write_run(DerivedWriter(root, model=impostor), a_run("shared"), range(1, 4))
+        write_run(root.writer(impostor), a_run("shared"), range(1, 4))
 
 
 def test_other_parameters_do_not_overwrite_what_is_there(root: Any, writer: DerivedWriter) -> None:
     run = a_run("parameters")
     write_run(writer, run, range(1, 3))
     before = root["ainerd"][writer.model.name]["parameters"].metadata_copy()[0]
-    other = DerivedWriter(root, model=dataclasses.replace(writer.model, parameters={"q_min": 0.5}))
+    other = root.writer(dataclasses.replace(writer.model, parameters={"q_min": 0.5}))
     other.open_run(run)
     with pytest.raises(CatalogError, match="other parameters"):
         other.close_run("parameters", "success")
@@ -269,8 +266,8 @@ def test_other_parameters_do_not_overwrite_what_is_there(root: Any, writer: Deri
 def test_another_geometry_does_not_mix_with_what_is_there(root: Any, writer: DerivedWriter) -> None:
     run = a_run("geometry")
     for geometry in ({"distance": 8.0}, {}, {"distance": 8.0}):
-        write_run(DerivedWriter(root, model=dataclasses.replace(MODEL, geometry=geometry)), run, range(1, 3))
-    other = DerivedWriter(root, model=dataclasses.replace(MODEL, geometry={"distance": 9.0}))
+        write_run(root.writer(dataclasses.replace(MODEL, geometry=geometry)), run, range(1, 3))
+    other = root.writer(dataclasses.replace(MODEL, geometry={"distance": 9.0}))
     other.open_run(run)
     with pytest.raises(CatalogError, match="other geometry"):
         other.close_run("geometry", "success")
@@ -291,7 +288,7 @@ def test_records_that_do_not_fit_are_refused(root: Any, writer: DerivedWriter) -
             writer.append("fit", [f], [a])
     f, a = measurement("fit", 5, temperature=21)
     writer.append("fit", [f], [a])
-    assert set(read_points(root, raw_uid="fit").seq_num) == {1, 5}
+    assert set(root.points(raw_uid="fit").seq_num) == {1, 5}
     with pytest.raises(ValueError, match="was not opened"):
         writer.append("never opened", [], [])
 
@@ -303,7 +300,7 @@ def test_columns_without_values_for_long(root: Any, writer: DerivedWriter) -> No
     writer.append("late", [f for f, _ in pairs], [a for _, a in pairs])
     f, a = measurement("late", 401, stress=5.5, tau=0.25)
     writer.append("late", [f], [a])
-    points = read_points(root, raw_uid="late")
+    points = root.points(raw_uid="late")
     assert points.shear_stress.isna().sum() == 1200
     assert points.tau.iloc[-1] == 0.25
     writer.close_run("late", "success")
@@ -316,7 +313,7 @@ def test_suggestions(root: Any, writer: DerivedWriter) -> None:
     )
     writer.record_suggestion(suggestion, "proposed")
     writer.record_suggestion(suggestion, "measured", raw_uid="a", seq_num=3, novelty=4.5)
-    DerivedWriter(root, model=MODEL).record_suggestion(suggestion, "measured", raw_uid="a", seq_num=3, novelty=4.5)
+    root.writer(MODEL).record_suggestion(suggestion, "measured", raw_uid="a", seq_num=3, novelty=4.5)
     rows = root["ainerd", "toy-1", "suggestions"].read()
     assert list(rows.event) == ["proposed", "measured"]
     assert list(rows.inputs) == ["a/1 a/2"] * 2
@@ -327,18 +324,18 @@ def test_suggestions(root: Any, writer: DerivedWriter) -> None:
         writer.record_suggestion(suggestion, "forgotten")
 
 
-def test_readers_never_see_points_without_maps(server: TiledServer, writer: DerivedWriter) -> None:
+def test_readers_never_see_points_without_maps(server: TiledServer, root: Catalog, writer: DerivedWriter) -> None:
     uid, done, gaps, reads = "concurrent", threading.Event(), [], []
     writer.open_run(a_run(uid))
 
     def watch() -> None:
         root = connect(server.uri)
         while not done.is_set():
-            points = read_points(root, raw_uid=uid)
+            points = root.points(raw_uid=uid)
             reads.append(len(points))
-            if len(points) and read_c2(root, uid, measurement=int(points.seq_num.max()), bin=1)[0, 0] == 0:
+            if len(points) and root.c2(uid, measurement=int(points.seq_num.max()), bin=1)[0, 0] == 0:
                 gaps.append(points.seq_num.max())
-        root.context.http_client.close()
+        root.close()
 
     readers = [threading.Thread(target=watch) for _ in range(2)]
     for reader in readers:
@@ -351,7 +348,7 @@ def test_readers_never_see_points_without_maps(server: TiledServer, writer: Deri
         reader.join()
     assert gaps == []
     assert len(set(reads)) > 2  # the readers did look while rows came in
-    assert len(read_points(writer._root, raw_uid=uid)) == 5 * N_BINS
+    assert len(root.points(raw_uid=uid)) == 5 * N_BINS
 
 
 # Tiled 0.2.20 calls websockets in a way that version 17 discourages.
@@ -378,29 +375,29 @@ def test_subscribers_see_rows_as_they_come(root: Any, writer: DerivedWriter) -> 
 def test_reopened_folder(tmp_path: Path) -> None:
     with TiledServer(tmp_path, api_key="secret") as server:
         root = connect(server.uri, create=True)
-        write_run(DerivedWriter(root, model=MODEL), a_run("kept"), range(1, 3))
-        root.context.http_client.close()
+        write_run(root.writer(MODEL), a_run("kept"), range(1, 3))
+        root.close()
         port = server.port
         with pytest.raises(SessionError, match="Another Tiled server"):
             TiledServer(tmp_path)
         with pytest.raises(SessionError, match=f"Port {port} "):
             TiledServer(tmp_path / "other", port=port)
         with TiledServer(tmp_path / "other") as other:
-            connect(other.uri, create=True).context.http_client.close()
-            connect(server.uri).context.http_client.close()  # each server keeps its own key
+            connect(other.uri, create=True).close()
+            connect(server.uri).close()  # each server keeps its own key
     server.close()
     with TiledServer(tmp_path, port=port, api_key="secret") as server:
         root = connect(server.uri)
-        assert read_c2(root, "kept").shape == (2, N_BINS, SIZE, SIZE)
-        write_run(DerivedWriter(root, model=MODEL), a_run("kept"), range(1, 4))
-        assert set(read_points(root).seq_num) == {1, 2, 3}
-        root.context.http_client.close()
+        assert root.c2("kept").shape == (2, N_BINS, SIZE, SIZE)
+        write_run(root.writer(MODEL), a_run("kept"), range(1, 4))
+        assert set(root.points().seq_num) == {1, 2, 3}
+        root.close()
 
 
 def test_spool_delivers_everything_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with TiledServer(tmp_path / "catalog", api_key="secret") as server:
         root = connect(server.uri, create=True)
-        writer = SpooledWriter(DerivedWriter(root, model=MODEL), tmp_path / "spool")
+        writer = SpooledWriter(root.writer(MODEL), tmp_path / "spool")
         writer.open_run(a_run("spooled"))
         f, a = measurement("spooled", 1)
         writer.append("spooled", [f], [a])
@@ -418,26 +415,26 @@ def test_spool_delivers_everything_once(tmp_path: Path, caplog: pytest.LogCaptur
     assert "secret" not in caplog.text
     assert "No Tiled server answers" in caplog.text
     with pytest.raises(ServerUnreachableError, match=f"127.0.0.1:{port}"):
-        DerivedWriter(root, model=MODEL).record_suggestion(suggestion, "proposed")
+        root.writer(MODEL).record_suggestion(suggestion, "proposed")
 
     with TiledServer(tmp_path / "catalog", port=port, api_key="secret") as server:
-        again = SpooledWriter(DerivedWriter(root, model=MODEL), tmp_path / "spool")  # as a new process would
+        again = SpooledWriter(root.writer(MODEL), tmp_path / "spool")  # as a new process would
         assert again.flush() == 0
         assert (tmp_path / "spool" / MODEL.name / "00000000.refused").exists()
         assert writer.flush() == 0
-        assert list(read_points(root, raw_uid="spooled").seq_num) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
-        assert (read_c2(root, "spooled", bin=1)[:, 0, 0] == [1, 2, 3]).all()
+        assert list(root.points(raw_uid="spooled").seq_num) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+        assert (root.c2("spooled", bin=1)[:, 0, 0] == [1, 2, 3]).all()
         metadata = root["ainerd", "toy-1", "spooled"].metadata
         assert (metadata["status"], metadata["failures"]) == ("abort", 1)
         assert list(root["ainerd", "toy-1", "suggestions"].read().inputs) == ["spooled/1"]
-        root.context.http_client.close()
+        root.close()
 
 
 def test_lost_answers_do_no_harm(root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server does what it is asked, but the first answer to each kind of request never arrives."""
     import httpx
 
-    send, lost = root.context.http_client.send, set()
+    send, lost = root.tiled.context.http_client.send, set()
 
     def lossy(request: httpx.Request, **options: Any) -> httpx.Response:
         response: httpx.Response = send(request, **options)
@@ -448,8 +445,8 @@ def test_lost_answers_do_no_harm(root: Any, tmp_path: Path, monkeypatch: pytest.
             raise httpx.ReadError("the answer was lost", request=request)
         return response
 
-    monkeypatch.setattr(root.context.http_client, "send", lossy)
-    writer = SpooledWriter(DerivedWriter(root, model=MODEL), tmp_path)
+    monkeypatch.setattr(root.tiled.context.http_client, "send", lossy)
+    writer = SpooledWriter(root.writer(MODEL), tmp_path)
     for seq_num in (1, 2):
         writer.open_run(a_run("lossy"))
         f, a = measurement("lossy", seq_num)
@@ -460,8 +457,8 @@ def test_lost_answers_do_no_harm(root: Any, tmp_path: Path, monkeypatch: pytest.
         if writer.flush() == 0:
             break
     assert len(lost) >= 8
-    assert list(read_points(root, raw_uid="lossy").seq_num) == [1, 1, 1, 2, 2, 2]
-    assert (read_c2(root, "lossy", bin=1)[:, 0, 0] == [1, 2]).all()
+    assert list(root.points(raw_uid="lossy").seq_num) == [1, 1, 1, 2, 2, 2]
+    assert (root.c2("lossy", bin=1)[:, 0, 0] == [1, 2]).all()
     assert list(root["xpcs", "lossy"].metadata["derived_from"]["seq_nums"]) == [1, 2]
     assert list(root["xpcs", "lossy", "bins"].read().bin) == [1, 2, 3]
     assert root["ainerd", "toy-1", "lossy"].metadata["status"] == "success"
@@ -505,10 +502,10 @@ def test_points_of_an_earlier_minor_version_are_read_and_go_on(
         before.setattr("ainerd_agent.catalog.schema._FIT_COLUMNS", ())
         write_run(writer, a_run("earlier"), range(1, 3))
     assert "fit_tau" not in root["ainerd", "toy-1", "earlier", "points"].columns
-    write_run(DerivedWriter(root, model=MODEL), a_run("earlier"), range(1, 4))
+    write_run(root.writer(MODEL), a_run("earlier"), range(1, 4))
     write_run(writer, a_run("later"), range(1, 2))
-    assert list(read_points(root, raw_uid="earlier").seq_num) == [1] * 3 + [2] * 3 + [3] * 3
-    both = read_points(root, MODEL.name)
+    assert list(root.points(raw_uid="earlier").seq_num) == [1] * 3 + [2] * 3 + [3] * 3
+    both = root.points(MODEL.name)
     assert {"earlier", "later"} <= set(both.raw_uid)
     assert both.fit_tau[both.raw_uid == "earlier"].isna().all()
 
@@ -523,15 +520,15 @@ def test_suggestions_of_an_earlier_minor_version_go_on_without_reasons(
             "ainerd_agent.catalog.write.suggestions.SUGGESTIONS_SCHEMA",
             pa.schema([SUGGESTIONS_SCHEMA.field(n) for n in names]),
         )
-        DerivedWriter(root, model=model).record_suggestion(
+        root.writer(model).record_suggestion(
             Suggestion(id="0-1", position={"x": 1.0, "y": 1.0}, reason="early"), "proposed"
         )
     late = Suggestion(id="night-1", position={"x": 1.0, "y": 2.0}, reason="late", agent="night")
-    DerivedWriter(root, model=model).record_suggestion(late, "proposed")
-    rows = read_suggestions(root, model.name)
+    root.writer(model).record_suggestion(late, "proposed")
+    rows = root.model(model.name).suggestions()
     assert {"0-1", "night-1"} <= set(rows["suggestion_id"])
     assert "settings" not in rows
     with pytest.raises(CatalogError, match="before suggestions told how they were made"):
-        life_of(root, model.name, "night-1")
+        root.model(model.name).suggestion("night-1")
     with pytest.raises(CatalogError, match="begun before they named their agents"):
-        restored(root, model.name, "night")
+        restored(root.model(model.name), "night")

@@ -13,7 +13,7 @@ import pytest
 from tiled.structures.core import Spec
 from typer.testing import CliRunner
 
-from ainerd_agent.catalog import DerivedWriter, TiledServer, connect
+from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.catalog.check import Problem, check
 from ainerd_agent.cli.app import app
 from ainerd_agent.records import Suggestion
@@ -24,11 +24,11 @@ from tests.integration.derived_runs import MODEL, write_run
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
         root = connect(server.uri, create=True)
-        writer = DerivedWriter(root, model=MODEL)
+        writer = root.writer(MODEL)
         for uid in ("good", "wrong-summary", "left", "twice", "no-maps"):
             write_run(writer, uid, [{"stress": 5.0}, {"stress": 7.0}], close=uid != "left", source="ingest")
         yield root
-        root.context.http_client.close()
+        root.close()
 
 
 def problems(root: Any, uid: str, **options: Any) -> list[Problem]:
@@ -86,7 +86,7 @@ def test_maps_and_raw_runs_that_are_gone(root: Any) -> None:
     root["xpcs"].delete_contents("no-maps", recursive=True, external_only=False)
     (problem,) = problems(root, "no-maps")
     assert problem.what == "measurements 1, 2 have no C2 maps"
-    write_run(DerivedWriter(root, model=MODEL), "no-raw", [{}])
+    write_run(root.writer(MODEL), "no-raw", [{}])
     (problem,) = problems(root, "no-raw")
     assert "raw run is not in /raw" in problem.what
     root["ainerd", MODEL.name].delete_contents("no-raw", recursive=True, external_only=False)
@@ -104,7 +104,7 @@ def test_what_is_not_ours_and_another_version(root: Any) -> None:
 
 
 def test_suggestions_that_nobody_proposed(root: Any) -> None:
-    writer = DerivedWriter(root, model=MODEL)
+    writer = root.writer(MODEL)
     asked = Suggestion(id="asked", position={"x": 1.0, "y": 2.0}, reason="Far from all others.", inputs=())
     writer.record_suggestion(asked, "proposed")
     writer.record_suggestion(asked, "measured", raw_uid="good", seq_num=1, novelty=3.0)
@@ -117,7 +117,7 @@ def test_suggestions_that_nobody_proposed(root: Any) -> None:
 def test_the_command_repairs_and_tells(root: Any, tmp_path: Path) -> None:
     container = root["ainerd", MODEL.name, "good"]
     container.update_metadata({"n_measurements": 7}, drop_revision=True)
-    where = f"{str(root.context.api_uri).rstrip('/')}?api_key={root.context.api_key}"
+    where = f"{str(root.tiled.context.api_uri).rstrip('/')}?api_key={root.tiled.context.api_key}"
 
     def told(*options: str) -> list[dict[str, Any]]:
         result = CliRunner().invoke(app, ["check", where, "--json", *options])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ainerd_agent.catalog import DerivedWriter, TiledServer, connect, read_c2, read_points
+from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.catalog.read.export import export
 from ainerd_agent.errors import CatalogError, MapError
 from ainerd_agent.scattering.files.aps_results import read_results
@@ -28,9 +28,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
 @pytest.fixture(scope="module")
 def root(server: TiledServer) -> Iterator[Any]:
     root = connect(server.uri, create=True)
-    write_run(DerivedWriter(root, model=MODEL), "exported", [{"stress": 5.0, "novelty": 0.1}, {"tau": 1 / 3}])
+    write_run(root.writer(MODEL), "exported", [{"stress": 5.0, "novelty": 0.1}, {"tau": 1 / 3}])
     yield root
-    root.context.http_client.close()
+    root.close()
 
 
 @pytest.fixture
@@ -40,18 +40,18 @@ def run(root: Any) -> Any:
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_points(root: Any, run: Any, tmp_path: Path, ending: str) -> None:
-    (path,) = export(root, run, tmp_path / f"points.{ending}")
+    (path,) = export(root.tiled, run, tmp_path / f"points.{ending}")
     found = pd.read_csv(path, keep_default_na=True) if ending == "csv" else pd.read_parquet(path)
-    expected = read_points(root, raw_uid="exported").drop(columns="model")
+    expected = root.points(raw_uid="exported").drop(columns="model")
     numbers = expected.select_dtypes("number").columns
     np.testing.assert_allclose(found[numbers], expected[numbers], rtol=1e-6)
     assert found["raw_uid"].tolist() == expected["raw_uid"].tolist()
     with pytest.raises(CatalogError, match="exists already"):
-        export(root, run, path)
+        export(root.tiled, run, path)
 
 
 def test_hdf5_and_back(root: Any, run: Any, tmp_path: Path) -> None:
-    first, second = export(root, run, tmp_path / "run.h5")
+    first, second = export(root.tiled, run, tmp_path / "run.h5")
     assert (first.name, second.name) == ("run-0001.h5", "run-0002.h5")
     with h5py.File(second) as file:
         assert file["entry/definition"].asstr()[()] == "NXxpcs"
@@ -61,7 +61,7 @@ def test_hdf5_and_back(root: Any, run: Any, tmp_path: Path) -> None:
         np.testing.assert_array_equal(file["entry/data/g2"][()].T, root["xpcs", "exported", "g2"][1])
         assert file["ainerd/points/tau"][0] == 1 / 3
     found = read_results(second)
-    np.testing.assert_allclose(found.stored.maps - 1, read_c2(root, "exported", 2), rtol=1e-6)
+    np.testing.assert_allclose(found.stored.maps - 1, root.c2("exported", 2), rtol=1e-6)
     np.testing.assert_allclose(found.stored.columns["azimuth"], [0.0, 120.0, 240.0])
     np.testing.assert_allclose(found.stored.columns["q"], 0.05)
     np.testing.assert_allclose(found.stored.columns["time"], START + 2)
@@ -69,7 +69,7 @@ def test_hdf5_and_back(root: Any, run: Any, tmp_path: Path) -> None:
 
 
 def test_g2_only(root: Any, run: Any, tmp_path: Path) -> None:
-    (path,) = export(root, run, tmp_path / "one.h5", 1)
+    (path,) = export(root.tiled, run, tmp_path / "one.h5", 1)
     lags = np.unique(np.geomspace(1, 1000, 60).astype(int))
     tau = np.array([0.05, 0.2, 2.0])
     with h5py.File(path, "a") as file:
@@ -94,16 +94,16 @@ def test_by_the_command_line(server: TiledServer, root: Any, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     (uid,) = (uid for uid in root["xpcs"] if uid.startswith("one-"))
     assert root["xpcs", uid, "c2"].shape == (3, 1, SIZE, SIZE)
-    np.testing.assert_allclose(read_c2(root, uid)[:, 0], read_c2(root, "exported", 1), rtol=1e-6)
+    np.testing.assert_allclose(root.c2(uid)[:, 0], root.c2("exported", 1), rtol=1e-6)
 
 
 def test_what_cannot_be_exported_or_read(root: Any, run: Any, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="ending"):
-        export(root, run, tmp_path / "run.xlsx")
+        export(root.tiled, run, tmp_path / "run.xlsx")
     with pytest.raises(CatalogError, match="no measurement 7"):
-        export(root, run, tmp_path / "run.h5", 7)
+        export(root.tiled, run, tmp_path / "run.h5", 7)
     with pytest.raises(MapError, match="cannot be written"):
-        export(root, run, tmp_path / "missing" / "run.h5", 1)
+        export(root.tiled, run, tmp_path / "missing" / "run.h5", 1)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["data"] = 1
     with pytest.raises(MapError, match="neither"):
@@ -118,9 +118,9 @@ def test_the_reader_of_pyxpcsviewer(root: Any, run: Any, tmp_path: Path) -> None
     from pyxpcsviewer.core.twotime_utils import get_single_c2_from_hdf
     from pyxpcsviewer.core.xpcs_file import XpcsFile
 
-    (path,) = export(root, run, tmp_path / "one.h5", 1)
+    (path,) = export(root.tiled, run, tmp_path / "one.h5", 1)
     file = XpcsFile(str(path))
     assert set(file.atype) == {"Twotime", "Multitau"}
     np.testing.assert_allclose(file.t_el.ravel(), np.arange(1, 5) / SIZE)
     read = get_single_c2_from_hdf(str(path), selection=1, correct_diag=False)
-    np.testing.assert_allclose(read["c2_mat"] - 1, read_c2(root, "exported", 1, 2), rtol=1e-6)
+    np.testing.assert_allclose(read["c2_mat"] - 1, root.c2("exported", 1, 2), rtol=1e-6)

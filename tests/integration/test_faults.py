@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ainerd_agent.catalog import DerivedWriter, TiledServer, connect, read_c2, read_points
+from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Run
@@ -24,11 +24,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
         client = connect(server.uri, create=True)
         yield client
-        client.context.http_client.close()
+        client.close()
 
 
 def spooled(root: Any, folder: Path, uid: str) -> SpooledWriter:
-    writer = SpooledWriter(DerivedWriter(root, model=MODEL), folder)
+    writer = SpooledWriter(root.writer(MODEL), folder)
     writer.open_run(Run(uid=uid, time=START))
     return writer
 
@@ -39,10 +39,10 @@ def append(writer: SpooledWriter, uid: str, number: int) -> None:
 
 
 def everything_is_there(root: Any, uid: str, numbers: list[int]) -> None:
-    points = read_points(root, raw_uid=uid)
+    points = root.points(raw_uid=uid)
     assert sorted(zip(points["seq_num"], points["bin"], strict=True)) == [(n, b) for n in numbers for b in (1, 2, 3)]
     order = root["xpcs", uid].metadata["derived_from"]["seq_nums"]
-    assert read_c2(root, uid, bin=1)[:, 0, 0].tolist() == [100 * number + 1 for number in order]
+    assert root.c2(uid, bin=1)[:, 0, 0].tolist() == [100 * number + 1 for number in order]
     assert sorted(order) == numbers
 
 
@@ -50,10 +50,10 @@ def troubled(
     root: Any, monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx.Request], httpx.Response | None]
 ) -> None:
     """Have some requests answered by `answer` in place of the server."""
-    send = root.context.http_client.send
+    send = root.tiled.context.http_client.send
     monkeypatch.setattr("tiled.client.utils.TILED_RETRY_ATTEMPTS", 1)
     monkeypatch.setattr(
-        root.context.http_client, "send", lambda request, **options: answer(request) or send(request, **options)
+        root.tiled.context.http_client, "send", lambda request, **options: answer(request) or send(request, **options)
     )
 
 
@@ -130,6 +130,6 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             ballast.unlink()
             assert writer.flush() == 0
             everything_is_there(root, "full", [1, 2])
-            root.context.http_client.close()
+            root.close()
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from ainerd_agent.catalog import DerivedWriter, TiledServer, connect
+from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import CatalogError
 from tests.integration.catalog_servers import redis, tiled
@@ -49,7 +49,7 @@ def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def root(uri: str) -> Iterator[Any]:
     root = connect(uri, create=True)
     yield root
-    root.context.http_client.close()
+    root.close()
 
 
 def told(tables: Iterator[Any], n: int) -> list[tuple[str, int]]:
@@ -65,7 +65,7 @@ def told(tables: Iterator[Any], n: int) -> list[tuple[str, int]]:
 def test_points_are_told_as_they_are_written(
     uri: str, root: Any, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer = DerivedWriter(root, model=MODEL)
+    writer = root.writer(MODEL)
     write_run(writer, "before", [{}, {}])
     reader = connect(uri)
     rings = "none" not in request.node.name
@@ -87,7 +87,7 @@ def test_points_are_told_as_they_are_written(
         assert sorted(told(late, 5)) == [("before", 1), ("before", 2), ("live", 1), ("live", 2), ("live", 3)]
     with closing(reader["ainerd", MODEL.name].follow(seen={"before": [1, 2], "live": [2]}, every=NEVER)) as again:
         assert told(again, 2) == [("live", 1), ("live", 3)]
-    reader.context.http_client.close()
+    reader.close()
     # A server without websockets refuses nobody.
     assert "refuses" not in caplog.text
 
@@ -100,12 +100,12 @@ def test_nothing_is_missed_while_the_server_is_away(
     with TiledServer(tmp_path, api_key="secret") as server:
         port = server.port
         root = connect(server.uri, create=True)
-        writer = DerivedWriter(root, model=MODEL)
+        writer = root.writer(MODEL)
         write_run(writer, "a", [{}])
         reader = connect(server.uri)
         live = reader["ainerd", MODEL.name].follow(start="beginning", every=0.1)
         assert told(live, 1) == [("a", 1)]
-        root.context.http_client.close()
+        root.close()
     rest: list[tuple[str, int]] = []
     waiting = threading.Thread(target=lambda: rest.extend(told(live, 3)))
     waiting.start()
@@ -114,14 +114,14 @@ def test_nothing_is_missed_while_the_server_is_away(
         time.sleep(0.05)
     with TiledServer(tmp_path, port=port, api_key="secret") as server:
         root = connect(server.uri)
-        writer = DerivedWriter(root, model=MODEL)
+        writer = root.writer(MODEL)
         write_run(writer, "a", [{}], first=2)
         write_run(writer, "b", [{}, {}])
         waiting.join(30)
         assert sorted(rest) == [("a", 2), ("b", 1), ("b", 2)]
         live.close()
-        root.context.http_client.close()
-        reader.context.http_client.close()
+        root.close()
+        reader.close()
     assert caplog.text.count("Waiting for it") == 1
 
 
@@ -130,17 +130,17 @@ def test_a_refused_subscription_is_told_and_a_refused_key_is_an_error(
 ) -> None:
     with TiledServer(tmp_path, api_key="secret") as server:
         root = connect(server.uri, create=True)
-        write_run(DerivedWriter(root, model=MODEL), "a", [{}])
+        write_run(root.writer(MODEL), "a", [{}])
         reader = connect(server.uri)
         live = reader["ainerd", MODEL.name].follow(start="beginning", every=NEVER)
         # The key is changed after the first look: a session that outlives it.
-        reader.context.api_key = "expired"
+        reader.tiled.context.api_key = "expired"
         begun = time.monotonic()
         with pytest.raises(CatalogError, match="refuses the API key: check it"):
             told(live, 2)
         assert time.monotonic() - begun < NEVER / 2
-        for client in (root, reader):
-            client.context.http_client.close()
+        for each in (root, reader):
+            each.close()
     (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert "refuses the API key for a subscription: check it" in warning.message
     assert "secret" not in caplog.text
@@ -148,7 +148,7 @@ def test_a_refused_subscription_is_told_and_a_refused_key_is_an_error(
 
 
 def test_by_the_command_line(uri: str, root: Any, request: pytest.FixtureRequest) -> None:
-    write_run(DerivedWriter(root, model=MODEL), "told", [{"x": 1.5, "novelty": 2.5}, {"clusters": (0, 0, 2)}])
+    write_run(root.writer(MODEL), "told", [{"x": 1.5, "novelty": 2.5}, {"clusters": (0, 0, 2)}])
     n = len(root["ainerd"][MODEL.name].points(columns=["seq_num"]).drop_duplicates(["raw_uid", "seq_num"]))
 
     def said(*options: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.catalog import DerivedWriter, ServerUnreachableError, TiledServer, connect, read_c2
-from ainerd_agent.catalog.write import lock as turns
+from ainerd_agent.catalog import ServerUnreachableError, TiledServer, connect
+from ainerd_agent.catalog.write import lock
 from ainerd_agent.records import Run
 from tests.integration.derived_runs import MODEL, N_BINS, START, measurement
 
@@ -23,14 +23,14 @@ SEQ_NUMS = range(1, 5)
 def write(uri: str, uid: str, gate: Any) -> None:
     """All measurements of a run, one after the other, beginning when everybody is there."""
     root = connect(uri)
-    writer = DerivedWriter(root, model=MODEL)
+    writer = root.writer(MODEL)
     writer.open_run(Run(uid=uid, time=START))
     gate.wait(60)
     for seq_num in SEQ_NUMS:
         fingerprints, analysis = measurement(uid, seq_num)
         writer.append(uid, [fingerprints], [analysis])
     writer.close_run(uid, "success")
-    root.context.http_client.close()
+    root.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
 def root(server: TiledServer) -> Iterator[Any]:
     root = connect(server.uri, create=True)
     yield root
-    root.context.http_client.close()
+    root.close()
 
 
 def assert_complete(root: Any, uid: str) -> None:
@@ -54,7 +54,7 @@ def assert_complete(root: Any, uid: str) -> None:
     assert sorted(root["xpcs", uid].metadata["derived_from"]["seq_nums"]) == list(SEQ_NUMS)
     assert root["xpcs", uid, "c2"].shape[0] == len(SEQ_NUMS)
     for seq_num in SEQ_NUMS:
-        np.testing.assert_array_equal(read_c2(root, uid, seq_num, 1), 100 * seq_num + 1)
+        np.testing.assert_array_equal(root.c2(uid, seq_num, 1), 100 * seq_num + 1)
 
 
 def test_two_processes_at_once(server: TiledServer, root: Any) -> None:
@@ -71,7 +71,7 @@ def test_two_processes_at_once(server: TiledServer, root: Any) -> None:
 
 
 def test_two_writers_in_turn(root: Any) -> None:
-    writers = [DerivedWriter(root, model=MODEL) for _ in range(2)]
+    writers = [root.writer(MODEL) for _ in range(2)]
     for writer in writers:
         writer.open_run(Run(uid="in-turn", time=START))
     for seq_num in SEQ_NUMS:
@@ -87,7 +87,7 @@ def test_the_turn_of_a_process_that_died(root: Any) -> None:
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     about = {"writer": "gone", "machine": os.uname().nodename, "process": int(dead.stdout)}
     root["turns"].create_container("left", metadata=about)
-    writer = DerivedWriter(root, model=MODEL)
+    writer = root.writer(MODEL)
     writer.open_run(Run(uid="left", time=START))
     writer.append("left", *([record] for record in measurement("left", 1)))
     writer.close_run("left", "success")
@@ -96,12 +96,12 @@ def test_the_turn_of_a_process_that_died(root: Any) -> None:
 
 def test_a_turn_of_another_machine(root: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     root["turns"].create_container("far", metadata={"writer": "far", "machine": "another", "process": 1})
-    writer = DerivedWriter(root, model=MODEL)
+    writer = root.writer(MODEL)
     writer.open_run(Run(uid="far", time=START))
-    monkeypatch.setattr(turns, "PATIENCE", 0.0)
+    monkeypatch.setattr(lock, "PATIENCE", 0.0)
     with pytest.raises(ServerUnreachableError, match="1 on another"):
         writer.append("far", *([record] for record in measurement("far", 1)))
-    monkeypatch.setattr(turns, "ABANDONED", 0.0)
-    monkeypatch.setattr(turns, "PATIENCE", 60.0)
+    monkeypatch.setattr(lock, "ABANDONED", 0.0)
+    monkeypatch.setattr(lock, "PATIENCE", 60.0)
     writer.append("far", *([record] for record in measurement("far", 1)))
     assert root["ainerd", MODEL.name, "far"].metadata["n_measurements"] == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ainerd_agent.catalog import TiledServer, connect, read_c2, read_points
+from ainerd_agent.catalog import TiledServer, connect
 from tests.fixtures.catalogs import OldCatalog, unpack
 
 
@@ -23,13 +23,13 @@ def root(old: OldCatalog) -> Iterator[Any]:
     with TiledServer(old.session) as server:
         root = connect(server.uri)
         yield root
-        root.context.http_client.close()
+        root.close()
 
 
 def test_points_are_those_that_were_written(old: OldCatalog, root: Any) -> None:
     for name, model in old.expected["models"].items():
         for uid, run in model["runs"].items():
-            found = read_points(root, name, uid)
+            found = root.points(name, raw_uid=uid)
             if run["points"] is None:
                 assert found.empty
             else:
@@ -39,4 +39,4 @@ def test_points_are_those_that_were_written(old: OldCatalog, root: Any) -> None:
 
 def test_maps_are_those_that_were_written(old: OldCatalog, root: Any) -> None:
     for uid in old.expected["maps"]:
-        np.testing.assert_array_equal(read_c2(root, uid), old.arrays[f"{uid}/c2"])
+        np.testing.assert_array_equal(root.c2(uid), old.arrays[f"{uid}/c2"])

@@ -41,4 +41,4 @@ def test_a_session_survives_the_server(tmp_path):
         assert root["xpcs"][result.raw_uid]["c2"].shape[0] == 7
         suggestions = root["ainerd"][result.model]["suggestions"].read()
         assert sorted(suggestions["event"]) == ["measured"] * 7 + ["proposed"] * 7
-        root.context.http_client.close()
+        root.close()

@@ -18,16 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ainerd_agent import __version__
-from ainerd_agent.catalog import (
-    DerivedWriter,
-    ServerUnreachableError,
-    TiledServer,
-    analyses_of,
-    connect,
-    read_c2,
-    read_points,
-    runs,
-)
+from ainerd_agent.catalog import ServerUnreachableError, TiledServer, analyses_of, connect
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import AinerdError, CatalogError, SessionError
 from ainerd_agent.latent import Encoder
@@ -53,7 +44,7 @@ def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def root(uri: str) -> Iterator[Any]:
     root = connect(uri, create=True)
-    writer = DerivedWriter(root, model=MODEL)
+    writer = root.writer(MODEL)
     # Novelties, of which the largest is not the last as text.
     write_run(writer, "slow", [{"clusters": (0, 0, 0), "stress": 9.5, "novelty": 12.5, "x": 1.0, "tau": 80.0}])
     write_run(
@@ -68,7 +59,7 @@ def root(uri: str) -> Iterator[Any]:
     )
     write_run(writer, "unknown", [{"clusters": (3, 3, 3), "x": math.nan, "tau": math.nan}], start=START + 2 * DAY)
     yield root
-    root.context.http_client.close()
+    root.close()
 
 
 @pytest.fixture
@@ -104,7 +95,7 @@ def model(root: Any) -> Any:
 )
 def test_runs_are_found_by_the_server(root: Any, model: Any, conditions: dict[str, Any], expected: set[str]) -> None:
     assert set(model.find(**conditions)) == expected
-    table = runs(root, MODEL.name, **conditions)
+    table = root.runs(MODEL.name, **conditions)
     assert set(table.raw_uid if len(table) else []) == expected
 
 
@@ -122,7 +113,7 @@ def test_points_of_a_selection(root: Any, model: Any, conditions: dict[str, Any]
     some = model.points(["q"], **conditions)
     assert {"raw_uid", "seq_num", "bin", "q", "model"} <= set(some)
     assert "z0" not in some
-    every = read_points(root, MODEL.name, **conditions)
+    every = root.points(MODEL.name, **conditions)
     for points in (some, every, model.points(**conditions)):
         assert sorted(zip(points.raw_uid, points.seq_num, points.bin, strict=True)) == sorted(expected)
 
@@ -159,7 +150,7 @@ def test_tables_of_runs_are_read_page_by_page(root: Any, model: Any, monkeypatch
     assert len(whole) == 3
     monkeypatch.setattr("ainerd_agent.catalog.layout._PAGE", 2)
     pd.testing.assert_frame_equal(model.to_frame(), whole)
-    pd.testing.assert_frame_equal(runs(root, MODEL.name), whole)
+    pd.testing.assert_frame_equal(root.runs(MODEL.name), whole)
     assert list(model.to_frame(latest=2).raw_uid) == list(whole.raw_uid[-2:])
     assert dict(whole.iloc[0]["derived_from"]) == model[whole.iloc[0]["raw_uid"]].metadata_copy()[0]["derived_from"]
 
@@ -213,7 +204,7 @@ def test_between_raw_and_derived(root: Any, model: Any) -> None:
     raw = root["raw"].create_container("mixed", metadata={"start": {"uid": "mixed"}})
     assert model.run("mixed").raw().item["id"] == maps.raw().item["id"] == "mixed"
     assert list(analyses_of(raw)) == [MODEL.name]
-    writer = DerivedWriter(root, model=MODEL)
+    writer = root.writer(MODEL)
     write_run(writer, "from-file", [{}], source="ingest", metadata={"file": "maps.npz"}, sample="file")
     with pytest.raises(CatalogError, match=r"the maps came from the file maps\.npz"):
         model.run("from-file").raw()
@@ -335,16 +326,16 @@ def test_a_server_in_trouble(
     def troubled(request: httpx.Request, **options: Any) -> httpx.Response:
         return httpx.Response(status, request=request, json={"detail": "no"})
 
-    monkeypatch.setattr(root.context.http_client, "send", troubled)
+    monkeypatch.setattr(root.tiled.context.http_client, "send", troubled)
     questions: list[Callable[[], Any]] = [
         lambda: model.find(sample="PEO").to_frame(),
         lambda: model.points(cluster=0),
         lambda: model.novel(3),
         lambda: model.similar(("mixed", 1, 1), folder=tmp_path),
         lambda: model.run("mixed"),
-        lambda: runs(root),
-        lambda: read_points(root),
-        lambda: read_c2(root, "mixed"),
+        lambda: root.runs(),
+        lambda: root.points(),
+        lambda: root.c2("mixed"),
     ]
     for question in questions:
         with pytest.raises(error, match=reason) as caught:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect, read_points
+from ainerd_agent.catalog import ModelIdentity, TiledServer, connect
 from ainerd_agent.catalog.schema import latent_columns
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import ModelError
@@ -61,8 +61,8 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         latents = np.random.default_rng(0).random((N_BINS, 64), np.float32)
         for name, about in (("glass-1", {}), ("glass-2", {"novelty": 50.0})):
             chosen = {"clusters": (0, 0, 2), "stress": 15.0, "novelty": 8.0, "x": 1.5, "latents": latents, **about}
-            write_run(DerivedWriter(root, model=model), name, [chosen], sample="simulated glass", start=START)
-        root.context.http_client.close()
+            write_run(root.writer(model), name, [chosen], sample="simulated glass", start=START)
+        root.close()
         yield server.uri
 
 
@@ -86,7 +86,7 @@ def test_lines_of_python(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert n_answers > 40
     frames = names["model"].run(names["raw"].metadata["start"]["uid"]).explain(1, 1)["frames"]
     assert frames["files"][0]["file"].endswith(".h5")
-    names["catalog"].context.http_client.close()
+    names["catalog"].close()
 
 
 def test_lines_of_the_command_line(uri: str, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_clusters_follow_the_archive(uri: str, tmp_path: Path, monkeypatch: pyte
     again = CliRunner().invoke(app, ["reprocess", "--catalog", uri])
     assert again.exception is None, again.exception
     root = connect(uri)
-    before, after = (read_points(root, name) for name in (WEIGHTS, "autumn"))
+    before, after = (root.points(name) for name in (WEIGHTS, "autumn"))
     order = ["raw_uid", "seq_num", "bin"]
     before = before[before["raw_uid"].isin(after["raw_uid"])].sort_values(order)
     after = after.sort_values(order)
@@ -140,6 +140,6 @@ def test_clusters_follow_the_archive(uri: str, tmp_path: Path, monkeypatch: pyte
     np.testing.assert_array_equal(
         after["cluster"], new.clusters.predict(after[latent_columns(after)].to_numpy("float32"))[0]
     )
-    root.context.http_client.close()
+    root.close()
     taken = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path / f"{WEIGHTS}.safetensors")])
     assert isinstance(taken.exception, ModelError)

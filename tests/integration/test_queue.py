@@ -22,10 +22,8 @@ from ainerd_agent.agent.lifecycle.approval import approve, edit, reject
 from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.agent.runners.queue import QueueRunner
 from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError, QueueServer
-from ainerd_agent.catalog import DerivedWriter, ModelIdentity, TiledServer, connect, read_points
+from ainerd_agent.catalog import ModelIdentity, TiledServer, connect
 from ainerd_agent.catalog.codec.suggestions import suggestion_table
-from ainerd_agent.catalog.read.suggestions import read_suggestions
-from ainerd_agent.catalog.write.requests import request
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
@@ -43,7 +41,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str
     with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
         root = connect(server.uri, create=True)
         yield root, server.uri
-        root.context.http_client.close()
+        root.close()
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +86,10 @@ def runner_of(catalog: tuple[Any, str], manager: REManagerAPI) -> Callable[..., 
         agent = options.pop("agent", None) or NoveltyAgent(
             LIMITS, BeamtimeCost(10.0, 0.1), n_start=2, repeatability=encoder.repeatability, model=MODEL, name=name
         )
-        record = DerivedWriter(catalog[0], model=identity).record_suggestion
+        record = catalog[0].writer(identity).record_suggestion
         given = options.pop("manager", manager)
         server = None if given is None else QueueServer(given, options.pop("plan", "measure"))
-        return QueueRunner(catalog[0], agent, server, record, **options)
+        return QueueRunner(catalog[0].model_for(identity), agent, server, record, **options)
 
     return make
 
@@ -108,7 +106,7 @@ def until(runner: QueueRunner, done: Callable[[], Any], patience: float = PATIEN
 
 
 def events(root: Any, name: str) -> list[tuple[str, str]]:
-    rows = read_suggestions(root, MODEL, agent=name)
+    rows = root.model(MODEL).suggestions(agent=name)
     return list(rows[["suggestion_id", "event"]].itertuples(index=False, name=None))
 
 
@@ -128,26 +126,26 @@ def test_a_suggestion_waits_for_approval_and_then_runs(catalog, manager, runner_
     assert item["kwargs"]["md"]["agent"] == "asks"
     (uid,) = item["result"]["run_uids"]
     assert root["raw"][uid].metadata["start"][SUGGESTION_KEY] == "asks-1"
-    points = read_points(root, MODEL, uid)
+    points = root.points(MODEL, raw_uid=uid)
     assert len(points) == 18
-    where = read_suggestions(root, MODEL, agent="asks").iloc[0]
+    where = root.model(MODEL).suggestions(agent="asks").iloc[0]
     assert points[["x", "y"]].iloc[0].tolist() == pytest.approx([where["x"], where["y"]], abs=1e-6)
 
     # The second one is edited, the third one rejected: it goes on with the fourth.
     until(runner, lambda: ("asks-2", "proposed") in events(root, "asks"))
     with pytest.raises(LimitError, match="outside of the limits"):
-        edit(root, MODEL, "asks-2", 9.0, 1.0)
-    edit(root, MODEL, "asks-2", 1.5, 1.25, note="Ann")
+        edit(root.model(MODEL), "asks-2", 9.0, 1.0)
+    edit(root.model(MODEL), "asks-2", 1.5, 1.25, note="Ann")
     until(runner, lambda: ("asks-2", "measured") in events(root, "asks"))
-    rows = read_suggestions(root, MODEL, agent="asks")
+    rows = root.model(MODEL).suggestions(agent="asks")
     uid = rows[(rows["suggestion_id"] == "asks-2") & (rows["event"] == "measured")]["raw_uid"].iloc[0]
-    assert read_points(root, MODEL, uid)[["x", "y"]].iloc[0].tolist() == pytest.approx([1.5, 1.25], abs=1e-6)
+    assert root.points(MODEL, raw_uid=uid)[["x", "y"]].iloc[0].tolist() == pytest.approx([1.5, 1.25], abs=1e-6)
     until(runner, lambda: ("asks-3", "proposed") in events(root, "asks"))
-    reject(root, MODEL, "asks-3")
+    reject(root.model(MODEL), "asks-3")
     until(runner, lambda: ("asks-4", "proposed") in events(root, "asks"))
     assert ("asks-3", "queued") not in events(root, "asks")
     with pytest.raises(CatalogError, match="decided already"):
-        approve(root, MODEL, "asks-3")
+        approve(root.model(MODEL), "asks-3")
 
 
 def test_automatic_pause_resume_and_stop(catalog, runner_of):
@@ -155,7 +153,7 @@ def test_automatic_pause_resume_and_stop(catalog, runner_of):
     said: list[str] = []
     runner = runner_of("works", mode="automatic", say=said.append)
     until(runner, lambda: ("works-1", "measured") in events(root, "works"))
-    request(root, MODEL, "works", "pause")
+    root.model(MODEL).request("works", "pause")
     until(runner, lambda: runner.paused)
     until(runner, lambda: runner.open is None or not runner.open.item)
     before = events(root, "works")
@@ -164,10 +162,10 @@ def test_automatic_pause_resume_and_stop(catalog, runner_of):
     assert [each for each in events(root, "works") if each[1] == "queued"] == [
         each for each in before if each[1] == "queued"
     ]
-    request(root, MODEL, "works", "resume")
+    root.model(MODEL).request("works", "resume")
     n_measured = sum(event == "measured" for _, event in before)
     until(runner, lambda: sum(event == "measured" for _, event in events(root, "works")) > n_measured)
-    request(root, MODEL, "works", "stop", note="the night is over")
+    root.model(MODEL).request("works", "stop", note="the night is over")
     assert "the night is over" in runner.run(period=0.1)
     assert any("asked to pause" in each for each in said)
 
@@ -176,7 +174,7 @@ def test_another_process_goes_on_with_what_is_in_the_queue(catalog, manager, run
     root, _ = catalog
     runner = runner_of("dies", mode="automatic")
     until(runner, lambda: ("dies-1", "queued") in events(root, "dies"))
-    again = runner_of("dies", mode="automatic", agent=restored(root, MODEL, "dies"))
+    again = runner_of("dies", mode="automatic", agent=restored(root.model(MODEL), "dies"))
     until(again, lambda: ("dies-1", "measured") in events(root, "dies"))
     items = [each for each in manager.history_get()["items"] if each["meta"].get(SUGGESTION_KEY) == "dies-1"]
     assert len(items) == 1
@@ -184,9 +182,11 @@ def test_another_process_goes_on_with_what_is_in_the_queue(catalog, manager, run
 
 def measured_at(root: Any, name: str, suggestion_id: str) -> tuple[list[float], int]:
     """Where a suggestion was measured, and how many frames long."""
-    rows = read_suggestions(root, MODEL, agent=name)
+    rows = root.model(MODEL).suggestions(agent=name)
     uid = rows[(rows["suggestion_id"] == suggestion_id) & (rows["event"] == "measured")]["raw_uid"].iloc[0]
-    return read_points(root, MODEL, uid)[["x", "y"]].iloc[0].tolist(), root["raw"][uid]["primary"]["detector"].shape[-3]
+    return root.points(MODEL, raw_uid=uid)[["x", "y"]].iloc[0].tolist(), root["raw"][uid]["primary"]["detector"].shape[
+        -3
+    ]
 
 
 def test_one_spot_is_watched_through_a_rejection_and_an_edit(catalog, runner_of):
@@ -195,20 +195,20 @@ def test_one_spot_is_watched_through_a_rejection_and_an_edit(catalog, runner_of)
     agent = SpotAgent(Limits(LIMITS), (1.2, 1.3), counting=0.1, model=MODEL, name="spot")
     runner = runner_of("spot", agent=agent)
     runner.step()
-    reject(root, MODEL, "spot-1", note="not now")
+    reject(root.model(MODEL), "spot-1", note="not now")
     until(runner, lambda: ("spot-2", "proposed") in events(root, "spot"))
-    edit(root, MODEL, "spot-2", 1.6, 1.7)
+    edit(root.model(MODEL), "spot-2", 1.6, 1.7)
     until(runner, lambda: ("spot-3", "proposed") in events(root, "spot"))
     assert ("spot-1", "queued") not in events(root, "spot")
     assert measured_at(root, "spot", "spot-2")[0] == pytest.approx([1.6, 1.7], abs=1e-6)
     # Another process goes on at the new spot.
-    again = runner_of("spot", agent=restored(root, MODEL, "spot"))
+    again = runner_of("spot", agent=restored(root.model(MODEL), "spot"))
     again.step()
     assert again.open.suggestion.id == "spot-3"
-    approve(root, MODEL, "spot-3")
+    approve(root.model(MODEL), "spot-3")
     until(again, lambda: ("spot-4", "proposed") in events(root, "spot"))
     assert measured_at(root, "spot", "spot-3")[0] == pytest.approx([1.6, 1.7], abs=1e-6)
-    request(root, MODEL, "spot", "stop")
+    root.model(MODEL).request("spot", "stop")
     assert "asked to stop" in again.run(period=0)
 
 
@@ -217,22 +217,22 @@ def test_short_counts_go_through_a_rejection_and_edits(catalog, runner_of):
     chooser = NoveltyAgent(LIMITS, BeamtimeCost(10.0, 0.1), n_start=2, model=MODEL, name="brief")
     runner = runner_of("brief", agent=ShortFirst(chooser, short=0.08, long=0.16))
     runner.step()
-    reject(root, MODEL, "brief-1")
+    reject(root.model(MODEL), "brief-1")
     until(runner, lambda: ("brief-2", "proposed") in events(root, "brief"))
-    edit(root, MODEL, "brief-2", 1.5, 1.25)
+    edit(root.model(MODEL), "brief-2", 1.5, 1.25)
     until(runner, lambda: ("brief-2-long", "proposed") in events(root, "brief"))
     position, frames = measured_at(root, "brief", "brief-2")
     assert (position, frames) == (pytest.approx([1.5, 1.25], abs=1e-6), 40)
     # Another process goes on with the long count.
-    again = runner_of("brief", agent=restored(root, MODEL, "brief"))
+    again = runner_of("brief", agent=restored(root.model(MODEL), "brief"))
     again.step()
     assert again.open.suggestion.id == "brief-2-long"
-    edit(root, MODEL, "brief-2-long", 1.5, 1.3)
+    edit(root.model(MODEL), "brief-2-long", 1.5, 1.3)
     until(again, lambda: ("brief-2-long", "measured") in events(root, "brief"))
     position, frames = measured_at(root, "brief", "brief-2-long")
     assert (position, frames) == (pytest.approx([1.5, 1.3], abs=1e-6), 80)
     until(again, lambda: any(event == "proposed" and "long" not in each for each, event in events(root, "brief")[-1:]))
-    request(root, MODEL, "brief", "stop")
+    root.model(MODEL).request("brief", "stop")
     assert "asked to stop" in again.run(period=0)
 
 
@@ -241,7 +241,7 @@ def test_what_may_not_be_asked_is_refused_and_ignored(catalog, runner_of, caplog
     runner = runner_of("listens")
     runner.step()
     with pytest.raises(CatalogError, match="not to 'explode'"):
-        request(root, MODEL, "listens", "explode")
+        root.model(MODEL).request("listens", "explode")
     store = SuggestionsStore(root["ainerd"][MODEL])
     row = suggestion_table(
         Suggestion(id="listens", position={}, reason="", agent="listens", model=MODEL), "pause", time=time.time()
@@ -258,7 +258,7 @@ def test_a_refusing_queue_server_pauses_it(catalog, runner_of):
     runner = runner_of("refused", mode="automatic", plan="not_a_plan", say=said.append)
     with pytest.raises(QueueError, match="refuses"):
         runner.step()
-    reason = runner.run(period=0, sleep=lambda _: request(root, MODEL, "refused", "stop"))
+    reason = runner.run(period=0, sleep=lambda _: root.model(MODEL).request("refused", "stop"))
     assert "asked to stop" in reason
     assert any("The agent pauses" in each for each in said)
     assert events(root, "refused")[0] == ("refused-1", "proposed")
@@ -287,7 +287,7 @@ def test_results_that_never_come_are_a_failure(catalog, runner_of, monkeypatch):
     monkeypatch.setattr("ainerd_agent.agent.runners.queue.stored_analysis", lambda *_: None)
     runner = runner_of("waits", mode="automatic", patience=0.5)
     until(runner, lambda: ("waits-2", "proposed") in events(root, "waits"))
-    rows = read_suggestions(root, MODEL, agent="waits").set_index(["suggestion_id", "event"])
+    rows = root.model(MODEL).suggestions(agent="waits").set_index(["suggestion_id", "event"])
     assert rows.loc[("waits-1", "failed"), "note"] == "no analysis within 0.5 s"
     assert rows.loc[("waits-1", "failed"), "raw_uid"] in root["raw"]
 

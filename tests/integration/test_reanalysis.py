@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ainerd_agent.catalog import DerivedWriter, TiledServer, connect, read_points
+from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.latent.encoder import Encoding
@@ -35,7 +35,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Runs of an old model, written in another order than that of their times, with maps that can be encoded."""
     with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
         root = connect(server.uri, create=True)
-        writer = DerivedWriter(root, model=MODEL)
+        writer = root.writer(MODEL)
         for number in (2, 0, 1):
             uid = UIDS[number]
             writer.open_run(Run(uid=uid, time=START + 100 * number, sample="silica", metadata={"note": uid}))
@@ -48,7 +48,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             writer.record_failure(uid, 3, "no frames")
             writer.close_run(uid, "success")
         yield root
-        root.context.http_client.close()
+        root.close()
 
 
 class Counted:
@@ -64,7 +64,7 @@ class Counted:
 
 
 def points(root: Any, model: str) -> pd.DataFrame:
-    return read_points(root, model).sort_values(["time", "bin"], ignore_index=True)
+    return root.points(model).sort_values(["time", "bin"], ignore_index=True)
 
 
 def analyses_here(root: Any, encoder: Encoder) -> list[Analysis]:
@@ -126,8 +126,8 @@ def test_nothing_to_take_up(root: Any, encoder: Encoder) -> None:
 def test_on_a_dask_cluster(root: Any, tmp_path: Path) -> None:
     """By the command line, on a worker in a process of its own, which has the API key from its environment."""
     other = Encoder.load("paper-v1")
-    uri = f"{root.context.api_uri}?api_key={root.context.api_key}"
-    with dask_cluster(tmp_path, TILED_API_KEY=root.context.api_key) as scheduler:
+    uri = f"{root.tiled.context.api_uri}?api_key={root.tiled.context.api_key}"
+    with dask_cluster(tmp_path, TILED_API_KEY=root.tiled.context.api_key) as scheduler:
         said = ainerd("reprocess", "--catalog", uri, "--model", other.name, "--from", MODEL.name, "--dask", scheduler,
                       "--json", cwd=tmp_path)  # fmt: skip
     assert said.returncode == 0, said.stderr
@@ -141,7 +141,7 @@ def test_on_a_dask_cluster(root: Any, tmp_path: Path) -> None:
 
 
 def test_a_dask_cluster_that_is_not_there(root: Any, tmp_path: Path) -> None:
-    uri, nobody = f"{root.context.api_uri}?api_key={root.context.api_key}", f"tcp://127.0.0.1:{free_port()}"
+    uri, nobody = f"{root.tiled.context.api_uri}?api_key={root.tiled.context.api_key}", f"tcp://127.0.0.1:{free_port()}"
     said = ainerd("reprocess", "--catalog", uri, "--model", "paper-v1", "--dask", nobody, cwd=tmp_path)
     assert said.returncode == 1
     assert f"no Dask scheduler answers at {nobody}" in said.stderr.replace("\n", " ")

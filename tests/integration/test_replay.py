@@ -13,7 +13,7 @@ import pytest
 from bluesky_tiled_plugins import TiledWriter
 
 from ainerd_agent.callbacks.replay import documents_of
-from ainerd_agent.catalog import TiledServer, connect, read_c2, read_points
+from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.catalog.check import check
 from ainerd_agent.cli.analyze import analyze
 from ainerd_agent.errors import CatalogError
@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
 def root(server: TiledServer) -> Iterator[Any]:
     root = connect(server.uri, create=True)
     yield root
-    root.context.http_client.close()
+    root.close()
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +99,11 @@ def test_from_a_file_that_was_cut_off_then_from_tiled(
     metadata = root["ainerd", model, uid].metadata_copy()[0]
     assert (metadata["status"], metadata["sample"], metadata["n_measurements"]) == ("success", "glass", 3)
     assert metadata["shear_stress_mean"] is not None
-    rows = read_points(root, model, uid)
+    rows = root.points(model, raw_uid=uid)
 
     assert counts(again(server.uri, sample="glass")) == (1, 0, 3, 0)
     assert root["ainerd", model, uid].metadata_copy()[0] == metadata
-    pd.testing.assert_frame_equal(read_points(root, model, uid), rows)
+    pd.testing.assert_frame_equal(root.points(model, raw_uid=uid), rows)
     assert counts(again(server.uri, sample="another")) == (0, 0, 0, 0)
 
 
@@ -111,13 +111,13 @@ def test_maps_that_are_gone_are_made_again(root: Any, server: TiledServer, docum
     """As `ainerd check` advises."""
     uid = documents[0][1]["uid"]
     model = again(server.uri, [uid])["model"]  # where the test before this one did not run
-    rows, maps = read_points(root, model, uid), read_c2(root, uid)
+    rows, maps = root.points(model, raw_uid=uid), root.c2(uid)
     root["xpcs"].delete_contents(uid, recursive=True, external_only=False)
     assert any("have no C2 maps" in problem.what for problem in check(root))
     assert counts(again(server.uri, [uid])) == (1, 3, 0, 0)
     assert list(check(root)) == []
-    pd.testing.assert_frame_equal(read_points(root, model, uid), rows)
-    np.testing.assert_array_equal(read_c2(root, uid), maps)
+    pd.testing.assert_frame_equal(root.points(model, raw_uid=uid), rows)
+    np.testing.assert_array_equal(root.c2(uid), maps)
 
 
 def test_frames_from_tiled_into_another_catalog(
@@ -130,11 +130,11 @@ def test_frames_from_tiled_into_another_catalog(
     again(server.uri, [uid])  # where the test before this one did not run
     with TiledServer(tmp_path / "other") as other:
         found = connect(other.uri)
-        np.testing.assert_allclose(read_c2(found, uid), read_c2(root, uid), atol=1e-6)
+        np.testing.assert_allclose(found.c2(uid), root.c2(uid), atol=1e-6)
         # The other catalog's was made in one go.
-        novelty = [read_points(each, summary["model"], uid)["novelty"] for each in (root, found)]
+        novelty = [each.points(summary["model"], raw_uid=uid)["novelty"] for each in (root, found)]
         np.testing.assert_allclose(*novelty, rtol=1e-3)
-        found.context.http_client.close()
+        found.close()
 
 
 def test_as_databroker_gives_them(root: Any, documents: Any) -> None:

@@ -10,10 +10,8 @@ from rich.console import Console
 
 from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, ShortFirst, SpotAgent
 from ainerd_agent.agent.lifecycle.approval import edit, reject
-from ainerd_agent.agent.lifecycle.restore import restored, stored_analysis
-from ainerd_agent.catalog import DerivedWriter, ModelIdentity, ServerUnreachableError, TiledServer, connect
-from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
-from ainerd_agent.catalog.write.requests import decide
+from ainerd_agent.agent.lifecycle.restore import restored
+from ainerd_agent.catalog import ModelIdentity, ServerUnreachableError, TiledServer, connect
 from ainerd_agent.cli.agent import _agent
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
@@ -29,14 +27,14 @@ def root(tmp_path) -> Iterator[Any]:
     with TiledServer(tmp_path) as server:
         root = connect(server.uri, create=True)
         yield root
-        root.context.http_client.close()
+        root.close()
 
 
 class Session:
     """Measures what an agent suggests: latents depend on place and time; all goes to the catalog."""
 
     def __init__(self, root: Any, uid: str = "run-1", done: int = 0) -> None:
-        self.writer = DerivedWriter(root, model=MODEL)
+        self.writer = root.writer(MODEL)
         self.uid, self.done = uid, done
         self.writer.open_run(Run(uid=uid, time=START))
 
@@ -77,7 +75,7 @@ def test_the_next_suggestion_is_the_one_it_would_have_made(root, goal):
             session.fail(agent, suggestion)
         else:
             session.measure(agent, suggestion)
-    again = restored(root, "toy-1", "night")
+    again = restored(root.model("toy-1"), "night")
     for _ in range(3):
         expected, found = agent.suggest(), again.suggest()
         assert found == expected
@@ -92,7 +90,7 @@ def test_what_was_under_way_comes_first(root):
     for _ in range(5):
         session.measure(agent, session.propose(agent))
     pending = session.propose(agent)
-    again = restored(root, "toy-1", "night")
+    again = restored(root.model("toy-1"), "night")
     found = again.suggest()
     assert (found.id, found.position) == (pending.id, pending.position)
     for each in (agent, again):
@@ -105,14 +103,14 @@ def test_decisions_are_part_of_it(root):
     for _ in range(5):
         session.measure(agent, session.propose(agent))
     first, second = session.propose(agent), session.propose(agent)
-    reject(root, "toy-1", first.id, note="a bubble")
+    reject(root.model("toy-1"), first.id, note="a bubble")
     agent.withdraw(first)
-    edited = edit(root, "toy-1", second.id, 3.3, 0.1)
+    edited = edit(root.model("toy-1"), second.id, 3.3, 0.1)
     assert edited.position == {"x": 3.3, "y": 0.1}
     session.measure(agent, agent.edit(second, 3.3, 0.1))
-    again = restored(root, "toy-1", "night")
+    again = restored(root.model("toy-1"), "night")
     assert again.suggest() == agent.suggest()
-    told = life_of(root, "toy-1", first.id)[1]
+    told = root.model("toy-1").suggestion(first.id)[1]
     assert [(each.event, each.note) for each in told] == [("proposed", ""), ("rejected", "a bubble")]
 
 
@@ -121,10 +119,10 @@ def test_agents_are_told_apart(root):
     session = Session(root)
     session.measure(one, session.propose(one))
     session.measure(other, session.propose(other))
-    assert len(read_suggestions(root, "toy-1", agent="one")) == 2
-    assert restored(root, "toy-1", "one").suggest() == one.suggest()
+    assert len(root.model("toy-1").suggestions(agent="one")) == 2
+    assert restored(root.model("toy-1"), "one").suggest() == one.suggest()
     with pytest.raises(CatalogError, match="no suggestion of an agent 'nobody'"):
-        restored(root, "toy-1", "nobody")
+        restored(root.model("toy-1"), "nobody")
 
 
 def test_lacking_results_are_said(root):
@@ -132,7 +130,7 @@ def test_lacking_results_are_said(root):
     suggestion = session.propose(agent)
     session.writer.record_suggestion(suggestion, "measured", raw_uid="gone", seq_num=1, novelty=1.0)
     with pytest.raises(CatalogError, match="lacks the points of measurement 1 of run gone"):
-        restored(root, "toy-1", "night")
+        restored(root.model("toy-1"), "night")
 
 
 def test_a_spot_agent_is_made_again(root):
@@ -142,15 +140,15 @@ def test_a_spot_agent_is_made_again(root):
         session.measure(spot, session.propose(spot))
     session.fail(spot, session.propose(spot))
     rejected = session.propose(spot)
-    reject(root, "toy-1", rejected.id)
+    reject(root.model("toy-1"), rejected.id)
     spot.withdraw(rejected)
-    assert restored(root, "toy-1", "spot").suggest().wait == spot.suggest().wait > 0
-    again = restored(root, "toy-1", "spot")
+    assert restored(root.model("toy-1"), "spot").suggest().wait == spot.suggest().wait > 0
+    again = restored(root.model("toy-1"), "spot")
     pending = session.propose(again)
-    edit(root, "toy-1", pending.id, 3.0, 2.0)
+    edit(root.model("toy-1"), pending.id, 3.0, 2.0)
     session.measure(again, again.edit(pending, 3.0, 2.0))
     session.measure(again, session.propose(again))
-    expected, found = again.suggest(), restored(root, "toy-1", "spot").suggest()
+    expected, found = again.suggest(), restored(root.model("toy-1"), "spot").suggest()
     assert (found.id, found.position, found.wait) == (expected.id, {"x": 3.0, "y": 2.0}, expected.wait)
     assert (found.inputs, found.terms) == (expected.inputs, expected.terms)
 
@@ -160,19 +158,19 @@ def test_a_short_first_is_made_again(root):
     session = Session(root)
     brief = ShortFirst(new_agent(name="brief"), short=1.0, long=5.0, looks_new=20.0)
     for number in range(12):
-        again = restored(root, "toy-1", "brief") if number else brief
+        again = restored(root.model("toy-1"), "brief") if number else brief
         expected = session.propose(brief)
         assert number == 0 or again.suggest().id == expected.id
         if number == 4:
             session.fail(brief, expected)
         elif number == 6:
-            reject(root, "toy-1", expected.id)
+            reject(root.model("toy-1"), expected.id)
             brief.withdraw(expected)
         else:
             session.measure(brief, expected)
-    rows = read_suggestions(root, "toy-1", agent="brief")
+    rows = root.model("toy-1").suggestions(agent="brief")
     assert {1.0, 5.0} == set(rows["counting"])
-    pending, (one, other) = session.propose(brief), (brief, restored(root, "toy-1", "brief"))
+    pending, (one, other) = session.propose(brief), (brief, restored(root.model("toy-1"), "brief"))
     first = other.suggest()
     assert (first.id, first.counting) == (pending.id, pending.counting)
     for each in (one, other):
@@ -195,7 +193,7 @@ def test_agents_that_cannot_be_made_again_are_refused(root):
         suggestion = Suggestion(id=f"{name}-1", position={"x": 1.0, "y": 2.0}, reason="", **made)
         session.writer.record_suggestion(suggestion, "proposed")
         with pytest.raises(CatalogError, match=said):
-            restored(root, "toy-1", name)
+            restored(root.model("toy-1"), name)
 
 
 def test_what_is_proposed_again_after_a_restart_is_counted_once(root):
@@ -203,7 +201,7 @@ def test_what_is_proposed_again_after_a_restart_is_counted_once(root):
     session.measure(agent, session.propose(agent))
     session.propose(agent)
     for _ in range(2):
-        again = restored(root, "toy-1", "night")
+        again = restored(root.model("toy-1"), "night")
         assert session.propose(again).id == "night-2"
     assert again.suggest() == agent.suggest()
 
@@ -212,11 +210,11 @@ def test_an_edit_beyond_the_limits_is_survived(root):
     """Whoever writes to the catalog may have left out the check; the process may end before it is rejected."""
     agent, session = new_agent(name="night"), Session(root)
     suggestion = session.propose(agent)
-    decide(root, "toy-1", suggestion.id, "edited", position={"x": 99.0, "y": 0.0})
-    again = restored(root, "toy-1", "night")
+    root.model("toy-1").decide(suggestion.id, "edited", position={"x": 99.0, "y": 0.0})
+    again = restored(root.model("toy-1"), "night")
     assert again.suggest().position == suggestion.position
     session.writer.record_suggestion(suggestion, "rejected")
-    again = restored(root, "toy-1", "night")
+    again = restored(root.model("toy-1"), "night")
     agent.withdraw(suggestion)
     assert again.suggest() == agent.suggest()
 
@@ -227,12 +225,12 @@ def test_a_server_that_is_away_is_no_missing_result(tmp_path):
         session = Session(root)
         agent = new_agent(name="night")
         session.measure(agent, session.propose(agent))
-        assert stored_analysis(root, "toy-1", "run-1", 1).cluster.tolist() == [1, 1, 3]
-        assert stored_analysis(root, "toy-1", "run-1", 2) is None
-        assert stored_analysis(root, "toy-1", "run-2", 1) is None
+        assert root.model("toy-1").analysis("run-1", 1).cluster.tolist() == [1, 1, 3]
+        assert root.model("toy-1").analysis("run-1", 2) is None
+        assert root.model("toy-1").analysis("run-2", 1) is None
     with pytest.raises(ServerUnreachableError):
-        stored_analysis(root, "toy-1", "run-1", 1)
-    root.context.http_client.close()
+        root.model("toy-1").analysis("run-1", 1)
+    root.close()
 
 
 def test_settings_that_a_restart_would_ignore_are_refused(root):
@@ -241,16 +239,16 @@ def test_settings_that_a_restart_would_ignore_are_refused(root):
     identity = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters))
     given = AgentSettings(x=(0.0, 4.0), y=(0.0, 4.0), n_start=3, dose_budget=50.0)
     console = Console(quiet=True)
-    agent = _agent(root, "night", given, encoder, 4, console)
-    DerivedWriter(root, model=identity).record_suggestion(agent.suggest(), "proposed")
+    agent = _agent(root.model_for(identity), "night", given, encoder, 4, console)
+    root.writer(identity).record_suggestion(agent.suggest(), "proposed")
     for seed in (4, None):
-        assert _agent(root, "night", given, encoder, seed, console).settings == agent.settings
+        assert _agent(root.model_for(identity), "night", given, encoder, seed, console).settings == agent.settings
     for changed, said in (
         ({"exclusion": 0.3}, "made with limits .*'exclusion': 0.1}, not .*'exclusion': 0.3}: put that back"),
         ({"n_start": 5, "goal": "novelty"}, "made with goal .*coverage.*, not .*novelty.*; n_start 3, not 5: put"),
         ({"dose_budget": 60.0}, "dose_budget 50.0, not 60.0"),
     ):
         with pytest.raises(CatalogError, match=said):
-            _agent(root, "night", given.model_copy(update=changed), encoder, None, console)
+            _agent(root.model_for(identity), "night", given.model_copy(update=changed), encoder, None, console)
     with pytest.raises(CatalogError, match="seed 4, not 5"):
-        _agent(root, "night", given, encoder, 5, console)
+        _agent(root.model_for(identity), "night", given, encoder, 5, console)

@@ -22,12 +22,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with TiledServer(tmp_path_factory.mktemp("catalog")) as server:
         root = connect(server.uri, create=True)
         yield root
-        root.context.http_client.close()
+        root.close()
 
 
 def filled(root: Any, name: str) -> tuple[Any, DerivedWriter]:
     """A model with two runs, and its writer."""
-    writer = DerivedWriter(root, model=ModelIdentity(name=name, weights_sha256="ab" * 32, n_clusters=4))
+    writer = root.writer(ModelIdentity(name=name, weights_sha256="ab" * 32, n_clusters=4))
     write_run(writer, f"{name}-a", [{"latent": 1.0}, {"latent": 2.0}], close=False)
     write_run(writer, f"{name}-b", [{"latent": 3.0}])
     return root["ainerd", name], writer
@@ -135,10 +135,10 @@ def test_runs_of_an_earlier_version_are_found_as_well(root: Any, tmp_path: Path)
 def test_an_index_belongs_to_a_catalog_and_not_to_its_address(root: Any, tmp_path: Path) -> None:
     model, _ = filled(root, "here")
     elsewhere = connect(
-        str(root.context.api_uri).replace("127.0.0.1", "localhost") + f"?api_key={root.context.api_key}"
+        str(root.tiled.context.api_uri).replace("127.0.0.1", "localhost") + f"?api_key={root.tiled.context.api_key}"
     )
     assert similar.open_index(model, tmp_path) is similar.open_index(elsewhere["ainerd", "here"], tmp_path)
-    elsewhere.context.http_client.close()
+    elsewhere.close()
     other, _ = filled(root, "other")
     assert similar.open_index(other, tmp_path) is not similar.open_index(model, tmp_path)
 
@@ -157,7 +157,7 @@ def test_a_map_is_encoded_by_the_model_of_the_results(
     maps = np.stack([0.2 * np.exp(-lag / decay) for decay in (3.0, 10.0, 40.0)]).astype(np.float32)
     latents = encoder.encode(maps)
     model = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters))
-    writer = DerivedWriter(root, model=model)
+    writer = root.writer(model)
     write_run(writer, "maps", [{"latents": latents}])
     found = root["ainerd", encoder.name].similar(maps[1], 3, folder=tmp_path)
     assert found.bin[0] == 2

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ainerd_agent.catalog import DerivedWriter, SpooledWriter, TiledServer, connect, read_c2, read_points
+from ainerd_agent.catalog import DerivedWriter, SpooledWriter, TiledServer, connect
 from ainerd_agent.records import Run, Suggestion
 from tests.integration.derived_runs import MODEL, N_BINS, START, measurement
 
@@ -24,7 +24,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 def spooled(root: Any, folder: Path, uid: str) -> SpooledWriter:
-    writer = SpooledWriter(DerivedWriter(root, model=MODEL), folder)
+    writer = SpooledWriter(root.writer(MODEL), folder)
     writer.open_run(Run(uid=uid, time=START))
     return writer
 
@@ -52,7 +52,7 @@ def a_session(uri: str, folder: Path, uid: str, gates: dict[str, Any]) -> None:
     gates["measured"].wait(PATIENCE)
     gates["back"].wait(PATIENCE)
     writer.flush()
-    root.context.http_client.close()
+    root.close()
 
 
 def dies_while_delivering(uri: str, folder: Path, delivered: Any) -> None:
@@ -65,16 +65,16 @@ def dies_while_delivering(uri: str, folder: Path, delivered: Any) -> None:
                 delivered.set()
                 signal.pause()
 
-    SpooledWriter(Hanging(connect(uri), model=MODEL), folder).flush()
+    SpooledWriter(Hanging(connect(uri).tiled, model=MODEL), folder).flush()
 
 
 def assert_all_there(root: Any, uids: list[str]) -> None:
     for uid in uids:
-        rows = read_points(root, raw_uid=uid).sort_values(["seq_num", "bin"])
+        rows = root.points(raw_uid=uid).sort_values(["seq_num", "bin"])
         assert rows["seq_num"].tolist() == [seq_num for seq_num in SEQ_NUMS for _ in range(N_BINS)]
         assert sorted(root["xpcs", uid].metadata["derived_from"]["seq_nums"]) == list(SEQ_NUMS)
         for seq_num in SEQ_NUMS:
-            np.testing.assert_array_equal(read_c2(root, uid, seq_num, 1), 100 * seq_num + 1)
+            np.testing.assert_array_equal(root.c2(uid, seq_num, 1), 100 * seq_num + 1)
         metadata = root["ainerd", MODEL.name, uid].metadata_copy()[0]
         assert [failed["seq_num"] for failed in metadata["failed"]] == [FAILED]
         assert metadata["status"] == "abort"
@@ -116,7 +116,7 @@ def test_two_sessions_on_one_folder(tmp_path: Path) -> None:
         root = connect(server.uri)
         assert_all_there(root, uids)
         assert waiting(folder) == []
-        root.context.http_client.close()
+        root.close()
 
 
 def test_a_session_goes_on_where_another_process_was_killed(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_session_goes_on_where_another_process_was_killed(tmp_path: Path) -> N
         rows = root["ainerd", MODEL.name, "suggestions"].read()
         assert Counter(rows["suggestion_id"]) == {"before": 1, **{f"one-{n}": 1 for n in SEQ_NUMS}}
         assert waiting(folder) == []
-        root.context.http_client.close()
+        root.close()
 
 
 def test_failures_that_another_process_noted_stay(tmp_path: Path) -> None:
@@ -155,4 +155,4 @@ def test_failures_that_another_process_noted_stay(tmp_path: Path) -> None:
         metadata = root["ainerd", MODEL.name, "shared"].metadata_copy()[0]
         assert [(each["seq_num"], each["message"]) for each in metadata["failed"]] == [(2, "saturated"), (3, "dark")]
         assert (metadata["status"], metadata["n_measurements"]) == ("success", 2)
-        root.context.http_client.close()
+        root.close()

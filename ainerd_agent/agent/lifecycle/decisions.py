@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pandas as pd
 
-from ainerd_agent.catalog.read.suggestions import UnknownAgentError, events_of, read_suggestions
+from ainerd_agent.catalog import ModelResults
+from ainerd_agent.catalog.read.suggestions import UnknownAgentError, events_of
 from ainerd_agent.catalog.schema import SUGGESTION_EVENTS
 from ainerd_agent.catalog.write.requests import DECISIONS
 from ainerd_agent.records.suggestion import SuggestionEvent
@@ -23,13 +23,14 @@ class Decisions:
 
     Parameters
     ----------
-    root : tiled Container
-    model, agent : str
-        Name of the latent model, and of the agent.
+    results : ModelResults
+        Of the latent model of the agent.
+    agent : str
+        Its name.
     """
 
-    def __init__(self, root: Any, model: str, agent: str) -> None:
-        self._root, self._model, self._agent = root, model, agent
+    def __init__(self, results: ModelResults, agent: str) -> None:
+        self._results, self._agent = results, agent
         self._seen: set[tuple[float, str]] = set()
         self._rows = pd.DataFrame({name: [] for name in COLUMNS})
         self.read()
@@ -45,7 +46,7 @@ class Decisions:
             It cannot be read.
         """
         try:
-            self._rows = read_suggestions(self._root, self._model, agent=self._agent, columns=COLUMNS)
+            self._rows = self._results.suggestions(agent=self._agent, columns=COLUMNS)
         except UnknownAgentError:
             self._rows = pd.DataFrame({name: [] for name in COLUMNS})
 

@@ -5,26 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.protocol import Agent
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.agent.strategies.short_first import ShortFirst
 from ainerd_agent.agent.strategies.spot import SpotAgent
-from ainerd_agent.catalog import ServerUnreachableError, read_points
+from ainerd_agent.catalog import ModelResults
 from ainerd_agent.catalog.codec.suggestions import suggestion_of
-from ainerd_agent.catalog.read.suggestions import events_of, read_suggestions
-from ainerd_agent.catalog.schema import latent_columns
+from ainerd_agent.catalog.read.suggestions import events_of
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Origin, ShearStress, Suggestion
+from ainerd_agent.records import Analysis, Suggestion
 from ainerd_agent.records.suggestion import SuggestionEvent
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 STRATEGIES: Mapping[str, Callable[[Mapping[str, Any]], Agent]] = {
     "NoveltyAgent": NoveltyAgent.from_settings,
@@ -34,7 +27,7 @@ STRATEGIES: Mapping[str, Callable[[Mapping[str, Any]], Agent]] = {
 """What makes an agent again, by its kind in the settings of its suggestions. Here mypy checks that each is an Agent."""
 
 
-def restored(root: Any, model: str, name: str) -> Agent:
+def restored(results: ModelResults, name: str) -> Agent:
     """Make an agent as it was when its process ended: its next suggestion is the one that it would have made.
 
     What it had proposed, and nothing came of, it suggests first. What was measured, but not told to it any more, is
@@ -42,10 +35,8 @@ def restored(root: Any, model: str, name: str) -> Agent:
 
     Parameters
     ----------
-    root : tiled Container
-        From `connect`.
-    model : str
-        Latent model that it works with.
+    results : ModelResults
+        Of the latent model that it works with.
     name : str
         Of the agent.
 
@@ -54,7 +45,7 @@ def restored(root: Any, model: str, name: str) -> Agent:
     CatalogError
         The catalog does not know the agent, or how it was made, or lacks results that it knew.
     """
-    rows = read_suggestions(root, model, agent=name)
+    rows = results.suggestions(agent=name)
     proposed = [suggestion_of(row) for row in rows[rows["event"] == "proposed"].to_dict("records")]
     if not proposed:
         raise CatalogError(f"The catalog has requests to agent {name}, but nothing that it proposed.")
@@ -62,7 +53,6 @@ def restored(root: Any, model: str, name: str) -> Agent:
     known: dict[str, Suggestion] = {}
     first_proposals = {each.id: each for each in reversed(proposed)}
     open_ones: dict[str, Suggestion] = {}
-    points: dict[str, pd.DataFrame] = {}
     for event in events_of(rows):
         if event.event == "proposed" and event.suggestion_id not in known:
             # Once: an agent that was made again proposes anew what nothing had come of.
@@ -82,7 +72,7 @@ def restored(root: Any, model: str, name: str) -> Agent:
                 if open_ones.pop(suggestion.id, None) is not None:
                     agent.withdraw(suggestion)
             case "measured":
-                agent.ingest(suggestion, _analysis(root, model, event, points))
+                agent.ingest(suggestion, _analysis(results, event))
                 open_ones.pop(suggestion.id, None)
             case "failed":
                 agent.ingest(suggestion, None)
@@ -108,59 +98,11 @@ def _new(name: str, proposed: Sequence[Suggestion]) -> Agent:
         raise CatalogError(f"{name} is a {kind}, which cannot be made again from the catalog ({error}).") from error
 
 
-def stored_analysis(root: Any, model: str, raw_uid: str, seq_num: int) -> Analysis | None:
-    """What the catalog holds of a measurement, None where it is not there (yet).
-
-    Raises
-    ------
-    ServerUnreachableError
-        Nobody can tell now.
-    """
-    try:
-        points = read_points(root, model, raw_uid)
-    except ServerUnreachableError:
-        raise
-    except CatalogError:
-        return None
-    rows = points[points["seq_num"] == seq_num]
-    return None if rows.empty else _of_rows(raw_uid, rows)
-
-
-def _analysis(root: Any, model: str, event: SuggestionEvent, points: dict[str, pd.DataFrame]) -> Analysis:
-    if event.raw_uid not in points:
-        points[event.raw_uid] = read_points(root, model, event.raw_uid)
-    found = points[event.raw_uid]
-    rows = found[found["seq_num"] == event.seq_num]
-    if rows.empty:
+def _analysis(results: ModelResults, event: SuggestionEvent) -> Analysis:
+    found = results.analysis(event.raw_uid, event.seq_num)
+    if found is None:
         raise CatalogError(
             f"Suggestion {event.suggestion_id} was measured, but the catalog lacks the points of measurement "
             f"{event.seq_num} of run {event.raw_uid}: `ainerd check --repair` or `ainerd analyze` bring them back."
         )
-    return _of_rows(event.raw_uid, rows)
-
-
-def _of_rows(raw_uid: str, rows: pd.DataFrame) -> Analysis:
-    rows = rows.sort_values("bin")
-    first = rows.iloc[0]
-    start = float(first["time"])
-    return Analysis(
-        origin=Origin(
-            raw_uid=raw_uid,
-            seq_num=int(first["seq_num"]),
-            start=start,
-            stop=start,
-            elapsed=float(first["elapsed"]),
-            position={axis: float(first[axis]) for axis in ("x", "y")},
-        ),
-        latents=rows[latent_columns(rows)].to_numpy(dtype=np.float32),
-        cluster=rows["cluster"].to_numpy(dtype=np.int64),
-        centre_distance=rows["centre_distance"].to_numpy(dtype=np.float64),
-        novelty=rows["novelty"].to_numpy(dtype=np.float64),
-        reconstruction_error=rows["reconstruction_error"].to_numpy(dtype=np.float64),
-        stress=ShearStress(
-            mean=float(first["shear_stress"]),
-            std=float(first["shear_stress_std"]),
-            shear_rate=float(first["shear_rate"]),
-            viscosity=float(first["viscosity"]),
-        ),
-    )
+    return found

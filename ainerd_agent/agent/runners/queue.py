@@ -13,13 +13,11 @@ from typing import Any, Literal, get_args
 
 from ainerd_agent.agent.lifecycle.decisions import Decisions
 from ainerd_agent.agent.lifecycle.open_suggestions import OpenSuggestion
-from ainerd_agent.agent.lifecycle.restore import stored_analysis
 from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.protocol import Agent, NoSuggestionError, Record
 from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError, QueueServer
-from ainerd_agent.catalog.layout import address_of
+from ainerd_agent.catalog import ModelResults
 from ainerd_agent.catalog.schema import REQUESTS
-from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Suggestion
 
@@ -37,8 +35,8 @@ class QueueRunner:
 
     Parameters
     ----------
-    root : tiled Container
-        From `catalog.connect`.
+    results : ModelResults
+        Of the latent model of the agent.
     agent : Agent
         A new one of any strategy, or one from `lifecycle.restore.restored`: it goes on with the item that it had in
         the queue.
@@ -64,7 +62,7 @@ class QueueRunner:
 
     def __init__(
         self,
-        root: Any,
+        results: ModelResults,
         agent: Agent,
         server: QueueServer | None,
         record: Record,
@@ -77,17 +75,17 @@ class QueueRunner:
             raise ValueError(f"the mode is {mode!r}, not one of {', '.join(get_args(Mode))}")
         if server is None and mode != "suggest":
             raise ValueError(f"the mode {mode!r} needs a queue server; without one, an agent can only suggest")
-        if not agent.model:
-            raise ValueError(f"agent {agent.name} has no latent model: make it with the name of one")
+        if agent.model != results.name:
+            raise ValueError(f"the agent suggests for the model {agent.model!r}, and is to learn from {results.name!r}")
         self.agent = agent
         self.mode: Mode = mode
         self.paused = False
-        self._root, self._record, self._server = root, record, server
+        self._results, self._record, self._server = results, record, server
         self._patience = patience
         self._say = say
         self.open: OpenSuggestion | None = None
         self._told: set[str] = set()
-        self._decisions = Decisions(root, agent.model, agent.name)
+        self._decisions = Decisions(results, agent.name)
 
     def run(self, *, period: float = 1.0, sleep: Callable[[float], Any] = time.sleep) -> str:
         """Go on until there is a reason to end, and give it. A server that is away is waited for.
@@ -211,13 +209,12 @@ class QueueRunner:
     def _measured_by_hand(self, waited: OpenSuggestion) -> None:
         from tiled.queries import Key
 
-        with server_errors(address_of(self._root)):
-            found = list(self._root["raw"].search(Key(f"start.{SUGGESTION_KEY}") == waited.suggestion.id))
+        found = self._results.catalog.find_raw(Key(f"start.{SUGGESTION_KEY}") == waited.suggestion.id)
         if found:
-            waited.raw_uid, waited.since = str(found[-1]), time.monotonic()
+            waited.raw_uid, waited.since = found[-1], time.monotonic()
 
     def _learn(self, waited: OpenSuggestion) -> None:
-        analysis = stored_analysis(self._root, self.agent.model, waited.raw_uid, 1)
+        analysis = self._results.analysis(waited.raw_uid, 1)
         if analysis is not None:
             try:
                 novelty = self.agent.ingest(waited.suggestion, analysis)

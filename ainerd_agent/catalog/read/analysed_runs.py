@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog.codec.metadata import origin_metadata, run_metadata
-from ainerd_agent.catalog.layout import child
-from ainerd_agent.catalog.schema import BINS, MAPS, POINTS, points_schema
+from ainerd_agent.catalog.layout import address_of, child
+from ainerd_agent.catalog.read.points import points_of
+from ainerd_agent.catalog.schema import BINS, MAPS, POINTS, latent_columns, points_schema
+from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Bins, Fingerprints, Origin, Quality, Relaxations, Run, ShearStress
+from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Relaxations, Run, ShearStress
 from ainerd_agent.records.analysis import ModelIdentity
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ ACCESS = ("data_session", "data_groups", "tiled_access_tags", "access_tags")
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class AnalysedRun:
     """An analysed run, read back.
 
     Attributes
@@ -61,7 +64,7 @@ class Recalled:
     failures: Mapping[int, str]
 
 
-def recall(root: Any, analysis: Any) -> Recalled:
+def analysed_run(root: Container, analysis: Container) -> AnalysedRun:
     """Read an analysed run back, without its maps.
 
     Parameters
@@ -116,7 +119,7 @@ def recall(root: Any, analysis: Any) -> Recalled:
             )
         )
         places.append(place[number])
-    return Recalled(
+    return AnalysedRun(
         run=run_of(metadata),
         status=metadata["status"],
         model=metadata["model"],
@@ -130,7 +133,7 @@ def recall(root: Any, analysis: Any) -> Recalled:
     )
 
 
-def _rows(analysis: Any) -> pd.DataFrame:
+def _rows(analysis: Container) -> pd.DataFrame:
     """All columns of the points, those of later versions empty, by seq_num and bin."""
     import pyarrow as pa
 
@@ -211,7 +214,43 @@ def run_of(metadata: Mapping[str, Any]) -> Run:
     )
 
 
-def blocks(n_measurements: int, size: int) -> Iterator[slice]:
-    """Parts of a run's measurements."""
-    for start in range(0, n_measurements, size):
-        yield slice(start, min(start + size, n_measurements))
+def stored_analysis(model: Container, raw_uid: str, seq_num: int) -> Analysis | None:
+    """What a model found in a measurement, None where that is not there (yet).
+
+    Raises
+    ------
+    ServerUnreachableError
+        Nobody can tell now.
+    """
+    with server_errors(address_of(model)):
+        points = points_of(child(model, raw_uid))
+    rows = points[points["seq_num"] == seq_num]
+    return None if rows.empty else analysis_of(raw_uid, rows)
+
+
+def analysis_of(raw_uid: str, rows: pd.DataFrame) -> Analysis:
+    """The analysis that rows of one measurement tell of."""
+    rows = rows.sort_values("bin")
+    first = rows.iloc[0]
+    start = float(first["time"])
+    return Analysis(
+        origin=Origin(
+            raw_uid=raw_uid,
+            seq_num=int(first["seq_num"]),
+            start=start,
+            stop=start,
+            elapsed=float(first["elapsed"]),
+            position={axis: float(first[axis]) for axis in ("x", "y")},
+        ),
+        latents=rows[latent_columns(rows)].to_numpy(dtype=np.float32),
+        cluster=rows["cluster"].to_numpy(dtype=np.int64),
+        centre_distance=rows["centre_distance"].to_numpy(dtype=np.float64),
+        novelty=rows["novelty"].to_numpy(dtype=np.float64),
+        reconstruction_error=rows["reconstruction_error"].to_numpy(dtype=np.float64),
+        stress=ShearStress(
+            mean=float(first["shear_stress"]),
+            std=float(first["shear_stress_std"]),
+            shear_rate=float(first["shear_rate"]),
+            viscosity=float(first["viscosity"]),
+        ),
+    )

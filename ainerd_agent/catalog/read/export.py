@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ainerd_agent.catalog.layout import address_of, child
-from ainerd_agent.catalog.read.analysed_runs import recall
+from ainerd_agent.catalog.read.analysed_runs import analysed_run
 from ainerd_agent.catalog.read.maps import read_maps
 from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import C2, G2, MAPS
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.scattering.files.aps_results import write_results
 
 HDF5 = (".h5", ".hdf", ".hdf5", ".nxs")
 
 
-def export(root: Any, analysis: Any, path: Path, measurement: int | None = None) -> list[Path]:
+def export(root: Container, analysis: Container, path: Path, measurement: int | None = None) -> list[Path]:
     """Write an analysed run to files, of the kind that the ending tells.
 
     Parameters
@@ -68,7 +68,7 @@ def export(root: Any, analysis: Any, path: Path, measurement: int | None = None)
         metadata = analysis.metadata_copy()[0]
         wavelength = (metadata["derived_from"].get("geometry") or {}).get("wavelength")
         about = {**metadata, **({} if wavelength is None else {"wavelength": wavelength})}
-        recalled, maps = recall(root, analysis), child(root, f"{MAPS}/{metadata['raw_uid']}")
+        recalled, maps = analysed_run(root, analysis), child(root, f"{MAPS}/{metadata['raw_uid']}")
         chosen = [each for each in recalled.fingerprints if measurement in (None, each.origin.seq_num)]
         written = []
         for each in chosen:

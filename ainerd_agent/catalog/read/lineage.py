@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from tiled.client.container import Container
+from tiled.client.container import Container as TiledContainer
 
 from ainerd_agent.catalog.codec.metadata import plain_json
 from ainerd_agent.catalog.layout import address_of, child
@@ -12,19 +13,24 @@ from ainerd_agent.catalog.provenance import maker_of
 from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import BINS, C2, MAPS, ROW
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
 
 FOUND = ("cluster", "novelty", "centre_distance", "reconstruction_error", "shear_stress", "tau", "contrast", "problems")
 """Columns of a point that are told."""
 
 
-def explain(analysis: Any, seq_num: int, bin: int) -> dict[str, Any]:
+def explain(
+    analysis: Container, maps: Container, raw: Callable[[], Container], seq_num: int, bin: int
+) -> dict[str, Any]:
     """Say where a point comes from.
 
     Parameters
     ----------
-    analysis : AnalysisClient
-        Of its run, with its model.
+    analysis, maps : Container
+        Of its run.
+    raw : callable
+        Gives the raw run, or raises a `CatalogError`.
 
     Returns
     -------
@@ -45,14 +51,13 @@ def explain(analysis: Any, seq_num: int, bin: int) -> dict[str, Any]:
         if not len(rows):
             raise CatalogError(f"Run {uid} has no point of measurement {seq_num} and bin {bin} by {metadata['model']}.")
         row = plain_json(rows.iloc[0].to_dict())
-        maps = analysis.maps()
         bins = plain_json(maps[BINS].read().to_dict("records"))
         made = maker_of(origin, seq_num)
         return {
             "point": {**{name: row[name] for name in ROW}, "model": metadata["model"]},
             "found": {name: row.get(name) for name in FOUND},
             "measured": {name: row[name] for name in ("time", "elapsed", "x", "y")} | {"sample": metadata["sample"]},
-            "frames": _frames(analysis, metadata, seq_num),
+            "frames": _frames(raw, metadata, seq_num),
             "map": {
                 "array": f"/{MAPS}/{uid}/{C2}",
                 "index": [maps.metadata_copy()[0]["derived_from"]["seq_nums"].index(seq_num), bin - 1],
@@ -66,22 +71,22 @@ def explain(analysis: Any, seq_num: int, bin: int) -> dict[str, Any]:
         }
 
 
-def _frames(analysis: Any, metadata: dict[str, Any], seq_num: int) -> dict[str, Any]:
+def _frames(raw: Callable[[], Container], metadata: dict[str, Any], seq_num: int) -> dict[str, Any]:
     """The event, and the files that its stream refers to; of an ingested file, the file."""
     if metadata["source"] == "ingest":
         return {name: metadata.get(name) for name in ("file", "file_sha256", "baseline")} | {"map": seq_num - 1}
     event = {"raw_uid": metadata["raw_uid"], "stream": metadata["derived_from"]["stream"], "seq_num": seq_num}
     try:
-        raw = analysis.raw()
+        run = raw()
     except CatalogError as error:
         return {**event, "files": [], "note": str(error)}
-    stream = child(raw, event["stream"])
+    stream: Container | None = child(run, event["stream"])
     return {**event, "files": [] if stream is None else _files(stream)}
 
 
-def _files(stream: Any) -> list[dict[str, Any]]:
+def _files(stream: Container) -> list[dict[str, Any]]:
     # As Tiled itself sees a stream: the client for runs shows columns of events, and no files.
-    plain = Container(
+    plain = TiledContainer(
         context=stream.context,
         item=stream.item,
         structure_clients=stream.structure_clients,

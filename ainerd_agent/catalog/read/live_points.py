@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.unseen_points import News
 from ainerd_agent.catalog.server_errors import ServerUnreachableError
+from ainerd_agent.catalog.tiled_types import Container
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,14 +29,14 @@ MESSAGE_BYTES = 64 * 2**20
 
 
 def follow(
-    model: Any,
+    model: Container,
     *,
     start: Literal["now", "beginning"] = "now",
     seen: Mapping[str, Iterable[int]] | None = None,
     columns: Sequence[str] | None = None,
     every: float = 5.0,
     stop: threading.Event | None = None,
-) -> Iterator[pd.DataFrame]:
+) -> Generator[pd.DataFrame, None, None]:
     """Points of a model as they are written: each table has those of one run that are new, whole measurements.
 
     Parameters
@@ -64,8 +65,8 @@ def follow(
 
 
 def _told(
-    model: Any, news: News, columns: Sequence[str] | None, every: float, stop: threading.Event
-) -> Iterator[pd.DataFrame]:
+    model: Container, news: News, columns: Sequence[str] | None, every: float, stop: threading.Event
+) -> Generator[pd.DataFrame, None, None]:
     reachable = True
     with _bell(model, every) as bell:
         while not stop.is_set():
@@ -82,7 +83,7 @@ def _told(
 
 
 @contextmanager
-def _bell(model: Any, every: float) -> Iterator[threading.Event]:
+def _bell(model: Container, every: float) -> Iterator[threading.Event]:
     """An event that is set whenever a run of the model changes, and once where the server refuses to tell of that."""
     bell, done, refused = threading.Event(), threading.Event(), threading.Event()
     current: list[Any] = []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.schema import C2, MAPS
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def read_c2(root: Any, raw_uid: str, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+def read_c2(
+    root: Container, raw_uid: str, measurement: int | None = None, bin: int | None = None
+) -> NDArray[np.float32]:
     """Read C2 maps of a run.
 
     Parameters
@@ -37,7 +40,7 @@ def read_c2(root: Any, raw_uid: str, measurement: int | None = None, bin: int | 
         return read_maps(run, C2, measurement, bin)
 
 
-def read_maps(run: Any, key: str, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+def read_maps(run: Container, key: str, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
     """Read from the array `key`, C2 or G2, of a container of maps; otherwise as `read_c2`."""
     uid, metadata = run.item["id"], run.metadata_copy()[0]
     seq_nums, n_bins = metadata["derived_from"]["seq_nums"], metadata["n_bins"]

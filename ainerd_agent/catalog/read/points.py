@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ainerd_agent.catalog.layout import address_of, child, model_names, model_of
+from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.queries import Conditions, narrowed
 from ainerd_agent.catalog.schema import POINTS, ROW, points_schema
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,14 +19,17 @@ _AHEAD = 4
 """Tables that are read at the same time."""
 
 
-def read_points(
-    root: Any,
-    model: str | None = None,
-    raw_uid: str | None = None,
-    columns: Sequence[str] | None = None,
-    **conditions: Any,
-) -> pd.DataFrame:
-    """Read the points of all analysed runs, or of one, or those that fit conditions (see `ModelClient`).
+def read_points(models: Iterable[Container], columns: Sequence[str] | None = None, **conditions: Any) -> pd.DataFrame:
+    """Read the points of analysed runs that fit conditions.
+
+    Parameters
+    ----------
+    models : iterable of Container
+        `/ainerd/<model>`, or what a search found in one.
+    columns : sequence of str, optional
+        Beside `ROW` and `model`; by default all.
+    **conditions
+        Those of `Conditions`.
 
     Returns
     -------
@@ -34,20 +38,21 @@ def read_points(
     """
     import pandas as pd
 
-    given = Conditions.of({**conditions, "raw_uid": raw_uid})
+    given = Conditions.of(conditions)
     needed = None if columns is None else [*columns, *given.columns()]
     tables: list[pd.DataFrame] = []
-    with server_errors(address_of(root)):
-        for run, table in tables_of(_analyses(root, model, given.runs_with_rows()), needed):
-            rows = table[given.rows(table)].assign(model=run.metadata["model"])
-            if len(rows):
-                tables.append(rows)
+    for model in models:
+        with server_errors(address_of(model)):
+            for run, table in tables_of(narrowed(model, given.runs_with_rows()).values(), needed):
+                rows = table[given.rows(table)].assign(model=run.metadata["model"])
+                if len(rows):
+                    tables.append(rows)
     return pd.concat(tables, ignore_index=True) if tables else points_of(None, needed).assign(model="")
 
 
-def points_of(analysis: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def points_of(analysis: Container | None, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Points of an analysed run by seq_num and bin, or an empty table; some columns beside `ROW`, or all."""
-    table = None if analysis is None else child(analysis, POINTS)
+    table: Table | None = None if analysis is None else child(analysis, POINTS)
     wanted = None if columns is None else list(dict.fromkeys([*ROW, *columns]))
     rows: pd.DataFrame
     if table is None:
@@ -62,13 +67,15 @@ def points_of(analysis: Any, columns: Sequence[str] | None = None) -> pd.DataFra
     return rows.sort_values(["seq_num", "bin"], ignore_index=True)
 
 
-def tables_of(runs: Iterable[Any], columns: Sequence[str] | None = None) -> Iterator[tuple[Any, pd.DataFrame]]:
+def tables_of(
+    runs: Iterable[Container], columns: Sequence[str] | None = None
+) -> Iterator[tuple[Container, pd.DataFrame]]:
     """Analysed runs with their points, as `points_of`. The next ones are read ahead: each takes two requests."""
     from collections import deque
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="tiled-points")
-    waiting: deque[tuple[Any, Any]] = deque()
+    waiting: deque[tuple[Container, Future[pd.DataFrame]]] = deque()
     try:
         for run in runs:
             waiting.append((run, pool.submit(points_of, run, columns)))
@@ -79,8 +86,3 @@ def tables_of(runs: Iterable[Any], columns: Sequence[str] | None = None) -> Iter
             yield run, rows.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _analyses(root: Any, model: str | None, queries: Sequence[Any]) -> Iterator[Any]:
-    for name in [model] if model is not None else model_names(root):
-        yield from narrowed(model_of(root, name), queries).values()

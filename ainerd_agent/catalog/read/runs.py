@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ainerd_agent.catalog.layout import address_of, metadata_of, model_names, model_of
-from ainerd_agent.catalog.queries import Conditions, narrowed
+from ainerd_agent.catalog.layout import address_of, metadata_of
 from ainerd_agent.catalog.server_errors import server_errors
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ainerd_agent.catalog.tiled_types import Container, Query
 
-def runs(root: Any, model: str | None = None, **conditions: Any) -> pd.DataFrame:
-    """List the analysed runs.
+
+def read_runs(models: Iterable[Container], queries: Sequence[Query], latest: int | None = None) -> pd.DataFrame:
+    """List the analysed runs of models that fit queries.
 
     Parameters
     ----------
-    model : str, optional
-        By default all models.
-    **conditions
-        Those of `ModelClient.find`, such as `sample="PEO"`, `cluster=3` or `stress=(10, 20)`.
+    latest : int, optional
+        Only so many of each model, the latest.
 
     Returns
     -------
@@ -29,9 +29,10 @@ def runs(root: Any, model: str | None = None, **conditions: Any) -> pd.DataFrame
     """
     import pandas as pd
 
-    given = Conditions.of(conditions)
-    with server_errors(address_of(root)):
-        names = [model] if model is not None else model_names(root)
-        found = [narrowed(model_of(root, name), given.runs()) for name in names]
-        table = pd.DataFrame([metadata for each in found for metadata in metadata_of(each)])
+    found: list[dict[str, Any]] = []
+    for model in models:
+        with server_errors(address_of(model)):
+            # SQLite sorts numbers as text; of times that is the same until 2286.
+            found += metadata_of(model, queries, sort=None if latest is None else "-time", n=latest)
+    table = pd.DataFrame(found)
     return table.sort_values("time", ignore_index=True) if len(table) else table

@@ -16,6 +16,7 @@ from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.point_cache import KEPT, Latents, PointFiles
 from ainerd_agent.catalog.read.unseen_points import News
 from ainerd_agent.catalog.schema import ROW
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import FloatArray
 
@@ -33,7 +34,7 @@ _indices: dict[Path, PointIndex] = {}
 _opening = threading.Lock()
 
 
-def open_index(model: Any, folder: Path | None = None) -> PointIndex:
+def open_index(model: Container, folder: Path | None = None) -> PointIndex:
     """The index of a model, one for the whole process.
 
     Parameters
@@ -74,7 +75,7 @@ class PointIndex:
     def __len__(self) -> int:
         return len(self._files)
 
-    def sync(self, model: Any) -> int:
+    def sync(self, model: Container) -> int:
         """Read what is new in the catalog.
 
         Returns
@@ -105,7 +106,7 @@ class PointIndex:
             return len(self) - before
 
     def similar(
-        self, what: Any, k: int, *, model: Any, among: Iterable[str] | None = None, encoder: Encoder | None = None
+        self, what: Any, k: int, *, model: Container, among: Iterable[str] | None = None, encoder: Encoder | None = None
     ) -> pd.DataFrame:
         """As `ModelClient.similar`; `among` are the runs that may be found."""
         with self._lock:
@@ -152,7 +153,7 @@ class PointIndex:
     def _forget(self) -> None:
         self._news, self._atlases = News(), []
 
-    def _read_news(self, model: Any) -> None:
+    def _read_news(self, model: Container) -> None:
         waiting: list[pd.DataFrame] = []
         for rows in self._news.read(model):
             waiting.append(rows)
@@ -161,7 +162,7 @@ class PointIndex:
                 waiting = []
         self._files.add(waiting, list(self._news.seen), self._news.since)
 
-    def _asked(self, what: Any, model: Any, encoder: Encoder | None) -> tuple[Latents, int | None]:
+    def _asked(self, what: Any, model: Container, encoder: Encoder | None) -> tuple[Latents, int | None]:
         """The latent vector of what is asked about, and its number where it is a point."""
         if isinstance(what, pd.Series | dict) or (isinstance(what, tuple) and isinstance(what[0], str)):
             uid, seq_num, bin = what if isinstance(what, tuple) else (what[name] for name in ROW)
@@ -197,7 +198,7 @@ class PointIndex:
         return self._atlases
 
 
-def _encoded(values: NDArray[Any], model: Any, encoder: Encoder | None) -> Latents:
+def _encoded(values: NDArray[Any], model: Container, encoder: Encoder | None) -> Latents:
     if encoder is None:
         from ainerd_agent.latent import Encoder
 

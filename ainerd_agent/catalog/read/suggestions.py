@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ainerd_agent.catalog.codec.suggestions import suggestion_of
 from ainerd_agent.catalog.layout import address_of, child
-from ainerd_agent.catalog.schema import ANALYSES, SUGGESTIONS, SUGGESTIONS_SPEC
+from ainerd_agent.catalog.schema import SUGGESTIONS, SUGGESTIONS_SPEC
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container, Table
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion
 from ainerd_agent.records.suggestion import SuggestionEvent
@@ -22,14 +23,14 @@ class UnknownAgentError(CatalogError):
 
 
 def read_suggestions(
-    root: Any, model: str, *, agent: str | None = None, columns: Sequence[str] | None = None
+    model: Container, *, agent: str | None = None, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Give the table of suggestions, in order of time.
 
     Parameters
     ----------
-    root : tiled Container
-    model : str
+    model : Container
+        `/ainerd/<model>`.
     agent : str, optional
         Of this agent only.
     columns : sequence of str, optional
@@ -42,11 +43,11 @@ def read_suggestions(
     CatalogError
         The table is older than agents have names.
     """
-    with server_errors(address_of(root)):
-        table = _table(root, model)
+    with server_errors(address_of(model)):
+        table = _table(model)
         if agent is not None and "agent" not in table.columns:
             raise CatalogError(
-                f"The suggestions by {model} were begun before they named their agents (version "
+                f"The suggestions by {model.item['id']} were begun before they named their agents (version "
                 f"{SUGGESTIONS_SPEC[1]}): go on under another name of the model."
             )
         rows: pd.DataFrame = table.read(None if columns is None else list(columns))
@@ -54,11 +55,11 @@ def read_suggestions(
     if agent is not None:
         rows = rows[rows["agent"] == agent].reset_index(drop=True)
         if rows.empty:
-            raise UnknownAgentError(f"The catalog has no suggestion of an agent {agent!r} by {model}.")
+            raise UnknownAgentError(f"The catalog has no suggestion of an agent {agent!r} by {model.item['id']}.")
     return rows
 
 
-def life_of(root: Any, model: str, suggestion_id: str) -> tuple[Suggestion, list[SuggestionEvent]]:
+def life_of(model: Container, suggestion_id: str) -> tuple[Suggestion, list[SuggestionEvent]]:
     """Give a suggestion, by its identifier or the beginning of it, and what became of it.
 
     Raises
@@ -66,7 +67,7 @@ def life_of(root: Any, model: str, suggestion_id: str) -> tuple[Suggestion, list
     CatalogError
         None or several begin so, or it is older than reasons are.
     """
-    rows = read_suggestions(root, model)
+    rows = read_suggestions(model)
     proposed = rows[rows["event"] == "proposed"]
     found = proposed[proposed["suggestion_id"] == suggestion_id]
     if found.empty:
@@ -74,8 +75,8 @@ def life_of(root: Any, model: str, suggestion_id: str) -> tuple[Suggestion, list
     if len(found) != 1:
         some = ", ".join((found if len(found) else proposed)["suggestion_id"].tail(5))
         raise CatalogError(
-            f"{len(found)} suggestions by {model} are called {suggestion_id!r}; give one of the column suggestion_id, "
-            f"such as {some or 'there are none yet'}."
+            f"{len(found)} suggestions by {model.item['id']} are called {suggestion_id!r}; give one of the column "
+            f"suggestion_id, such as {some or 'there are none yet'}."
         )
     suggestion = suggestion_of(found.iloc[0].to_dict())
     return suggestion, list(events_of(rows[rows["suggestion_id"] == suggestion.id]))
@@ -102,8 +103,10 @@ def waiting(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["event"] == "proposed") & ~rows["suggestion_id"].isin(settled)]
 
 
-def _table(root: Any, model: str) -> Any:
-    table = child(root, f"{ANALYSES}/{model}/{SUGGESTIONS}")
+def _table(model: Container) -> Table:
+    table: Table | None = child(model, SUGGESTIONS)
     if table is None:
-        raise UnknownAgentError(f"The catalog holds no suggestions by {model}: no agent has worked with it yet.")
+        raise UnknownAgentError(
+            f"The catalog holds no suggestions by {model.item['id']}: no agent has worked with it yet."
+        )
     return table

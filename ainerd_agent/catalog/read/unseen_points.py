@@ -15,6 +15,7 @@ from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.queries import Conditions, between, narrowed
 from ainerd_agent.catalog.read.points import tables_of
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,13 +45,13 @@ class News:
         self.since = since
         self.shrunk = False
 
-    def skip(self, model: Any) -> None:
+    def skip(self, model: Container) -> None:
         """Take all that is there for seen."""
         for runs in self._changed(model):
             for run in runs:
                 self._note(run, _measurements(run))
 
-    def read(self, model: Any, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    def read(self, model: Container, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """New points of a model, run by run; those of a run count as seen once the next ones are asked for.
 
         Parameters
@@ -71,7 +72,7 @@ class News:
             for run in runs:
                 self._note(run, there[run.item["id"]])
 
-    def _changed(self, model: Any) -> Iterator[list[Any]]:
+    def _changed(self, model: Container) -> Iterator[list[Any]]:
         """Runs with results that may be new. Only when all were taken, the time of the latest counts."""
         everything = narrowed(model, Conditions().runs())
         latest = self.since
@@ -88,14 +89,14 @@ class News:
                 yield there
         self.since = latest
 
-    def _note(self, run: Any, there: set[int]) -> None:
+    def _note(self, run: Container, there: set[int]) -> None:
         self.shrunk |= bool(self.seen.get(run.item["id"], set()) - there)
         self.seen[run.item["id"]] = there
 
 
-def _analysed(run: Any) -> float:
+def _analysed(run: Container) -> float:
     return float(run.metadata.get("analysed") or 0.0)
 
 
-def _measurements(run: Any) -> set[int]:
+def _measurements(run: Container) -> set[int]:
     return {int(number) for number in run.metadata["derived_from"]["seq_nums"]}

@@ -8,12 +8,13 @@ from typing import Any
 
 from ainerd_agent.catalog.layout import ensure_container
 from ainerd_agent.catalog.schema import ANALYSES, MODEL_SPEC
+from ainerd_agent.catalog.tiled_types import Container, Node
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Run
 from ainerd_agent.records.analysis import ModelIdentity
 
 
-def model_container(root: Any, model: ModelIdentity) -> Any:
+def model_container(root: Container, model: ModelIdentity) -> Any:
     """`/ainerd/<model>`, created if it is missing."""
     container = ensure_container(
         ensure_container(root, ANALYSES, specs=[]),
@@ -34,7 +35,7 @@ def model_container(root: Any, model: ModelIdentity) -> Any:
     return container
 
 
-def set_metadata(node: Any, metadata: dict[str, Any]) -> None:
+def set_metadata(node: Node, metadata: dict[str, Any]) -> None:
     """Change what differs in the metadata of a node, and nothing where nothing does.
 
     As a merge patch, which replaces lists. Tiled's `update_metadata` sends "insert this element" instead: when the
@@ -57,7 +58,7 @@ def _changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str,
     return changes
 
 
-def _seq_nums(container: Any) -> list[int] | None:
+def _seq_nums(container: Container) -> list[int] | None:
     """The measurements that the metadata of a run's maps or points name; None where there is no such container."""
     return None if container is None else list(container.metadata_copy()[0]["derived_from"]["seq_nums"])
 

@@ -17,6 +17,7 @@ from typing import Any
 from ainerd_agent.catalog.layout import child, ensure_container
 from ainerd_agent.catalog.schema import TURNS
 from ainerd_agent.catalog.server_errors import ServerUnreachableError
+from ainerd_agent.catalog.tiled_types import Container
 
 PATIENCE = 60.0
 """Seconds that a writer waits for its turn."""
@@ -36,7 +37,7 @@ class Turns:
     root : tiled Container
     """
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Container) -> None:
         self._root = root
         self._parent: Any = None
         self._about = {"writer": uuid.uuid4().hex, "machine": platform.node(), "process": os.getpid()}

@@ -12,6 +12,7 @@ from ainerd_agent.catalog.codec.bins import BINS_UNITS, bins_columns
 from ainerd_agent.catalog.codec.metadata import maps_metadata, maps_progress
 from ainerd_agent.catalog.layout import child, ensure_container
 from ainerd_agent.catalog.schema import BINS, C2, C2_DIMS, G2, G2_DIMS, MAPS, MAPS_SPEC
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.containers import _access, _seq_nums, set_metadata
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Fingerprints, Run
@@ -33,7 +34,7 @@ class MapsStore:
     run : Run
     """
 
-    def __init__(self, root: Any, run: Run) -> None:
+    def __init__(self, root: Container, run: Run) -> None:
         self._parent = ensure_container(root, MAPS, specs=[])
         self._run = run
         self._container: Any = child(self._parent, run.uid)

@@ -22,6 +22,7 @@ from ainerd_agent.catalog.schema import (
     column_metadata,
     points_schema,
 )
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.containers import _access, set_metadata
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Fingerprints, Run
@@ -37,7 +38,7 @@ class PointsStore:
         `/ainerd/<model>`.
     """
 
-    def __init__(self, parent: Any, run: Run, model: ModelIdentity) -> None:
+    def __init__(self, parent: Container, run: Run, model: ModelIdentity) -> None:
         self._parent = parent
         self._run = run
         self._model = model

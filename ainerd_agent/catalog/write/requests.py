@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ainerd_agent.catalog.codec.suggestions import suggestion_table
-from ainerd_agent.catalog.layout import address_of, child
+from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
-from ainerd_agent.catalog.schema import ANALYSES, REQUESTS
+from ainerd_agent.catalog.schema import REQUESTS
 from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion
@@ -20,8 +20,7 @@ DECISIONS = ("approved", "edited", "rejected")
 
 
 def decide(
-    root: Any,
-    model: str,
+    model: Container,
     suggestion_id: str,
     decision: str,
     *,
@@ -32,6 +31,8 @@ def decide(
 
     Parameters
     ----------
+    model : Container
+        `/ainerd/<model>`.
     suggestion_id : str
         Or its beginning.
     decision : str
@@ -50,20 +51,22 @@ def decide(
         raise CatalogError(f"A suggestion can be {', '.join(DECISIONS)}; not {decision!r}.")
     if (decision == "edited") != (position is not None):
         raise CatalogError("Give the new x and y with a suggestion that is edited, and only then.")
-    suggestion, events = life_of(root, model, suggestion_id)
+    suggestion, events = life_of(model, suggestion_id)
     if done := [each.event for each in events if each.event != "proposed"]:
         raise CatalogError(f"Suggestion {suggestion.id} was decided already: it is {done[-1]}.")
     if position is not None:
         suggestion = replace(suggestion, position=dict(position))
-    _append(root, model, suggestion, decision, note)
+    _append(model, suggestion, decision, note)
     return suggestion
 
 
-def request(root: Any, model: str, agent: str, what: str, *, note: str = "") -> None:
+def request(model: Container, agent: str, what: str, *, note: str = "") -> None:
     """Ask a running agent for something, which it does within a moment.
 
     Parameters
     ----------
+    model : Container
+        `/ainerd/<model>`.
     agent : str
         Its name.
     what : str
@@ -76,11 +79,11 @@ def request(root: Any, model: str, agent: str, what: str, *, note: str = "") -> 
     """
     if what not in REQUESTS:
         raise CatalogError(f"An agent can be asked to {', '.join(REQUESTS)}; not to {what!r}.")
-    read_suggestions(root, model, agent=agent)
-    _append(root, model, Suggestion(id=agent, position={}, reason="", model=model, agent=agent), what, note)
+    read_suggestions(model, agent=agent)
+    asked = Suggestion(id=agent, position={}, reason="", model=model.item["id"], agent=agent)
+    _append(model, asked, what, note)
 
 
-def _append(root: Any, model: str, suggestion: Suggestion, event: str, note: str) -> None:
-    with server_errors(address_of(root)):
-        store = SuggestionsStore(child(root, f"{ANALYSES}/{model}"))
-        store.append(suggestion_table(suggestion, event, time=time.time(), note=note))
+def _append(model: Container, suggestion: Suggestion, event: str, note: str) -> None:
+    with server_errors(address_of(model)):
+        SuggestionsStore(model).append(suggestion_table(suggestion, event, time=time.time(), note=note))

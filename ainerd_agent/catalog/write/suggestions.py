@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from ainerd_agent.catalog.layout import child
 from ainerd_agent.catalog.schema import REQUESTS, SUGGESTIONS, SUGGESTIONS_SCHEMA, SUGGESTIONS_SPEC, column_metadata
+from ainerd_agent.catalog.tiled_types import Container
 
 
 class SuggestionsStore:
@@ -21,7 +22,7 @@ class SuggestionsStore:
 
     _KEY = ("suggestion_id", "event", "raw_uid", "seq_num")
 
-    def __init__(self, parent: Any) -> None:
+    def __init__(self, parent: Container) -> None:
         from tiled.structures.core import Spec
 
         self._table: Any = child(parent, SUGGESTIONS)

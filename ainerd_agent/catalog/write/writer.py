@@ -6,12 +6,11 @@ import math
 import time as clock
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from ainerd_agent.catalog.codec.suggestions import suggestion_table
-from ainerd_agent.catalog.connection import limit_retries
 from ainerd_agent.catalog.layout import address_of
-from ainerd_agent.catalog.server_errors import server_errors
+from ainerd_agent.catalog.server_errors import ServerUnreachableError, server_errors
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.containers import model_container
 from ainerd_agent.catalog.write.lock import Turns
 from ainerd_agent.catalog.write.maps import MapsStore
@@ -23,7 +22,7 @@ from ainerd_agent.records.analysis import ModelIdentity
 FINAL_STATUSES = ("success", "abort", "fail")
 
 
-def check_model(root_client: Any, model: ModelIdentity) -> None:
+def check_model(root_client: Container, model: ModelIdentity) -> None:
     """Make sure that the catalog has a place for results of a model, and that its name means these weights.
 
     Raises
@@ -56,8 +55,7 @@ class DerivedWriter:
         By every method but `open_run`: the server refuses, or the records do not fit what is there.
     """
 
-    def __init__(self, root_client: Any, *, model: ModelIdentity) -> None:
-        limit_retries()
+    def __init__(self, root_client: Container, *, model: ModelIdentity) -> None:
         self.model = model
         self._root = root_client
         self._address = address_of(root_client)
@@ -162,7 +160,7 @@ class DerivedWriter:
             except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                 # A connection kept from before the server was started again: it is dropped now, so ask on a new one.
                 answer = self._root.context.http_client.get(self._address, timeout=patience)
-        except httpx.TransportError:
+        except (httpx.TransportError, ServerUnreachableError):
             return False
         return bool(answer.status_code < 500)
 
