@@ -63,9 +63,7 @@ def label_bins(
     """
     label_map = _checked_labels(labels)
     shape = (label_map.shape[0], label_map.shape[1])
-    if geometry is not None and (q is None or azimuth is None):
-        of_pixels = geometry.coordinates(shape)
-        q, azimuth = of_pixels[0] if q is None else q, of_pixels[1] if azimuth is None else azimuth
+    q, azimuth = _coordinates(geometry, shape, q, azimuth)
     usable = usable_pixels(shape, mask, None if geometry is None else geometry.gaps(shape))
 
     # A list of values may know of bins that no pixel is labelled with.
@@ -101,6 +99,16 @@ def label_bins(
         ring_q=None if pixel_q is None else means(ring, pixel_q),
         dropped=dropped,
     )
+
+
+def _coordinates(
+    geometry: DetectorGeometry | None, shape: tuple[int, int], q: ArrayLike | None, azimuth: ArrayLike | None
+) -> tuple[ArrayLike | None, ArrayLike | None]:
+    """q and azimuth as they are given, or those that the geometry gives the pixels."""
+    if geometry is None or (q is not None and azimuth is not None):
+        return q, azimuth
+    of_pixels = geometry.coordinates(shape)
+    return of_pixels[0] if q is None else q, of_pixels[1] if azimuth is None else azimuth
 
 
 def _checked_labels(labels: ArrayLike) -> NDArray[np.integer]:
