@@ -104,7 +104,7 @@ def label_bins(
 def _coordinates(
     geometry: DetectorGeometry | None, shape: tuple[int, int], q: ArrayLike | None, azimuth: ArrayLike | None
 ) -> tuple[ArrayLike | None, ArrayLike | None]:
-    """q and azimuth as they are given, or those that the geometry gives the pixels."""
+    """Those that are given, or what the geometry gives the pixels."""
     if geometry is None or (q is not None and azimuth is not None):
         return q, azimuth
     of_pixels = geometry.coordinates(shape)
