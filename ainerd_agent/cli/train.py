@@ -172,9 +172,9 @@ def _learn_decay(
     network: LagAutoencoder, lessons: list[Lesson], checkpoint: Path, *, refine: bool, seed: int, console: Console
 ) -> list[float]:
     """Train the decay by contrast, and return some of its losses."""
-    from ainerd_agent.latent.training.contrast import RATE, train_decay
+    from ainerd_agent.latent.training.contrast import LEARNING_RATE, train_decay
 
-    steps, rate = (REFINING_STEPS, REFINING_RATE) if refine else (CONTRAST_STEPS, RATE)
+    steps, rate = (REFINING_STEPS, REFINING_RATE) if refine else (CONTRAST_STEPS, LEARNING_RATE)
     sets = [lesson.repeats for lesson in lessons if lesson.repeats is not None]
     with _progress(console) as progress:
         task = progress.add_task("learning what is noise", total=steps, unit="steps")

@@ -69,12 +69,12 @@ class Clusters:
         return cluster, distance[np.arange(len(latents)), cluster]
 
     def refit(self, latents: Latents, slowness: FloatArray, *, batch: int = 1024, seed: int = 0) -> Clusters:
-        """Follow a grown archive: new clusters that start from these centres, by mini-batches.
+        """Follow a grown catalog: new clusters that start from these centres, by mini-batches.
 
         Parameters
         ----------
         latents : ndarray, shape (n, 64)
-            All of the archive, or a fair sample of it.
+            All points of the catalog, or a fair sample of it.
         slowness : ndarray, shape (n,)
         batch : int
             Latents looked at in one step.

@@ -34,9 +34,10 @@ ARCHITECTURES: Mapping[str, type[PaperAutoencoder | LagAutoencoder]] = {
     "paper": PaperAutoencoder,
     "lag": LagAutoencoder,
 }
-BATCH = 32
+MAPS_AT_A_TIME = 32
+"""In one call of the network."""
 
-BLOCK = 16
+MISFIT_BLOCK = 16
 """Side of the blocks whose means tell misfit from noise."""
 
 
@@ -239,7 +240,10 @@ class Encoder:
         for part in _parts(len(scaled)):
             difference = self._decode(latents[part]) - scaled[part].clip(*CLIP)
             error.append(np.mean(difference**2, axis=(1, 2), dtype=np.float64))
-            blocks = difference.reshape(len(difference), SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK).mean(axis=(2, 4))
+            n_blocks = SIDE // MISFIT_BLOCK
+            blocks = difference.reshape(len(difference), n_blocks, MISFIT_BLOCK, n_blocks, MISFIT_BLOCK).mean(
+                axis=(2, 4)
+            )
             misfit.append(np.mean(blocks**2, axis=(1, 2), dtype=np.float64))
         return Encoding(latents, np.concatenate(error), np.concatenate(misfit))
 
@@ -271,7 +275,7 @@ class Encoder:
 
 
 def _parts(length: int) -> list[slice]:
-    return [slice(start, start + BATCH) for start in range(0, length, BATCH)]
+    return [slice(start, start + MAPS_AT_A_TIME) for start in range(0, length, MAPS_AT_A_TIME)]
 
 
 def card_of(path: Path | str | None = None) -> Path:

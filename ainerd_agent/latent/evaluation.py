@@ -22,30 +22,31 @@ from ainerd_agent.scattering.correlation.age_lag import age_average
 from ainerd_agent.scattering.files.map_files import StoredMaps
 from ainerd_agent.scattering.simulation.maps import SimulatedMaps, simulate_maps
 
-SEED = 987_654
+SIMULATION_SEED = 987_654
 """Of the simulated maps; no training begins with it."""
 
-PART = 200
-"""Maps at a time."""
+MAPS_AT_A_TIME = 200
+"""Simulated, or encoded, in one go."""
 
-TARGETS = 50
+FRINGED_TARGETS = 50
 """Heterodyne maps that ask for maps like them."""
 
-NEAREST = 300
-"""Maps that each of them gets, of 13,000 (the paper's review by experts)."""
+REVIEWED_MAPS = 300
+"""Nearest maps that experts looked at for each target in the paper, of its 13,000."""
 
-PAPERS_ARCHIVE = 13_000
+PAPERS_MAPS = 13_000
+"""Maps of the paper."""
 
-BINS = 18
+BINS_OF_A_MEASUREMENT = 18
 """Maps of one measurement."""
 
-VISIBLE = 0.05
+VISIBLE_FRINGES = 0.05
 """Rise of the age average, in units of the contrast, from which on a map has fringes."""
 
-CLEAR = 0.5
+CLEAR_FRINGES = 0.5
 """The same of fringes that anybody sees."""
 
-FLOOR = 1e-3
+SLOWEST_RATE = 1e-3
 """Rates of relaxation (1 / the map's side) below this are all the same: nothing moves."""
 
 
@@ -84,34 +85,38 @@ class Simulated:
 
 
 def evaluate_simulated(
-    encoder: Encoder, n_maps: int = PAPERS_ARCHIVE, *, seed: int = SEED, on_part: Callable[[int], None] | None = None
+    encoder: Encoder,
+    n_maps: int = PAPERS_MAPS,
+    *,
+    seed: int = SIMULATION_SEED,
+    on_part: Callable[[int], None] | None = None,
 ) -> Simulated:
     """Encode simulated maps of all dynamics and levels of noise, and compare the latents with what is known of them."""
     latents, kinds, taus, fringes, distances = [], [], [], [], []
-    for first in range(0, n_maps, PART):
-        maps = simulate_maps(min(PART, n_maps - first), seed + first)
+    for first in range(0, n_maps, MAPS_AT_A_TIME):
+        maps = simulate_maps(min(MAPS_AT_A_TIME, n_maps - first), seed + first)
         found = encoder.encode(maps.c2, contrast=maps.contrast)
         latents.append(found)
         kinds.append(maps.kind)
         taus.append(maps.tau)
         fringes.append(np.where(maps.kind == "heterodyne", fringe_height(maps.truth), 0))
-        if first < 5 * PART:
+        if first < 5 * MAPS_AT_A_TIME:
             distances.append(_distances(encoder, maps, found))
         if on_part is not None:
             on_part(first + len(found))
     vectors, kind, tau = np.concatenate(latents), np.concatenate(kinds), np.concatenate(taus)
-    n_alike = max(1, round(NEAREST * n_maps / PAPERS_ARCHIVE))
+    n_alike = max(1, round(REVIEWED_MAPS * n_maps / PAPERS_MAPS))
     height = np.concatenate(fringes)
     cluster, _ = encoder.clusters.predict(vectors)
-    slowness = np.log(np.minimum(tau, 1 / FLOOR))
+    slowness = np.log(np.minimum(tau, 1 / SLOWEST_RATE))
     used = np.unique(cluster)
     mean = [slowness[cluster == number].mean() for number in used]
     measured, reconstructed = np.concatenate(distances, axis=1)
     return Simulated(
         n_maps=n_maps,
         same_kind=_same_kind(vectors, kind),
-        alike=_alike(vectors, height, VISIBLE, n_alike),
-        alike_to_clear=_alike(vectors, height, CLEAR, n_alike),
+        alike=_alike(vectors, height, VISIBLE_FRINGES, n_alike),
+        alike_to_clear=_alike(vectors, height, CLEAR_FRINGES, n_alike),
         n_alike=n_alike,
         order=float(-spearmanr(used, mean).statistic),
         order_of_maps=float(-spearmanr(cluster, slowness).statistic),
@@ -137,8 +142,8 @@ def evaluate_retrieval(
         raise MapError("retrieval needs the columns series, roi and is_mean: what is alike, and what asks for it")
     latents = np.concatenate(
         [
-            encoder.encode(stored.maps[first : first + PART], baseline=baseline, contrast=contrast)
-            for first in range(0, len(stored), PART)
+            encoder.encode(stored.maps[first : first + MAPS_AT_A_TIME], baseline=baseline, contrast=contrast)
+            for first in range(0, len(stored), MAPS_AT_A_TIME)
         ]
     )
     scores = r_precision(latents, group, is_mean)
@@ -160,7 +165,7 @@ def evaluate_stability(latents: Latents, n_clusters: int, *, seeds: int = SEEDS)
 
 def encoding_time(encoder: Encoder, *, repeats: int = 20) -> float:
     """Median seconds to encode the 18 maps of a measurement, their scaling included."""
-    maps = simulate_maps(BINS, SEED)
+    maps = simulate_maps(BINS_OF_A_MEASUREMENT, SIMULATION_SEED)
     taken = []
     for _ in range(repeats + 2):
         begun = time.perf_counter()
@@ -196,8 +201,8 @@ def _same_kind(vectors: Latents, kind: NDArray[np.str_], k: int = 5) -> float:
 
 def _alike(vectors: Latents, height: FloatArray, least: float, n_alike: int) -> float:
     """How many of the `n_alike` maps nearest to one with fringes of `least` height have fringes: the median, or NaN."""
-    asked = np.flatnonzero(height > least)[:TARGETS]
+    asked = np.flatnonzero(height > least)[:FRINGED_TARGETS]
     if not len(asked):
         return float("nan")
     nearest = NeighbourIndex(vectors).nearest(vectors[asked], n_alike + 1)[0][:, 1:]
-    return float(np.median((height[nearest] > VISIBLE).sum(axis=1)))
+    return float(np.median((height[nearest] > VISIBLE_FRINGES).sum(axis=1)))

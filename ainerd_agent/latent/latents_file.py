@@ -33,13 +33,13 @@ def load_latents(path: str | Path) -> tuple[NDArray[np.float32], FloatArray, Int
     try:
         # Opened here, since np.load leaves a damaged file open.
         with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+            stored = np.load(file, allow_pickle=False)
+            if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise MapError(f"{path} holds one bare array; an .npz with named arrays is needed.")
             for name in ("latents", "start_time_s", "azimuthal_bin"):
-                if name not in archive:
-                    raise MapError(f"{path} lacks the array {name}; it has: {', '.join(archive.files) or 'none'}.")
-                arrays[name] = np.asarray(archive[name])
+                if name not in stored:
+                    raise MapError(f"{path} lacks the array {name}; it has: {', '.join(stored.files) or 'none'}.")
+                arrays[name] = np.asarray(stored[name])
     except FileNotFoundError:
         raise MapError(f"There is no file of latents at {path}.") from None
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:

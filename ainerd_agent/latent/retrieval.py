@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import MapError
 
-FEWEST = 3
+MIN_RELEVANT = 3
 """A query with fewer relevant maps says little, and is left out."""
 
 
@@ -41,9 +41,9 @@ def r_precision(vectors: ArrayLike, group: ArrayLike, is_query: ArrayLike) -> ND
     scores = []
     for query, owner in zip(points[asked], groups[asked], strict=True):
         relevant = int(np.count_nonzero(owners == owner))
-        if relevant >= FEWEST:
+        if relevant >= MIN_RELEVANT:
             nearest = np.linalg.norm(searched - query, axis=1).argsort(kind="stable")[:relevant]
             scores.append(float(np.mean(owners[nearest] == owner)))
     if not scores:
-        raise MapError(f"no query has {FEWEST} or more maps of its own group to be found")
+        raise MapError(f"no query has {MIN_RELEVANT} or more maps of its own group to be found")
     return np.array(scores)

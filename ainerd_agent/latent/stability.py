@@ -21,8 +21,10 @@ from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.clusters import RESTARTS, Labels, Latents, check_latents
 
 SEEDS = 20
+"""Whose labels are compared."""
+
 STABLE = 0.95
-"""ARI over seeds from which on labels count as reproducible (issue 4)."""
+"""ARI over seeds from which on labels count as reproducible."""
 
 
 class Clusterer(Protocol):

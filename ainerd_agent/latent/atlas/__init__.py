@@ -1,1 +1,1 @@
-"""The archive of latents: neighbours, novelty, and a picture of it in two dimensions."""
+"""The atlas of latents: neighbours, novelty, and a picture of it in two dimensions."""

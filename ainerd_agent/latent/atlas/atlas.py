@@ -1,4 +1,4 @@
-"""The archive of latents seen so far, and how new a latent is against it."""
+"""The atlas: latents seen so far with their neighbours, and how new a latent is against them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Atlas:
         q: FloatArray | None = None,
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> FloatArray:
-        """Novelty of one measurement's latents against the archive, which they then join.
+        """Novelty of one measurement's latents against the atlas, which they then join.
 
         Parameters
         ----------

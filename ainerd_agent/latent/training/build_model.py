@@ -16,10 +16,11 @@ from ainerd_agent.latent.stability import choose, try_numbers
 from ainerd_agent.latent.training.batches import TrainingMaps
 from ainerd_agent.records import FloatArray
 
-NUMBERS = range(3, 11)
+CLUSTER_NUMBERS = range(3, 11)
 """Of clusters, that are tried."""
 
-AT_A_TIME = 50
+MAPS_AT_A_TIME = 50
+"""Encoded in one go."""
 
 
 def make_model(
@@ -47,10 +48,10 @@ def make_model(
     still = copy.deepcopy(network).to("cpu")
     encoder = Encoder(still, Clusters(np.zeros((1, 64), np.float32)), name=name, repeatability=1.0)
     noisy, clean, errors = measure_pairs(encoder, known)
-    if len(noisy) <= max(NUMBERS) and n_clusters is None:
+    if len(noisy) <= max(CLUSTER_NUMBERS) and n_clusters is None:
         raise MapError(f"{len(noisy)} maps are too few to choose a number of clusters by: say how many")
     if n_clusters is None:
-        n_clusters = choose(try_numbers(noisy, list(NUMBERS))).n_clusters
+        n_clusters = choose(try_numbers(noisy, list(CLUSTER_NUMBERS))).n_clusters
     clusters = Clusters.fit(noisy, slowness, n_clusters, seed=seed)
     return Encoder(
         still,
@@ -65,7 +66,7 @@ def make_model(
 def measure_pairs(encoder: Encoder, known: TrainingMaps) -> tuple[Latents, Latents, FloatArray]:
     """Latents of maps (n, 64), of their targets, and what of the maps cannot be drawn (`Encoding.misfit`, n)."""
     noisy, clean, errors = [], [], []
-    for chosen in np.array_split(np.arange(len(known)), -(-len(known) // AT_A_TIME)):
+    for chosen in np.array_split(np.arange(len(known)), -(-len(known) // MAPS_AT_A_TIME)):
         maps, targets = known.draw(chosen, None)
         found = encoder.measure_scaled(maps)
         noisy.append(found.latents)

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from ainerd_agent.errors import ModelError
 
-Plan = dict[str, object]
+Recipe = dict[str, object]
+"""Settings of a training, as JSON has them."""
+
 SCHEDULED = ("lr", "betas")
 """What a schedule changes of an optimiser, and computes from what it was."""
 
@@ -24,14 +26,14 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     *,
-    plan: Plan,
+    recipe: Recipe,
     history: object,
 ) -> None:
     """Write all that the next part of a training needs; never half a file.
 
     Parameters
     ----------
-    plan : dict
+    recipe : dict
         Settings of the training, as JSON has them; a checkpoint serves no other.
     history : object
         What was found so far, as JSON has it.
@@ -40,7 +42,7 @@ def save_checkpoint(
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
     about = {
-        "plan": json.dumps(plan),
+        "plan": json.dumps(recipe),  # under the name that checkpoints have had from the beginning
         "history": json.dumps(history),
         "steps": str(schedule.last_epoch),
         "scheduled": json.dumps({name: optimiser.param_groups[0][name] for name in SCHEDULED}),
@@ -56,7 +58,7 @@ def load_checkpoint(
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     *,
-    plan: Plan,
+    recipe: Recipe,
 ) -> Any:
     """Put a training into the state that was saved, and return its history.
 
@@ -69,9 +71,9 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        if json.loads(about["plan"]) != plan:
+        if json.loads(about["plan"]) != recipe:
             raise ModelError(
-                f"{path} was written by a training with other settings ({about['plan']}, now {json.dumps(plan)}): "
+                f"{path} was written by a training with other settings ({about['plan']}, now {json.dumps(recipe)}): "
                 "go on with those, or begin again without it"
             )
         network.load_state_dict(_under(tensors, "network."))

@@ -19,24 +19,27 @@ from torch import Tensor, nn
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder, diagonal_means
-from ainerd_agent.latent.training.checkpoint import Plan, load_checkpoint, save_checkpoint
+from ainerd_agent.latent.training.checkpoint import Recipe, load_checkpoint, save_checkpoint
 
 Profiles = NDArray[np.float32]
 
-GROUPS = 512
-"""Dynamics that are told apart at a time."""
+DYNAMICS_PER_STEP = 512
+"""Dynamics among which each repeat has to find its own."""
 
-REPEATS = 4
-"""Of each of them, at a time."""
+REPEATS_PER_STEP = 4
+"""Repeats of each of these dynamics."""
 
-FEWEST = 3
-"""Repeats whose mean says something of each of them."""
+MIN_REPEATS = 3
+"""Repeats of one dynamics whose mean can stand for the truth."""
 
-PART = 100
+STEPS_PER_CHECKPOINT = 100
 """Steps from one checkpoint to the next."""
 
-RATE = 2e-3
-DECAY_OF_WEIGHTS = 1e-2
+LEARNING_RATE = 2e-3
+"""Highest rate of the one-cycle schedule."""
+
+WEIGHT_DECAY = 1e-2
+"""Of AdamW."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,9 +70,9 @@ class Repeats:
         label = np.asarray(group)
         order = np.argsort(label, kind="stable")
         _, starts = np.unique(label[order], return_index=True)
-        members = [each for each in np.split(order, starts[1:]) if len(each) >= FEWEST]
+        members = [each for each in np.split(order, starts[1:]) if len(each) >= MIN_REPEATS]
         if not members:
-            raise MapError(f"no group has the {FEWEST} repeats that a model learns from")
+            raise MapError(f"no group has the {MIN_REPEATS} repeats that a model learns from")
         return cls(np.stack([noisy[each].mean(axis=0) for each in members]), noisy, members, weight)
 
 
@@ -94,7 +97,7 @@ def train_decay(
     sets: Sequence[Repeats],
     *,
     steps: int = 1000,
-    rate: float = RATE,
+    rate: float = LEARNING_RATE,
     seed: int = 0,
     fix_units: bool = True,
     checkpoint: Path | None = None,
@@ -135,15 +138,15 @@ def train_decay(
         model.centre.copy_(torch.from_numpy(centre))
         model.spread.copy_(torch.from_numpy(spread))
     parameters = [*model.decay.parameters(), *model.decay_line.parameters()]
-    optimiser = torch.optim.AdamW(parameters, rate, weight_decay=DECAY_OF_WEIGHTS)
+    optimiser = torch.optim.AdamW(parameters, rate, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
-    plan: Plan = {"steps": steps, "rate": rate, "seed": seed, "repeats": [len(each.noisy) for each in sets]}
+    recipe: Recipe = {"steps": steps, "rate": rate, "seed": seed, "repeats": [len(each.noisy) for each in sets]}
     losses: list[float] = []
     if checkpoint is not None and checkpoint.exists():
-        losses = load_checkpoint(checkpoint, model, optimiser, schedule, plan=plan)
+        losses = load_checkpoint(checkpoint, model, optimiser, schedule, recipe=recipe)
     model.train()
     for step in range(len(losses) + 1, steps + 1):
-        if step % PART == 1:
+        if step % STEPS_PER_CHECKPOINT == 1:
             # Each part has random numbers of its own, so that one after a checkpoint is what it would have been.
             rng = np.random.default_rng([seed, step])
             torch.manual_seed(int(rng.integers(2**31)))
@@ -158,8 +161,8 @@ def train_decay(
         optimiser.step()
         schedule.step()
         losses.append(float(loss.detach()))
-        if checkpoint is not None and step % PART == 0:
-            save_checkpoint(checkpoint, model, optimiser, schedule, plan=plan, history=losses)
+        if checkpoint is not None and step % STEPS_PER_CHECKPOINT == 0:
+            save_checkpoint(checkpoint, model, optimiser, schedule, recipe=recipe, history=losses)
         if on_step is not None:
             on_step(step, losses[-1])
     model.eval()
@@ -191,7 +194,7 @@ def _units(sets: Sequence[Repeats]) -> tuple[Profiles, Profiles]:
 
 def _drawn(repeats: Repeats, rng: np.random.Generator) -> tuple[Profiles, Profiles]:
     """Some dynamics (g, n_lags), and some repeats of each (g, r, n_lags); one that has fewer gives some twice."""
-    chosen = rng.choice(len(repeats.members), min(GROUPS, len(repeats.members)), replace=False)
-    most = min(REPEATS, max(len(repeats.members[number]) for number in chosen))
+    chosen = rng.choice(len(repeats.members), min(DYNAMICS_PER_STEP, len(repeats.members)), replace=False)
+    most = min(REPEATS_PER_STEP, max(len(repeats.members[number]) for number in chosen))
     rows = np.stack([np.resize(rng.permutation(repeats.members[number]), most) for number in chosen])
     return repeats.clean[chosen], repeats.noisy[rows]

@@ -12,12 +12,12 @@ from ainerd_agent.errors import MapError
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, replace_diagonal, resize, scale
 from ainerd_agent.latent.training.batches import LongMaps, SmallMaps, TrainingMaps
-from ainerd_agent.latent.training.contrast import FEWEST, Repeats, raw_profiles
+from ainerd_agent.latent.training.contrast import MIN_REPEATS, Repeats, raw_profiles
 from ainerd_agent.records import FloatArray
 from ainerd_agent.scattering.files.map_files import StoredMaps
 from ainerd_agent.scattering.simulation.maps import relaxation_time, simulate_maps
 
-HELD_OUT = 0.1
+HELD_OUT_SHARE = 0.1
 """Share of the experiments that nothing is learnt from."""
 
 LONG_SIDE = 320
@@ -26,14 +26,14 @@ LONG_SIDE = 320
 COARSE_SIDE = 50
 """A fifth of the simulated maps are made this small, so that the noise of enlarged maps is known too."""
 
-UNKNOWN = 0.25
+UNKNOWN_CONTRAST_SHARE = 0.25
 """Share of the maps whose contrast is estimated from themselves, as where nobody knows it."""
 
-PART = 100
+MAPS_AT_A_TIME = 100
 """Maps that are made or enlarged at a time."""
 
-WEIGHT = 0.1
-"""Of simulated maps in the contrast: real noise is what has to be learnt most."""
+SIMULATED_WEIGHT = 0.1
+"""Of simulated maps in the contrastive loss: real noise is what has to be learnt most."""
 
 HalfMaps = NDArray[np.float16]
 
@@ -72,11 +72,11 @@ def simulated_lessons(
     for side, count in ((LONG_SIDE, n_maps - n_maps // 5), (COARSE_SIDE, n_maps // 5)):
         maps, targets = (np.empty((count, side, side), dtype=np.float16) for _ in range(2))
         noisy, clean = [], []
-        for number, first in enumerate(range(0, count, PART)):
-            part = slice(first, min(first + PART, count))
+        for number, first in enumerate(range(0, count, MAPS_AT_A_TIME)):
+            part = slice(first, min(first + MAPS_AT_A_TIME, count))
             made = simulate_maps(part.stop - first, seed * 100_000 + side * 100 + number, size=side)
             divisor = made.contrast.copy()
-            unknown = np.random.default_rng([seed, side, number]).random(len(divisor)) < UNKNOWN
+            unknown = np.random.default_rng([seed, side, number]).random(len(divisor)) < UNKNOWN_CONTRAST_SHARE
             divisor[unknown] = scale(made.c2[unknown]).contrast if unknown.any() else 1
             scaled = made.c2 / divisor[:, None, None]
             share = (made.contrast / divisor)[:, None, None]
@@ -89,7 +89,8 @@ def simulated_lessons(
                 on_part(done)
         if not count:
             continue
-        repeats = Repeats(np.concatenate(clean), np.concatenate(noisy), list(np.arange(count)[:, None]), WEIGHT / 2)
+        own = list(np.arange(count)[:, None])
+        repeats = Repeats(np.concatenate(clean), np.concatenate(noisy), own, SIMULATED_WEIGHT / 2)
         lessons.append(Lesson((LongMaps if side >= SIDE else SmallMaps)(maps, targets), repeats))
     return lessons
 
@@ -112,8 +113,8 @@ def real_lesson(stored: StoredMaps, *, baseline: float, contrast: float | None =
         raise MapError("there is no finite map to learn from")
     maps = np.empty(stored.maps.shape, dtype=np.float16)
     profiles = []
-    for first in range(0, len(stored), PART):
-        part = slice(first, first + PART)
+    for first in range(0, len(stored), MAPS_AT_A_TIME):
+        part = slice(first, first + MAPS_AT_A_TIME)
         scaled = scale(stored.maps[part], baseline=baseline, contrast=contrast, clip=False)
         profiles.append(_profiles(scaled.maps))
         own = (stored.maps[part].astype(np.float32) - baseline) / scaled.contrast[:, None, None]
@@ -141,7 +142,7 @@ def groups_of(stored: StoredMaps) -> NDArray[np.int64] | None:
     return np.asarray(group).ravel()
 
 
-def split_by_series(stored: StoredMaps, seed: int, share: float = HELD_OUT) -> tuple[StoredMaps, StoredMaps]:
+def split_by_series(stored: StoredMaps, seed: int, share: float = HELD_OUT_SHARE) -> tuple[StoredMaps, StoredMaps]:
     """Maps to train on, and those of experiments that are kept apart; of a file without `series`, any maps."""
     series = stored.columns.get("series", np.arange(len(stored)))
     names = np.random.default_rng(seed).permutation(np.unique(series))
@@ -163,7 +164,7 @@ def _profiles(scaled: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _if_enough(profiles: NDArray[np.float32], group: NDArray[np.int64]) -> Repeats | None:
-    return Repeats.of_groups(profiles, group) if np.bincount(group).max() >= FEWEST else None
+    return Repeats.of_groups(profiles, group) if np.bincount(group).max() >= MIN_REPEATS else None
 
 
 def _means_of_others(maps: HalfMaps, group: NDArray[np.int64]) -> HalfMaps:
@@ -171,12 +172,12 @@ def _means_of_others(maps: HalfMaps, group: NDArray[np.int64]) -> HalfMaps:
     found = maps.copy()
     for number in np.unique(group):
         members = np.flatnonzero(group == number)
-        if len(members) >= FEWEST:
+        if len(members) >= MIN_REPEATS:
             own = maps[members].astype(np.float32)
             found[members] = (own.sum(axis=0) - own) / (len(members) - 1)
     return found
 
 
 def _enlarged(maps: HalfMaps, side: int) -> HalfMaps:
-    parts = np.array_split(maps, -(-len(maps) // PART))
+    parts = np.array_split(maps, -(-len(maps) // MAPS_AT_A_TIME))
     return np.concatenate([resize(part.astype(np.float32), side).astype(np.float16) for part in parts])

@@ -14,10 +14,10 @@ from torch import Tensor
 from ainerd_agent.errors import ModelError
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.training.batches import TrainingMaps
-from ainerd_agent.latent.training.checkpoint import Plan, load_checkpoint, save_checkpoint
+from ainerd_agent.latent.training.checkpoint import Recipe, load_checkpoint, save_checkpoint
 from ainerd_agent.records import MapStack
 
-RISE = 6
+RISE_EPOCHS = 6
 """Epochs over which the learning rate rises, and falls again (paper)."""
 
 
@@ -82,14 +82,14 @@ def train(
         raise ModelError(
             f"{len(maps)} maps do not fill one batch of {batch}: give more maps or ask for smaller batches"
         )
-    rise = max(1, min(RISE, epochs // 2) * steps)
+    rise = max(1, min(RISE_EPOCHS, epochs // 2) * steps)
     schedule = torch.optim.lr_scheduler.CyclicLR(
         optimiser, *learning_rate, step_size_up=rise, mode="triangular2", cycle_momentum=False
     )
-    plan: Plan = {"epochs": epochs, "batch": batch, "rates": list(learning_rate), "seed": seed, "maps": len(maps)}
+    recipe: Recipe = {"epochs": epochs, "batch": batch, "rates": list(learning_rate), "seed": seed, "maps": len(maps)}
     history: list[Epoch] = []
     if checkpoint is not None and checkpoint.exists():
-        history = [Epoch(**epoch) for epoch in load_checkpoint(checkpoint, network, optimiser, schedule, plan=plan)]
+        history = [Epoch(**epoch) for epoch in load_checkpoint(checkpoint, network, optimiser, schedule, recipe=recipe)]
     for number in range(len(history) + 1, epochs + 1):
         # Each epoch has random numbers of its own, so that one after a checkpoint is what it would have been.
         rng = np.random.default_rng([seed, number])
@@ -114,7 +114,7 @@ def train(
         history.append(epoch)
         if checkpoint is not None:
             so_far = [asdict(each) for each in history]
-            save_checkpoint(checkpoint, network, optimiser, schedule, plan=plan, history=so_far)
+            save_checkpoint(checkpoint, network, optimiser, schedule, recipe=recipe, history=so_far)
         if on_epoch is not None:
             on_epoch(epoch, network)
     network.to("cpu").eval()
