@@ -17,12 +17,11 @@ from ainerd_agent.cli.check import check
 from ainerd_agent.cli.demo import demo
 from ainerd_agent.cli.explain import explain
 from ainerd_agent.cli.export import export
-from ainerd_agent.cli.figures import figures
+from ainerd_agent.cli.figures import figures, relate
 from ainerd_agent.cli.find import find
 from ainerd_agent.cli.follow import follow
 from ainerd_agent.cli.ingest import ingest
 from ainerd_agent.cli.models import clusters, evaluate, train
-from ainerd_agent.cli.relate import relate
 from ainerd_agent.cli.reprocess import reprocess
 from ainerd_agent.cli.serve import serve
 from ainerd_agent.cli.why import why

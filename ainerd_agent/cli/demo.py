@@ -41,6 +41,7 @@ def demo(
     latents and clusters in a Tiled catalog, and an agent chooses the next position by what was found so far.
     """
     from ainerd_agent.catalog import TiledServer, connect
+    from ainerd_agent.cli.tables import measurement_table
     from ainerd_agent.settings import DataKeys, Settings
     from ainerd_agent.workflows import report
     from ainerd_agent.workflows.session import SessionPlan
@@ -70,7 +71,7 @@ def demo(
                 seed=seed,
             )
     seconds = time.monotonic() - begun
-    console.print(report.measurement_table(findings))
+    console.print(measurement_table(findings))
     _farewell(console, findings, result, pictures, out, seconds)
     if json:
         summary = {

@@ -1,7 +1,8 @@
-"""What a session found, read back from its catalog: figures, a table, a summary."""
+"""What was found, as figures and tables: of a session in its catalog, and of latents beside a rheometer's table."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.table import Table
 
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import RheometerSamples
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from ainerd_agent.catalog import Catalog
+    from ainerd_agent.records import MapStack
+    from ainerd_agent.rheology import Links, Relation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,33 +105,46 @@ def draw_figures(
     A run all of whose measurements failed has none.
     """
     from ainerd_agent import figures
-    from ainerd_agent.latent.atlas.embedding import MIN_POINTS, embed
-    from ainerd_agent.rheology import stress_minima
 
     if findings.points.empty:
         return []
-    points, n_clusters = findings.points, findings.n_clusters
     measured = findings.measurements()
-    cluster = points["cluster"].to_numpy()
-    elapsed = points["elapsed"].to_numpy()
-    duration = float(catalog["xpcs"][findings.metadata["raw_uid"]].metadata["duration"])
-    maps = np.stack([catalog.c2(findings.metadata["raw_uid"], seq_num) for seq_num in points["seq_num"].unique()])
-    latents = points.filter(regex=r"^z\d+$").to_numpy(dtype=np.float32)
     drawn = {
+        **_figures_of_points(catalog, findings, seed),
+        "sample-map": figures.sample_map(
+            measured["x"],
+            measured["y"],
+            measured["novelty"],
+            measured["dominant_cluster"],
+            (limits["x"], limits["y"]),
+            findings.n_clusters,
+            n_initial=n_start,
+        ),
+    }
+    return [figures.save(figure, folder, name)[0] for name, figure in drawn.items()]
+
+
+def _figures_of_points(catalog: Catalog, findings: Findings, seed: int) -> dict[str, Figure]:
+    """Figures in which each point, or each C2 map, has its place."""
+    from ainerd_agent import figures
+    from ainerd_agent.latent.atlas.embedding import MIN_POINTS, embed
+    from ainerd_agent.rheology import stress_minima
+
+    points, n_clusters, rheometer = findings.points, findings.n_clusters, findings.rheometer
+    cluster, elapsed = points["cluster"].to_numpy(), points["elapsed"].to_numpy()
+    latents = points.filter(regex=r"^z\d+$").to_numpy(dtype=np.float32)
+    maps, duration = _maps_of(catalog, findings)
+    return {
         "c2-examples": figures.c2_examples(
-            maps.reshape(-1, *maps.shape[-2:]),
-            cluster,
-            n_clusters=n_clusters,
-            centre_distance=points["centre_distance"],
-            duration=duration,
+            maps, cluster, n_clusters=n_clusters, centre_distance=points["centre_distance"], duration=duration
         ),
         "clusters-and-stress": figures.clusters_and_stress(
             elapsed,
             cluster,
-            findings.rheometer.time,
-            findings.rheometer.shear_stress,
+            rheometer.time,
+            rheometer.shear_stress,
             n_clusters=n_clusters,
-            minima=stress_minima(findings.rheometer, after=0.0),
+            minima=stress_minima(rheometer, after=0.0),
             duration=duration,
         ),
         "azimuth-time": figures.azimuth_time(
@@ -140,36 +156,14 @@ def draw_figures(
             n_clusters=n_clusters,
             method="UMAP" if len(points) >= MIN_POINTS else "Principal component",
         ),
-        "sample-map": figures.sample_map(
-            measured["x"],
-            measured["y"],
-            measured["novelty"],
-            measured["dominant_cluster"],
-            (limits["x"], limits["y"]),
-            n_clusters,
-            n_initial=n_start,
-        ),
     }
-    return [figures.save(figure, folder, name)[0] for name, figure in drawn.items()]
 
 
-def measurement_table(findings: Findings) -> Table:
-    """The measurements, for the terminal."""
-    table = Table(title="Measurements", title_justify="left", header_style="bold")
-    for heading in ("#", "x (mm)", "y (mm)", "cluster", "stress (Pa)", "novelty"):
-        table.add_column(heading, justify="right")
-    table.add_column("why here")
-    for row in findings.measurements().to_dict("records"):
-        table.add_row(
-            str(row["seq_num"]),
-            f"{row['x']:.2f}",
-            f"{row['y']:.2f}",
-            str(row["dominant_cluster"]),
-            _number(row["shear_stress"]),
-            _number(row["novelty"]),
-            str(row["reason"]),
-        )
-    return table
+def _maps_of(catalog: Catalog, findings: Findings) -> tuple[MapStack, float]:
+    """C2 map of each point, and seconds of an exposure."""
+    uid = findings.metadata["raw_uid"]
+    maps = np.concatenate([catalog.c2(uid, seq_num) for seq_num in findings.points["seq_num"].unique()])
+    return maps, float(catalog["xpcs"][uid].metadata["duration"])
 
 
 def summary(findings: Findings) -> dict[str, Any]:
@@ -188,9 +182,106 @@ def summary(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.1f}"
-
-
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationOptions:
+    """How latents are joined with a rheometer's table, and tested.
+
+    Attributes
+    ----------
+    n_clusters : int
+        Clusters of the latents.
+    time_offset : float or None
+        The rheometer's time (s) at XPCS time 0; by default the cessation of shear.
+    trend : float or None
+        Width (s) of the trend that is taken off before the tests; by default a fifth of the measurement.
+    window : float or None
+        Longest time (s) from a stress minimum, and largest lag; by default a tenth of the measurement.
+    n_surrogates : int
+        How often chance is asked, for the p-values.
+    seed : int
+        Of k-means and of the surrogates.
+    """
+
+    n_clusters: int = 5
+    time_offset: float | None = None
+    trend: float | None = None
+    window: float | None = None
+    n_surrogates: int = 2000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RelationReport:
+    """Dynamics beside shear stress.
+
+    Attributes
+    ----------
+    relation : Relation
+    links : Links
+        What of it is more than chance.
+    pictures : tuple of two Path
+        relation.png and links.png; .svg and the tables (relation.csv, links.json) lie beside them.
+    """
+
+    relation: Relation
+    links: Links
+    pictures: tuple[Path, Path]
+
+
+def report_relation(
+    latents: Path | str, rheology: Path | str, folder: Path | str, options: RelationOptions | None = None
+) -> RelationReport:
+    """Join latents with a rheometer's table, test the links, and draw both (the AI-NERD paper's Fig. 3).
+
+    Parameters
+    ----------
+    latents : Path or str
+        See `ainerd_agent.latent.load_latents`.
+    rheology : Path or str
+        See `ainerd_agent.rheology.read_rheology`.
+    folder : Path or str
+        For the figures and tables; made where there is none.
+    options : RelationOptions, optional
+
+    Returns
+    -------
+    RelationReport
+
+    Raises
+    ------
+    MapError, RheologyError
+        A file that cannot be read, or clocks that cannot be put together.
+    """
+    from ainerd_agent import figures
+    from ainerd_agent.latent import load_latents
+    from ainerd_agent.rheology import find_links, read_rheology, relate
+
+    options, folder = options or RelationOptions(), Path(folder)
+    vectors, start_time, azimuthal_bin = load_latents(latents)
+    relation = relate(
+        vectors,
+        start_time,
+        azimuthal_bin,
+        read_rheology(Path(rheology)),
+        n_clusters=options.n_clusters,
+        time_offset=options.time_offset,
+        seed=options.seed,
+    )
+    links = find_links(
+        relation,
+        vectors,
+        trend=options.trend,
+        window=options.window,
+        n_surrogates=options.n_surrogates,
+        seed=options.seed,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = figures.save(figures.relation_figure(relation), folder, "relation")[0]
+    relation.to_frame().to_csv(folder / "relation.csv", index=False)
+    tested = figures.save(figures.links_figure(links), folder, "links")[0]
+    (folder / "links.json").write_text(json.dumps(links.summary(), indent=1))
+    return RelationReport(relation=relation, links=links, pictures=(drawn, tested))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ainerd_agent.errors import ModelError
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
-from ainerd_agent.latent.training.batches import TrainingMaps
+from ainerd_agent.latent.training.batches import Numbers, TrainingMaps
 from ainerd_agent.latent.training.checkpoint import Recipe, load_checkpoint, save_checkpoint
 from ainerd_agent.records import MapStack
 
@@ -95,19 +95,12 @@ def train(
         rng = np.random.default_rng([seed, number])
         torch.manual_seed(int(rng.integers(2**31)))
         network.train()
-        begun, total = time.perf_counter(), 0.0
-        for done, chosen in enumerate(rng.permutation(len(maps))[: steps * batch].reshape(steps, batch)):
-            optimiser.zero_grad(set_to_none=True)
-            loss = _loss(network, *maps.draw(chosen, rng), device)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach())
-            if on_batch is not None:
-                on_batch((done + 1) * batch, steps * batch)
+        begun = time.perf_counter()
+        chosen = rng.permutation(len(maps))[: steps * batch].reshape(steps, batch)
+        error = _train_epoch(network, optimiser, schedule, _drawn(maps, chosen, rng, on_batch), device)
         epoch = Epoch(
             number=number,
-            training_error=total / steps,
+            training_error=error,
             maps_per_second=steps * batch / (time.perf_counter() - begun),
             validation_error=_validate(network, validation, batch, device),
         )
@@ -119,6 +112,35 @@ def train(
             on_epoch(epoch, network)
     network.to("cpu").eval()
     return history
+
+
+def _drawn(
+    maps: TrainingMaps, chosen: Numbers, rng: np.random.Generator, on_batch: Callable[[int, int], None] | None
+) -> Iterator[tuple[MapStack, MapStack]]:
+    """Maps and targets of each batch (steps, batch); it is counted when the next one is asked for."""
+    for done, batch in enumerate(chosen, 1):
+        yield maps.draw(batch, rng)
+        if on_batch is not None:
+            on_batch(done * chosen.shape[1], chosen.size)
+
+
+def _train_epoch(
+    network: PaperAutoencoder,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    batches: Iterable[tuple[MapStack, MapStack]],
+    device: str,
+) -> float:
+    """One step for each batch; the mean error."""
+    losses = []
+    for maps, targets in batches:
+        optimiser.zero_grad(set_to_none=True)
+        loss = _loss(network, maps, targets, device)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+    return float(np.mean(losses))
 
 
 def _loss(network: PaperAutoencoder, maps: MapStack, targets: MapStack, device: str) -> Tensor:

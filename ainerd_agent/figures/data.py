@@ -1,0 +1,66 @@
+"""What the figures of the paper are drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.errors import MapError
+from ainerd_agent.latent import Embedding
+from ainerd_agent.records import FloatArray, MapStack
+from ainerd_agent.records.arrays import IntArray
+
+
+class MissingError(MapError):
+    """A figure needs what the data do not have."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class FigureData:
+    """Points of the latent space, and what is known of each; None for what is not known.
+
+    Attributes
+    ----------
+    latents : ndarray of float32, shape (n, 64)
+    cluster : ndarray of int, shape (n,)
+    n_clusters : int
+    maps : ndarray of float32, shape (n, 256, 256), or None
+        Scaled: 0 without correlation, 1 without motion.
+    azimuth, time : ndarray, shape (n,), or None
+        Degrees and s.
+    label : ndarray, shape (n,), or None
+        What is alike has the same.
+    """
+
+    latents: NDArray[np.float32]
+    cluster: IntArray
+    n_clusters: int
+    maps: MapStack | None = None
+    azimuth: FloatArray | None = None
+    time: FloatArray | None = None
+    label: NDArray[Any] | None = None
+    _embedding: Embedding | None = field(default=None, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def embedding(self) -> FloatArray:
+        """Where the points lie in the UMAP embedding, fitted once; (n, 2)."""
+        if self._embedding is None:
+            self._embedding = Embedding.fit(self.latents)
+        return self._embedding.points
+
+    def known_maps(self) -> MapStack:
+        """The maps, (n, 256, 256).
+
+        Raises
+        ------
+        MissingError
+            There are none.
+        """
+        if self.maps is None:
+            raise MissingError("it needs maps, and there are only latents")
+        return self.maps

@@ -1,0 +1,200 @@
+"""Read or make what the figures of the paper are drawn from: maps or latents of a file, of a catalog, or simulated."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.catalog import Catalog
+from ainerd_agent.catalog.schema import latent_columns
+from ainerd_agent.errors import MapError
+from ainerd_agent.figures.data import FigureData
+from ainerd_agent.latent import Clusters, Encoder, load_latents
+from ainerd_agent.latent.training.lessons import groups_of
+from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
+from ainerd_agent.scattering.simulation.maps import simulate_maps
+
+FIGURE_SEED = 77_000
+"""Added to the seed of simulated maps, so that they are not those of a training."""
+
+MAPS_AT_A_TIME = 100
+CLUSTERS_OF_LATENTS = 5
+"""Of latents without a model (paper)."""
+
+
+def simulated_data(encoder: Encoder, count: int, *, seed: int = 0) -> FigureData:
+    """Simulated maps; the kind of their dynamics says what is alike."""
+    made = simulate_maps(count, FIGURE_SEED + seed)
+    return _encoded(encoder, made.c2, 0.0, made.contrast, label=made.kind)
+
+
+def data_of_file(
+    encoder: Encoder,
+    path: Path | str,
+    *,
+    baseline: float | None = None,
+    contrast: float | None = None,
+    most: int = 2000,
+    seed: int = 0,
+) -> FigureData:
+    """Maps of a file, or its latents where it has no maps (see `ainerd_agent.latent.load_latents`).
+
+    Parameters
+    ----------
+    encoder : Encoder
+    path : Path or str
+        Maps with the columns azimuth (degrees) and time (s), where known; series and roi say what is alike.
+    baseline, contrast : float, optional
+        Value of uncorrelated times, and contrast of the speckles; by default estimated from the maps.
+    most : int
+        Maps at most, drawn at random.
+    seed : int
+
+    Returns
+    -------
+    FigureData
+
+    Raises
+    ------
+    MapError
+        A file that cannot be read, or has no finite map.
+    """
+    path = Path(path)
+    if (found := _latents_of(path)) is not None:
+        return found
+    stored = _windows(read_maps(path), most, seed)
+    if not len(stored):
+        raise MapError(f"{path} holds no finite map of a single window")
+    level = stored.baseline() if baseline is None else baseline
+    known = {name: stored.columns[name].astype(np.float64) for name in ("azimuth", "time") if name in stored.columns}
+    divisor = np.full(len(stored), np.nan if contrast is None else contrast)
+    return _encoded(encoder, stored.maps, level, divisor, label=groups_of(stored), **known)
+
+
+def data_of_catalog(
+    catalog: Catalog, model: str | None = None, *, most: int = 2000, file: Path | None = None
+) -> tuple[Encoder, FigureData]:
+    """The first points of a model in a catalog with their maps, and the model.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        From `ainerd_agent.catalog.connect`.
+    model : str, optional
+        By default the only one there is.
+    most : int
+        Points at most, in order of run, measurement and bin.
+    file : Path, optional
+        Of the model, where it is not a shipped one.
+
+    Raises
+    ------
+    CatalogError
+        No such model, or several where none is named.
+    MapError
+        A model without points.
+    ModelError
+        The model is neither shipped nor in the file.
+    """
+    results = catalog.model(model)
+    points = results.points()
+    if not len(points):
+        raise MapError("the catalog holds no points of this model")
+    encoder = Encoder.named(results.name, file)
+    points = points.sort_values(["raw_uid", "seq_num", "bin"]).head(most)
+    maps = []
+    for _, rows in points.groupby(["raw_uid", "seq_num"], sort=False):
+        of_measurement = catalog.c2(str(rows["raw_uid"].iloc[0]), int(rows["seq_num"].iloc[0]))
+        maps.append(of_measurement[rows["bin"].to_numpy() - 1])
+    contrast = points["contrast"].to_numpy(dtype=np.float64)
+    return encoder, FigureData(
+        latents=points[latent_columns(points)].to_numpy(dtype=np.float32),
+        cluster=points["cluster"].to_numpy(dtype=np.int64),
+        n_clusters=len(encoder.clusters),
+        maps=encoder.scale(np.concatenate(maps), contrast=np.where(contrast > 0, contrast, np.nan)).maps,
+        azimuth=points["azimuth"].to_numpy(dtype=np.float64),
+        time=points["elapsed"].to_numpy(dtype=np.float64),
+    )
+
+
+def read_dimensions(path: Path | str) -> tuple[list[int], list[float]]:
+    """Lengths of the latent vector and errors of autoencoders, as `benchmarks/latent_dimension.py --json` writes them.
+
+    Raises
+    ------
+    MapError
+        No such file, or another one.
+    """
+    try:
+        found = json.loads(Path(path).read_text())
+        return [int(each) for each in found["dimensions"]], [float(each) for each in found["errors"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MapError(f"{path} is not what benchmarks/latent_dimension.py --json writes: {error}") from error
+
+
+def _latents_of(path: Path) -> FigureData | None:
+    """Latents of a file that has no maps; clusters of their own, since they may be of any model."""
+    if path.suffix != ".npz":
+        return None
+    try:
+        with path.open("rb") as file:
+            if "latents" not in np.load(file, allow_pickle=False):
+                return None
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile):
+        return None  # and no maps either: whoever reads those says what is wrong with the file
+    latents, time, number = load_latents(path)
+    cluster, _ = Clusters.fit(latents, time, CLUSTERS_OF_LATENTS).predict(latents)
+    azimuth = (number - 0.5) * 360 / number.max()
+    return FigureData(latents=latents, cluster=cluster, n_clusters=CLUSTERS_OF_LATENTS, azimuth=azimuth, time=time)
+
+
+def _windows(stored: StoredMaps, most: int, seed: int) -> StoredMaps:
+    """Finite maps of single windows, no means, at most so many at random."""
+    stored = stored.select(stored.finite)
+    if "is_mean" in stored.columns:
+        stored = stored.select(~stored.columns["is_mean"].astype(bool))
+    if len(stored) <= most:
+        return stored
+    kept = np.zeros(len(stored), dtype=bool)
+    kept[np.random.default_rng(seed).permutation(len(stored))[:most]] = True
+    return stored.select(kept)
+
+
+def _encoded(
+    encoder: Encoder,
+    maps: NDArray[Any],
+    baseline: float,
+    contrast: FloatArray,
+    *,
+    label: NDArray[Any] | None,
+    azimuth: FloatArray | None = None,
+    time: FloatArray | None = None,
+) -> FigureData:
+    scaled = np.concatenate(
+        [
+            encoder.scale(maps[part], baseline=baseline, contrast=contrast[part]).maps
+            for part in _some_at_a_time(len(maps))
+        ]
+    )
+    latents = encoder.encode_scaled(scaled)
+    cluster, _ = encoder.clusters.predict(latents)
+    return FigureData(
+        latents=latents,
+        cluster=cluster,
+        n_clusters=len(encoder.clusters),
+        maps=scaled,
+        azimuth=azimuth,
+        time=time,
+        label=label,
+    )
+
+
+def _some_at_a_time(length: int) -> Iterator[slice]:
+    return (slice(first, first + MAPS_AT_A_TIME) for first in range(0, length, MAPS_AT_A_TIME))
