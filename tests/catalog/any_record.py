@@ -86,6 +86,7 @@ ANY = {
     Analysis: analyses,
     Bins: bins,
     Fingerprints: fingerprints,
+    ModelIdentity: identities,
     Origin: origins,
     Quality: qualities,
     Relaxations: relaxations,

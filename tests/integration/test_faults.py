@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -104,6 +105,24 @@ def test_a_key_that_is_changed(root: Any, tmp_path: Path, monkeypatch: pytest.Mo
     again = spooled(root, tmp_path, "key")  # a new session, with the right key
     assert again.flush() == 0
     everything_is_there(root, "key", [1, 2])
+
+
+def test_what_another_analysis_kept_stays_its_own(root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session delivers what one with other parameters kept: each run names those that it was analysed with."""
+    kept = spooled(root, tmp_path, "kept")
+    with monkeypatch.context() as trouble:
+        troubled(root, trouble, lambda request: httpx.Response(503, request=request))
+        append(kept, "kept", 1)
+        kept.close_run("kept", "success")
+    other = dataclasses.replace(MODEL, parameters={"size": 32}, geometry={"distance": 9.0})
+    writer = SpooledWriter(DerivedWriter(root, model=other), tmp_path)
+    writer.open_run(Run(uid="own", time=START))
+    append(writer, "own", 1)
+    for uid, model in (("kept", MODEL), ("own", other)):
+        everything_is_there(root, uid, [1])
+        derived = root["ainerd", MODEL.name, uid].metadata_copy()[0]["derived_from"]
+        assert (derived["parameters"], derived["geometry"]) == (model.parameters, model.geometry)
+    assert not [path for path in (tmp_path / MODEL.name).iterdir() if not path.name.startswith(".")]
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

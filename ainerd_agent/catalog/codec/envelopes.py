@@ -27,8 +27,9 @@ from ainerd_agent.records import (
     ShearStress,
     Suggestion,
 )
+from ainerd_agent.records.analysis import ModelIdentity
 
-_KINDS = (Analysis, Bins, Fingerprints, Origin, Quality, Relaxations, Run, ShearStress, Suggestion)
+_KINDS = (Analysis, Bins, Fingerprints, ModelIdentity, Origin, Quality, Relaxations, Run, ShearStress, Suggestion)
 RECORDS = {kind.__name__: kind for kind in _KINDS}
 """By the names that files hold: a name or field that was written once must stay readable."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from ainerd_agent.catalog.write.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
+from ainerd_agent.records.analysis import ModelIdentity
 
 _ANALYSE_AGAIN = "The frames are there, and `ainerd analyze` makes again what is missing"
 
@@ -118,8 +119,28 @@ class RecordSuggestion:
 Call = Append | RecordFailure | CloseRun | RecordSuggestion
 
 
-def stored(call: Call) -> dict[str, Any]:
-    """Give a call in the form of version 0.1: method, run and arguments."""
+def stored(call: Call, model: ModelIdentity) -> dict[str, Any]:
+    """Give a call in the form of version 0.1, which is method, run and arguments, and the model that it is of."""
+    return {**_stored_call(call), "model": model}
+
+
+def model_of(content: Any) -> ModelIdentity | None:
+    """The model that a call given by `stored` is of; None where it was kept before that was noted.
+
+    Raises
+    ------
+    CatalogError
+        What is there is no model.
+    """
+    match content:
+        case {"model": ModelIdentity() as model}:
+            return model
+        case {"model": other}:
+            raise CatalogError(f"A record is of the model {other!r}, in a form that this version does not know.")
+    return None
+
+
+def _stored_call(call: Call) -> dict[str, Any]:
     match call:
         case Append(run=run):
             arguments = {"fingerprints": list(call.fingerprints), "analyses": list(call.analyses)}

@@ -12,7 +12,17 @@ from pathlib import Path
 
 from ainerd_agent.catalog.codec.envelopes import read_envelope
 from ainerd_agent.catalog.server_errors import ServerFailedError, ServerUnreachableError
-from ainerd_agent.catalog.write.calls import Append, Call, CloseRun, RecordFailure, RecordSuggestion, restored, stored
+from ainerd_agent.catalog.write.calls import (
+    Append,
+    Call,
+    CloseRun,
+    RecordFailure,
+    RecordSuggestion,
+    model_of,
+    restored,
+    stored,
+)
+from ainerd_agent.catalog.write.siblings import Siblings
 from ainerd_agent.catalog.write.spool_folder import SpoolFolder
 from ainerd_agent.catalog.write.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError, SessionError
@@ -31,7 +41,8 @@ class SpooledWriter:
     Each later call first delivers what waits, and so does a new `SpooledWriter` on the same folder. A file goes only
     when the server has its content; delivering twice is harmless, because the writer is idempotent.
 
-    Several processes may use a folder at once: one of them delivers what all of them have kept.
+    Several processes may use a folder at once: one of them delivers what all of them have kept, each record as the
+    result of the model, parameters and geometry that it was made with.
 
     Every call ends in one of three ways: it is written; it is kept; or a `SessionError` and a line in the log, which
     begin with "Lost", say what is lost and what to do.
@@ -53,6 +64,7 @@ class SpooledWriter:
 
     def __init__(self, writer: DerivedWriter, spool_dir: Path) -> None:
         self._writer = writer
+        self._siblings = Siblings(writer)
         self._runs: dict[str, Run] = {}
         self._lock = threading.RLock()
         self._folder = SpoolFolder(spool_dir / writer.model.name)
@@ -163,7 +175,7 @@ class SpooledWriter:
 
     def _keep(self, call: Call, refusal: Exception | None = None) -> None:
         try:
-            self._folder.keep(stored(call), refused=refusal is not None)
+            self._folder.keep(stored(call, self._writer.model), refused=refusal is not None)
         except BaseException as error:
             why = "no server takes it now" if refusal is None else f"the server refuses it ({refusal})"
             reason = error.strerror if isinstance(error, OSError) else repr(error)
@@ -191,7 +203,7 @@ class SpooledWriter:
             before: list[Path] = []
             while (waiting := self._waiting()) != before:  # other processes may add to it meanwhile
                 before = waiting
-                self._writer.forget_suggestions()  # another process may have delivered some, and died
+                self._siblings.forget_suggestions()  # another process may have delivered some, and died
                 for path in waiting:
                     n_delivered += self._deliver(path)
         except ServerUnreachableError as error:
@@ -213,7 +225,7 @@ class SpooledWriter:
             self._refuse(path, error)
             return False
         try:
-            restored(content).perform(self._writer)
+            restored(content).perform(self._siblings.of(model_of(content)))
         except ServerFailedError as error:
             self._strikes[path] += 1
             if self._strikes[path] < STRIKES:

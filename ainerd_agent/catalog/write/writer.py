@@ -64,6 +64,12 @@ class DerivedWriter:
         self._suggestions: SuggestionsStore | None = None
         self._turns = Turns(root_client)
 
+    def for_model(self, model: ModelIdentity) -> DerivedWriter:
+        """Give a writer to the same server for the results of another model, or of other parameters."""
+        other = type(self)(self._root, model=model)
+        other._turns = self._turns  # a turn that could not be given back is as much the other's
+        return other
+
     def open_run(self, run: Run) -> None:
         """Announce a run. Nothing is written before its first measurement or failure."""
         self._runs.setdefault(run.uid, run)

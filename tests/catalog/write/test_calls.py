@@ -11,10 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainerd_agent.catalog.codec.envelopes import read_envelope, write_envelope
-from ainerd_agent.catalog.write.calls import Append, CloseRun, RecordFailure, RecordSuggestion, restored, stored
+from ainerd_agent.catalog.write.calls import (
+    Append,
+    CloseRun,
+    RecordFailure,
+    RecordSuggestion,
+    model_of,
+    restored,
+    stored,
+)
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Run, Suggestion
-from tests.catalog.any_record import analyses, assert_same, fingerprints, numbers, runs, suggestions, values, words
+from ainerd_agent.records.analysis import ModelIdentity
+from tests.catalog.any_record import (
+    analyses,
+    assert_same,
+    fingerprints,
+    identities,
+    numbers,
+    runs,
+    suggestions,
+    values,
+    words,
+)
 
 OLD = Path(__file__).parents[2] / "fixtures" / "spool-0.1" / "toy-1"
 CALLS = (
@@ -34,11 +53,13 @@ CALLS = (
 
 
 @settings(max_examples=50, deadline=None)
-@given(CALLS)
-def test_calls_come_back_as_they_were(call: Any) -> None:
+@given(CALLS, identities)
+def test_calls_come_back_as_they_were(call: Any, model: ModelIdentity) -> None:
     with TemporaryDirectory() as folder:
-        write_envelope(Path(folder) / "1.npz", stored(call))
-        assert_same(restored(read_envelope(Path(folder) / "1.npz")), call)
+        write_envelope(Path(folder) / "1.npz", stored(call, model))
+        content = read_envelope(Path(folder) / "1.npz")
+    assert_same(restored(content), call)
+    assert_same(model_of(content), model)
 
 
 class Notes:
@@ -91,6 +112,15 @@ def test_what_version_0_1_kept_is_asked_of_the_writer() -> None:
 def test_calls_that_nobody_knows_are_refused(content: Any) -> None:
     with pytest.raises(CatalogError, match="does not know"):
         restored(content)
+
+
+def test_version_0_1_did_not_note_the_model() -> None:
+    assert [model_of(read_envelope(path)) for path in OLD.iterdir()] == [None] * 5
+
+
+def test_a_model_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(CatalogError, match="the model 'm', in a form that this version does not know"):
+        model_of({"method": "append", "model": "m"})
 
 
 def test_calls_say_what_they_hold() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.catalog import ServerUnreachableError
-from ainerd_agent.catalog.codec.envelopes import read_envelope
+from ainerd_agent.catalog.codec.envelopes import read_envelope, write_envelope
 from ainerd_agent.catalog.server_errors import ServerFailedError
 from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.errors import CatalogError, SessionError
@@ -53,13 +53,15 @@ ANALYSIS = Analysis(
     stress=ShearStress(mean=3.0),
 )
 
+MODEL = ModelIdentity(name="m", weights_sha256="0", n_clusters=2)
+
 
 class Server:
     """A writer whose server is there and does as it is told."""
 
-    model = ModelIdentity(name="m", weights_sha256="0", n_clusters=2)
-
-    def __init__(self) -> None:
+    def __init__(self, model: ModelIdentity = MODEL) -> None:
+        self.model = model
+        self.siblings: list[Server] = []
         self.answer: BaseException | None = None
         self.has: list[int | str] = []
         self.on_append: Callable[[], None] = lambda: None
@@ -93,6 +95,10 @@ class Server:
         if self.answer is not None:
             raise self.answer
         self.has.append(what)
+
+    def for_model(self, model: ModelIdentity) -> Server:
+        self.siblings.append(Server(model))
+        return self.siblings[-1]
 
 
 AWAY = ServerUnreachableError("nobody answers")
@@ -375,3 +381,43 @@ def test_a_folder_of_version_0_1_is_delivered(tmp_path: Path) -> None:
     append(spool, 7)
     assert server.has == [1, 2, "saturated", "measured", "success", 7]
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"parameters": {"q_min": 0.5}}, {"geometry": {"distance": 9.0}}, {"weights_sha256": "1"}, {"n_clusters": 3}],
+)
+def test_records_are_delivered_under_the_model_that_made_them(tmp_path: Path, other: dict[str, Any]) -> None:
+    away, server = Server(dataclasses.replace(MODEL, **other)), Server()
+    away.answer = AWAY
+    kept = spooled(away, tmp_path)
+    append(kept, 1)
+    kept.close_run("u", "abort")
+    append(spooled(server, tmp_path), 2)
+    assert server.has == [2]
+    (sibling,) = server.siblings
+    assert (sibling.model, sibling.has) == (away.model, [1, "abort"])
+
+
+def test_parameters_are_the_same_after_their_time_in_a_file(tmp_path: Path) -> None:
+    """Also those that JSON does not have."""
+    model = dataclasses.replace(MODEL, parameters={"sizes": (4, 5), "path": tmp_path, "sigma": np.float64(math.nan)})
+    server = Server(model)
+    server.answer = AWAY
+    spool = spooled(server, tmp_path)
+    append(spool, 1)
+    server.answer = None
+    assert spool.flush() == 0
+    assert (server.has, server.siblings) == ([1], [])
+
+
+def test_records_that_do_not_name_their_model_are_the_deliverers(tmp_path: Path) -> None:
+    """As they were kept before they named it."""
+    (tmp_path / "m").mkdir()
+    write_envelope(
+        tmp_path / "m" / "record-1700000000000000000-0a1b2c3d.npz",
+        {"method": "close_run", "run": Run(uid="u", time=0.0), "arguments": {"raw_uid": "u", "status": "abort"}},
+    )
+    server = Server()
+    assert spooled(server, tmp_path).flush() == 0
+    assert server.has == ["abort"]
