@@ -39,12 +39,23 @@ def in_thread(work: Callable[[], T]) -> Plan[T]:
             if not outcome.done():
                 try:
                     outcome.set_result(work())
-                except Exception as error:
+                except BaseException as error:  # an outcome that never comes would have the work done again and again
                     outcome.set_exception(error)
 
     while not outcome.done():  # a pause ends the waiting, not the work
         yield from bps.wait_for([partial(asyncio.to_thread, once)])
     return outcome.result()
+
+
+def _or_else(otherwise: T, trouble: str, work: Callable[[], T]) -> T:
+    """Give the result of `work`; where it fails, log the trouble and give `otherwise`: a scan goes on."""
+    try:
+        return work()
+    except RunEngineControlException:  # somebody's way to end the scan
+        raise
+    except Exception as error:
+        _log.error("%s (%s: %s). The scan goes on.", trouble, type(error).__name__, error)
+        return otherwise
 
 
 def novelty_scan(
@@ -64,6 +75,11 @@ def novelty_scan(
 
     Whatever the agent is, no position that `limits` or the limits of the agent refuse is driven to: the run fails
     before anything moves.
+
+    What fails beside the measuring does not stop it: a result that cannot be had counts as a failed measurement, and
+    what the agent cannot learn or `follow` not record is missing there; the log says so. An agent that itself fails to
+    suggest, or to say whether it is time to stop, ends the scan: what was measured is still learned and recorded,
+    and the run fails with its error.
 
     The scan waits for the analysis only before a suggestion that depends on it: after the space-filling start. It can
     be paused before and after every measurement.
@@ -107,13 +123,18 @@ def novelty_scan(
 
     def tell(suggestion: Suggestion, event: str, uid: str, seq_num: int, novelty: float = float("nan")) -> Plan[None]:
         if follow is not None:
-            yield from in_thread(partial(follow, suggestion, event, raw_uid=uid, seq_num=seq_num, novelty=novelty))
+            note = partial(follow, suggestion, event, raw_uid=uid, seq_num=seq_num, novelty=novelty)
+            trouble = f"The event {event!r} of suggestion {suggestion.id} is not recorded"
+            yield from in_thread(partial(_or_else, None, trouble, note))
 
     def learn(uid: str) -> Plan[None]:
         while pending:
             suggestion, seq_num = pending.pop(0)
-            analysis = yield from in_thread(partial(result_of, uid, seq_num))
-            novelty = yield from in_thread(partial(agent.ingest, suggestion, analysis))
+            result, ingest = partial(result_of, uid, seq_num), partial(agent.ingest, suggestion)
+            trouble = f"The result of measurement {seq_num} cannot be had, which counts as failed"
+            analysis = yield from in_thread(partial(_or_else, None, trouble, result))
+            trouble = f"The agent does not learn what became of suggestion {suggestion.id}"
+            novelty = yield from in_thread(partial(_or_else, math.nan, trouble, partial(ingest, analysis)))
             yield from tell(suggestion, "failed" if analysis is None else "measured", uid, seq_num, novelty)
 
     def scan(uid: str) -> Plan[None]:
@@ -140,18 +161,23 @@ def novelty_scan(
                 limits.check(x, y, np.array(visited).reshape(-1, 2))
             visited.append((x, y))
             yield from tell(suggestion, "proposed", uid, seq_num)
-            pending.append((suggestion, seq_num))
             yield from bps.checkpoint()
             if suggestion.wait > 0:
                 yield from bps.sleep(suggestion.wait)
             yield from bps.mv(x_axis, x, y_axis, y)
             yield from bps.trigger_and_read(read)
+            pending.append((suggestion, seq_num))
             yield from bps.checkpoint()
         yield from learn(uid)
 
+    def fail(uid: str, error: Exception) -> Plan[None]:
+        if not isinstance(error, RunEngineControlException):
+            yield from learn(uid)
+        yield from _close_failed(error)
+
     def run() -> Plan[str]:
         uid: str = yield from bps.open_run(metadata)
-        yield from bpp.contingency_wrapper(scan(uid), except_plan=_close_failed, else_plan=bps.close_run)
+        yield from bpp.contingency_wrapper(scan(uid), except_plan=partial(fail, uid), else_plan=bps.close_run)
         return uid
 
     uid: str = yield from bpp.stage_wrapper(bpp.monitor_during_wrapper(run(), list(monitors)), list(detectors))

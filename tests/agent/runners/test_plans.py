@@ -1,10 +1,11 @@
 """The plan on a RunEngine with the simulated beamline; what the analysis would say is given by the test."""
 
+import dataclasses
 import threading
 
 import numpy as np
 import pytest
-from bluesky.utils import FailedStatus, RunEngineInterrupted
+from bluesky.utils import FailedStatus, RequestStop, RunEngineInterrupted
 
 from ainerd_agent.agent import (
     BeamtimeCost,
@@ -119,6 +120,133 @@ def test_a_failed_measurement_does_not_stop_the_scan(run_engine, documents, beam
     assert len(documents.events()) == 5
     assert (2, "failed") in events
     assert (3, "measured") in events
+
+
+def broken(*_, **__):
+    raise OSError("the disk is full")
+
+
+def outcomes(followed):
+    return [(seq_num, event) for _, event, seq_num, _ in followed if event != "proposed"]
+
+
+@pytest.fixture
+def followed():
+    return []
+
+
+@pytest.fixture
+def follow(followed):
+    return lambda suggestion, event, *, raw_uid, seq_num, novelty: followed.append(
+        (suggestion.id, event, seq_num, novelty)
+    )
+
+
+def test_who_cannot_record_the_scan_does_not_stop_it(run_engine, documents, beamline, agent, follow, followed, caplog):
+    def sometimes(suggestion, event, **about):
+        (broken if (event, about["seq_num"]) in [("proposed", 1), ("measured", 2)] else follow)(
+            suggestion, event, **about
+        )
+
+    run_engine(scan(beamline, agent, analysed, 4, follow=sometimes))
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert len(documents.events()) == 4
+    assert outcomes(followed) == [(1, "measured"), (3, "measured"), (4, "measured")]
+    told = [record.message for record in caplog.records if record.name.endswith("plans")]
+    assert len(told) == 2
+    assert told[0].startswith("The event 'proposed' of suggestion ")
+    assert told[0].endswith("is not recorded (OSError: the disk is full). The scan goes on.")
+    assert "'measured'" in told[1]
+
+
+def test_a_result_that_cannot_be_had_does_not_stop_the_scan(
+    run_engine, documents, beamline, agent, follow, followed, caplog
+):
+    def result_of(uid, number):
+        return (broken if number == 2 else analysed)(uid, number)
+
+    run_engine(scan(beamline, agent, result_of, 4, follow=follow))
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert outcomes(followed) == [(1, "measured"), (2, "failed"), (3, "measured"), (4, "measured")]
+    (told,) = (record.message for record in caplog.records if record.name.endswith("plans"))
+    assert told.startswith("The result of measurement 2 cannot be had, which counts as failed (OSError: ")
+
+
+def test_what_the_agent_cannot_learn_does_not_stop_the_scan(
+    run_engine, documents, beamline, agent, follow, followed, caplog
+):
+    """Such as latents of another length; they are measured all the same."""
+    ingest = agent.ingest
+    agent.ingest = lambda suggestion, analysis: (broken if analysis.origin.seq_num == 2 else ingest)(
+        suggestion, analysis
+    )
+    run_engine(scan(beamline, agent, analysed, 4, follow=follow))
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert outcomes(followed) == [(number, "measured") for number in range(1, 5)]
+    assert [number for _, event, number, novelty in followed if event == "measured" and np.isnan(novelty)] == [1, 2]
+    (told,) = (record.message for record in caplog.records if record.name.endswith("plans"))
+    assert told.startswith("The agent does not learn what became of suggestion ")
+
+
+@pytest.mark.parametrize("faculty", ["suggest", "should_stop"])
+def test_an_agent_that_breaks_ends_the_scan_in_good_order(
+    run_engine, documents, beamline, agent, follow, followed, faculty
+):
+    """Without a budget to hold to, or a place to go, there is nothing to measure; what was measured is recorded."""
+    works = getattr(agent, faculty)
+    setattr(agent, faculty, lambda: (broken if len(documents.events()) == 2 else works)())
+    with pytest.raises(OSError, match="the disk is full"):
+        run_engine(scan(beamline, agent, analysed, 4, follow=follow))
+    (stop,) = documents.named("stop")
+    assert (stop["exit_status"], stop["reason"]) == ("fail", "the disk is full")
+    assert len(documents.events()) == 2
+    assert outcomes(followed) == [(1, "measured"), (2, "measured")]
+
+
+def test_a_device_that_fails_leaves_nothing_unsaid(run_engine, documents, beamline, agent, follow, followed):
+    """The result of an exposure that was not made is not waited for."""
+    asked = []
+    suggest = agent.suggest
+
+    def astray():
+        suggestion = suggest()
+        return (
+            dataclasses.replace(suggestion, position={"x": 99.0, "y": 1.0}) if len(documents.events()) else suggestion
+        )
+
+    def result_of(uid, number):
+        asked.append(number)
+        return analysed(uid, number)
+
+    agent.suggest, agent.limits = astray, Limits({"x": (0.0, 100.0), "y": (0.0, 4.0)})
+    with pytest.raises(FailedStatus):
+        run_engine(scan(beamline, agent, result_of, 3, follow=follow))
+    assert documents.named("stop")[0]["exit_status"] == "fail"
+    assert outcomes(followed) == [(1, "measured")]
+    assert asked == [1]
+
+
+def test_an_abort_ends_the_scan_also_while_it_waits_for_a_result(run_engine, documents, beamline, agent, caplog):
+    def aborting(raw_uid, seq_num):
+        run_engine.request_pause(defer=False)
+        return analysed(raw_uid, seq_num)
+
+    with pytest.raises(RunEngineInterrupted):
+        run_engine(scan(beamline, agent, aborting, 5))
+    run_engine.abort()
+    assert documents.named("stop")[0]["exit_status"] == "abort"
+    assert len(documents.events()) == 3
+    assert not [record for record in caplog.records if record.name.endswith("plans")]
+
+
+def test_who_follows_may_ask_for_the_end(run_engine, documents, beamline, agent):
+    def enough(suggestion, event, **_):
+        if event == "measured":
+            raise RequestStop
+
+    run_engine(scan(beamline, agent, analysed, 5, follow=enough))
+    assert documents.named("stop")[0]["exit_status"] == "success"
+    assert len(documents.events()) == 3
 
 
 def test_a_used_up_sample_ends_the_scan_in_good_order(run_engine, documents, beamline):
