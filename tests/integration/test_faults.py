@@ -107,6 +107,36 @@ def test_a_key_that_is_changed(root: Any, tmp_path: Path, monkeypatch: pytest.Mo
     everything_is_there(root, "key", [1, 2])
 
 
+def test_a_run_that_has_ended_stays_so(root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was refused of it comes after its end, also where there was nothing else of the run to end."""
+    refused = lambda request: httpx.Response(401, request=request, json={"detail": "no"})  # noqa: E731
+    for uid, before, status in (("ended", [1], "success"), ("ended-without-any", [], "abort")):
+        writer = spooled(root, tmp_path, uid)
+        for number in before:
+            append(writer, uid, number)
+        with monkeypatch.context() as trouble:
+            troubled(root, trouble, refused)
+            with pytest.raises(CatalogError, match="refuses the API key"):
+                append(writer, uid, 2)
+        writer.close_run(uid, status)
+        assert spooled(root, tmp_path, uid).flush() == 0  # a new session, with the right key
+        everything_is_there(root, uid, [*before, 2])
+        assert root["ainerd", MODEL.name, uid].metadata_copy()[0]["status"] == status
+    assert not list(tmp_path.rglob("*.refused"))
+
+
+def test_the_end_that_another_process_noted_stays(root: Any) -> None:
+    one, other = (DerivedWriter(root, model=MODEL) for _ in range(2))
+    for writer in (one, other):
+        writer.open_run(Run(uid="ended-by-another", time=START))
+    one.append("ended-by-another", *([each] for each in measurement("ended-by-another", 1)))
+    other.close_run("ended-by-another", "fail")
+    one.append("ended-by-another", *([each] for each in measurement("ended-by-another", 2)))
+    one.record_failure("ended-by-another", 3, "dark")
+    metadata = root["ainerd", MODEL.name, "ended-by-another"].metadata_copy()[0]
+    assert (metadata["status"], metadata["n_measurements"], metadata["failures"]) == ("fail", 2, 1)
+
+
 def test_what_another_analysis_kept_stays_its_own(root: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session delivers what one with other parameters kept: each run names those that it was analysed with."""
     kept = spooled(root, tmp_path, "kept")
@@ -123,6 +153,18 @@ def test_what_another_analysis_kept_stays_its_own(root: Any, tmp_path: Path, mon
         derived = root["ainerd", MODEL.name, uid].metadata_copy()[0]["derived_from"]
         assert (derived["parameters"], derived["geometry"]) == (model.parameters, model.geometry)
     assert not [path for path in (tmp_path / MODEL.name).iterdir() if not path.name.startswith(".")]
+
+
+def test_failures_that_another_writer_noted_stay(root: Any, tmp_path: Path) -> None:
+    one, other = (spooled(root, tmp_path, "shared") for _ in range(2))
+    append(one, "shared", 1)
+    other.record_failure("shared", 2, "saturated")
+    one.record_failure("shared", 3, "dark")
+    append(other, "shared", 4)
+    one.close_run("shared", "success")
+    metadata = root["ainerd", MODEL.name, "shared"].metadata_copy()[0]
+    assert [(each["seq_num"], each["message"]) for each in metadata["failed"]] == [(2, "saturated"), (3, "dark")]
+    assert (metadata["status"], metadata["n_measurements"]) == ("success", 2)
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

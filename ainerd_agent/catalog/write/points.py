@@ -18,6 +18,7 @@ from ainerd_agent.catalog.schema import (
     ADDED_COLUMNS,
     ANALYSIS_SPEC,
     POINTS,
+    RUN_STATUSES,
     SUMMARY_COLUMNS,
     column_metadata,
     points_schema,
@@ -46,6 +47,7 @@ class PointsStore:
         self._table: Any = None
         self._stream = "primary"
         self._failures: dict[int, str] = {}
+        self._status = "running"
         self._made: list[dict[str, Any]] = []
         nothing = points_schema(0).empty_table()
         self._summary: dict[str, NDArray[Any]] = {name: nothing[name].to_numpy() for name in SUMMARY_COLUMNS}
@@ -62,6 +64,7 @@ class PointsStore:
                         f"Run {run.uid} was analysed before with other {what} ({before}): those results "
                         "stay as they are. Use another catalog, or another name for the model."
                     )
+            self._status = _status(metadata)
             self._stream = metadata["derived_from"]["stream"]
             self._made = metadata["derived_from"].get("made", _uncredited(metadata))
             self._failures = _failures(metadata)
@@ -77,10 +80,11 @@ class PointsStore:
             return container is self._container
         metadata = container.metadata_copy()[0]
         measured = list(dict.fromkeys(self._summary["seq_num"].tolist()))
-        return metadata["derived_from"]["seq_nums"] == measured and _failures(metadata) == self._failures
+        ours = measured, self._failures, self._status
+        return (metadata["derived_from"]["seq_nums"], _failures(metadata), _status(metadata)) == ours
 
     def append(self, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
-        """Add the measurements that are not there yet."""
+        """Add the measurements that are not there yet. A run that has ended stays so: they may come late."""
         known = set(self._summary["seq_num"])
         new = [(f, a) for f, a in zip(fingerprints, analyses, strict=True) if a.origin.seq_num not in known]
         if not new:
@@ -97,20 +101,21 @@ class PointsStore:
             self._summary[name] = np.concatenate([self._summary[name], rows[name].to_numpy()])
         for _, analysis in new:
             self._failures.pop(analysis.origin.seq_num, None)
-        self.update("running")
+        self.update(self._status)
 
     def fail(self, seq_num: int, message: str) -> None:
-        """Note that a measurement could not be analysed, unless it has been."""
+        """Note that a measurement could not be analysed, unless it has been. A run that has ended stays so."""
         if seq_num in set(self._summary["seq_num"]) or self._failures.get(seq_num) == message:
             return
         self._failures[seq_num] = message
         self._ensure_container()
-        self.update("running")
+        self.update(self._status)
 
     def update(self, status: str) -> None:
         """Bring the metadata up to date. A run without measurements and failures stays unrecorded."""
         if self._container is not None:
             set_metadata(self._container, self._metadata(status))
+            self._status = status
 
     def outdated(self, status: str) -> list[str]:
         """Give the keys of the metadata that do not tell what the rows hold; who made them is not looked at."""
@@ -139,7 +144,7 @@ class PointsStore:
                 self._parent,
                 self._run.uid,
                 specs=[ANALYSIS_SPEC],
-                metadata=self._metadata("running"),
+                metadata=self._metadata(self._status),
                 **_access(self._run),
             )
 
@@ -161,6 +166,11 @@ def _uncredited(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The credit for what was written before there were credits: nobody knows where and when."""
     n_measurements, software = metadata["n_measurements"], metadata["derived_from"]["software"]
     return [{"software": software, "n_measurements": n_measurements, "end": None}] if n_measurements else []
+
+
+def _status(metadata: Mapping[str, Any]) -> str:
+    """How the run ended, or "running", also where the metadata have a word that is no status."""
+    return str(metadata["status"]) if metadata["status"] in RUN_STATUSES else "running"
 
 
 def _failures(metadata: Mapping[str, Any]) -> dict[int, str]:

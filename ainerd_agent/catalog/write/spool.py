@@ -27,6 +27,7 @@ from ainerd_agent.catalog.write.spool_folder import SpoolFolder
 from ainerd_agent.catalog.write.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
+from ainerd_agent.records.analysis import ModelIdentity
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,8 @@ class SpooledWriter:
         self._folder = SpoolFolder(spool_dir / writer.model.name)
         for path in self._folder.readmit():
             _log.warning("%s was refused before; it is tried again.", path)
+        self._lacking: set[str] = set()
+        """Runs of which something was refused."""
         self._strikes: Counter[Path] = Counter()
         self._passed: set[Path] = set()
         self._left_alone_until = -math.inf
@@ -171,9 +174,20 @@ class SpooledWriter:
             self._leave_alone(error)
             _log.warning("%s From now on records wait in %s.", error, self._folder.path)
             return False
+        self._keep_end(call, self._writer.model)
         return True
 
+    def _keep_end(self, call: Call, model: ModelIdentity) -> None:
+        """Have the end of a run noted again after what was refused of it, without which it may have left no trace."""
+        if isinstance(call, CloseRun) and call.run.uid in self._lacking:
+            try:
+                self._folder.keep(stored(call, model), refused=True)
+            except OSError as error:
+                _log.warning("%s is noted, but not kept for what was refused of the run: %s.", call, error.strerror)
+
     def _keep(self, call: Call, refusal: Exception | None = None) -> None:
+        if refusal is not None:
+            self._note_lacking(call)
         try:
             self._folder.keep(stored(call, self._writer.model), refused=refusal is not None)
         except BaseException as error:
@@ -187,6 +201,10 @@ class SpooledWriter:
             if isinstance(error, Exception):
                 raise SessionError(lost) from error
             raise
+
+    def _note_lacking(self, call: Call) -> None:
+        if isinstance(call, Append | RecordFailure):
+            self._lacking.add(call.run.uid)
 
     def _run(self, raw_uid: str) -> Run:
         with self._lock:
@@ -216,6 +234,7 @@ class SpooledWriter:
         """Whether a record was delivered. If not, it is put aside, or passed over until the next session."""
         try:
             content = read_envelope(path)
+            call, writer = restored(content), self._siblings.of(model_of(content))
         except FileNotFoundError:
             return False  # another process delivered it
         except OSError as error:
@@ -225,17 +244,18 @@ class SpooledWriter:
             self._refuse(path, error)
             return False
         try:
-            restored(content).perform(self._siblings.of(model_of(content)))
+            call.perform(writer)
         except ServerFailedError as error:
             self._strikes[path] += 1
             if self._strikes[path] < STRIKES:
                 raise
-            self._refuse(path, error)
+            self._refuse(path, error, call)
         except ServerUnreachableError:
             raise
         except Exception as error:
-            self._refuse(path, error)
+            self._refuse(path, error, call)
         else:
+            self._keep_end(call, writer.model)
             self._remove(path)
             return True
         return False
@@ -246,8 +266,10 @@ class SpooledWriter:
         except OSError as error:
             self._pass(path, f"was delivered, but cannot be removed ({error.strerror})")
 
-    def _refuse(self, path: Path, error: Exception) -> None:
+    def _refuse(self, path: Path, error: Exception, call: Call | None = None) -> None:
         """Let pass what comes after a record that cannot be delivered."""
+        if call is not None:
+            self._note_lacking(call)
         try:
             refused = self._folder.refuse(path)
         except FileNotFoundError:

@@ -142,6 +142,26 @@ def test_what_the_server_refuses_is_kept_and_tried_again_by_the_next_session(tmp
     assert files(tmp_path) == []
 
 
+def test_the_end_of_a_run_is_noted_again_after_what_was_refused_of_it(tmp_path: Path) -> None:
+    """Where nothing else of the run is there, the catalog has no place yet that says how it ended."""
+    server = Server()
+    for delivered_later in (False, True):
+        server.answer = CatalogError("the key is not right")
+        spool = spooled(server, tmp_path)
+        if not delivered_later:
+            with pytest.raises(CatalogError, match="the key is not right"):
+                append(spool, 1)
+        else:
+            assert spool.flush() == 0
+        server.answer = None
+        spool.close_run("u", "abort")
+    assert server.has == ["abort", "abort"]
+    assert endings(tmp_path) == [".refused", ".refused", ".refused"]
+    assert spooled(server, tmp_path).flush() == 0
+    assert server.has == ["abort", "abort", 1, "abort", "abort"]
+    assert files(tmp_path) == []
+
+
 def test_a_server_that_fails_is_tried_again_until_it_is_the_record(tmp_path: Path) -> None:
     server = Server()
     server.answer = ServerFailedError("failed (500)")
