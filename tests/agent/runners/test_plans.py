@@ -304,6 +304,25 @@ def test_work_in_a_thread_gives_its_result_and_its_error(run_engine):
     assert results[1] == "went on"
 
 
+def test_work_in_a_thread_is_done_once_whatever_it_raises(run_engine):
+    class Beyond(BaseException):
+        """No Exception, as what pytest.fail raises."""
+
+    done = []
+
+    def work():
+        done.append(True)
+        if len(done) == 1:
+            raise Beyond
+
+    def plan():
+        with pytest.raises(Beyond):
+            yield from in_thread(work)
+
+    run_engine(plan())
+    assert len(done) == 1
+
+
 def test_a_pause_repeats_neither_thoughts_nor_measurements(run_engine, documents, beamline, agent):
     """The RunEngine goes back to the last checkpoint; the agent is asked and told only once per measurement."""
     asked = []
