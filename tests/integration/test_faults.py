@@ -126,7 +126,7 @@ def test_a_run_that_has_ended_stays_so(root: Any, tmp_path: Path, monkeypatch: p
 
 
 def test_the_end_that_another_process_noted_stays(root: Any) -> None:
-    one, other = (DerivedWriter(root, model=MODEL) for _ in range(2))
+    one, other = (root.writer(MODEL) for _ in range(2))
     for writer in (one, other):
         writer.open_run(Run(uid="ended-by-another", time=START))
     one.append("ended-by-another", *([each] for each in measurement("ended-by-another", 1)))
@@ -145,7 +145,7 @@ def test_what_another_analysis_kept_stays_its_own(root: Any, tmp_path: Path, mon
         append(kept, "kept", 1)
         kept.close_run("kept", "success")
     other = dataclasses.replace(MODEL, parameters={"size": 32}, geometry={"distance": 9.0})
-    writer = SpooledWriter(DerivedWriter(root, model=other), tmp_path)
+    writer = SpooledWriter(root.writer(other), tmp_path)
     writer.open_run(Run(uid="own", time=START))
     append(writer, "own", 1)
     for uid, model in (("kept", MODEL), ("own", other)):

@@ -46,6 +46,8 @@ class DerivedWriter:
         From `connect`.
     model : ModelIdentity
         The latent model that the analyses come from.
+    turns : Turns, optional
+        Those of another writer of the same thread; by default its own.
 
     Raises
     ------
@@ -55,20 +57,19 @@ class DerivedWriter:
         By every method but `open_run`: the server refuses, or the records do not fit what is there.
     """
 
-    def __init__(self, root_client: Container, *, model: ModelIdentity) -> None:
+    def __init__(self, root_client: Container, *, model: ModelIdentity, turns: Turns | None = None) -> None:
         self.model = model
         self._root = root_client
         self._address = address_of(root_client)
         self._runs: dict[str, Run] = {}
         self._stores: dict[str, tuple[MapsStore, PointsStore]] = {}
         self._suggestions: SuggestionsStore | None = None
-        self._turns = Turns(root_client)
+        self._turns = Turns(root_client) if turns is None else turns
 
     def for_model(self, model: ModelIdentity) -> DerivedWriter:
         """Give a writer to the same server for the results of another model, or of other parameters."""
-        other = type(self)(self._root, model=model)
-        other._turns = self._turns  # a turn that could not be given back is as much the other's
-        return other
+        # A turn that could not be given back is as much the other's.
+        return type(self)(self._root, model=model, turns=self._turns)
 
     def open_run(self, run: Run) -> None:
         """Announce a run. Nothing is written before its first measurement or failure."""
