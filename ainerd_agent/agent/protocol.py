@@ -91,20 +91,12 @@ class Agent(Suggests, Protocol):
         ...
 
 
-class Follows(Protocol):
-    """Somebody who keeps a record of what the agent does."""
-
-    def __call__(self, suggestion: Suggestion, event: str, *, raw_uid: str, seq_num: int, novelty: float) -> None:
-        """Note that a suggestion was "proposed", "measured" or "failed"."""
-        ...
-
-
 class NoSuggestionError(AinerdError):
     """Every candidate was measured, is forbidden, or is too close to an exposed spot."""
 
 
 class Record(Protocol):
-    """Writes events of suggestions to the catalog (`SpooledWriter.record_suggestion`)."""
+    """Keeps what becomes of suggestions: writes it to the catalog (`SpooledWriter.record_suggestion`)."""
 
     def __call__(
         self,
@@ -116,5 +108,5 @@ class Record(Protocol):
         novelty: float = ...,
         note: str = "",
     ) -> None:
-        """Write one event."""
+        """Keep one event, such as "proposed", "measured" or "failed"."""
         ...

@@ -131,10 +131,10 @@ def run_session(
         outcome = live.callback.outcome(raw_uid, seq_num, timeout=RESULT_TIMEOUT)
         return None if isinstance(outcome, Failure) else outcome
 
-    def follow(suggestion: Suggestion, event: str, *, raw_uid: str, seq_num: int, novelty: float) -> None:
+    def record(suggestion: Suggestion, event: str, *, seq_num: int = 0, **more: Any) -> None:
         if event == "proposed":
             listeners.suggested(suggestion, seq_num)
-        live.writer.record_suggestion(suggestion, event, raw_uid=raw_uid, seq_num=seq_num, novelty=novelty)
+        live.writer.record_suggestion(suggestion, event, seq_num=seq_num, **more)
 
     started: list[str] = []
 
@@ -163,7 +163,7 @@ def run_session(
             result_of,
             n_measurements=plan.measurements,
             monitors=[rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity],
-            follow=follow,
+            record=record,
             md={"sample": experiment.sample.name, "purpose": "demo", "seed": plan.seed},
         )
         try:

@@ -41,6 +41,6 @@ def explore(n_measurements: int = 8, seed: int = 0):
             result_of,
             n_measurements=n_measurements,
             monitors=shear,
-            follow=live.writer.record_suggestion,
+            record=live.writer.record_suggestion,
         )
     )

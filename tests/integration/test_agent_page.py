@@ -28,6 +28,7 @@ print("restored:", type(namespace["agent"]).__name__)
 """
 
 
+@pytest.mark.timeout(600)
 def test_the_examples_run(tmp_path):
     examples = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL))
     done = subprocess.run(
@@ -37,7 +38,7 @@ def test_the_examples_run(tmp_path):
         env={**os.environ, "AINERD_SESSION": str(tmp_path), "AINERD_FRAMES": "50"},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=580,
     )
     assert done.returncode == 0, done.stderr
     assert "restored: ShortFirst" in done.stdout

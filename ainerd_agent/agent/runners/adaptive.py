@@ -11,7 +11,7 @@ import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 import numpy as np
 
-from ainerd_agent.agent.protocol import Follows
+from ainerd_agent.agent.protocol import Record
 from ainerd_agent.agent.runners.plans import Plan, in_thread
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.errors import AinerdError
@@ -44,10 +44,10 @@ class NoveltyOptimizer:
         Gives the analysis of a measurement.
     axes : tuple of str
         Names of the actuators along x and y.
-    follow : callable, optional
-        Told of each suggestion and its outcome (`SpooledWriter.record_suggestion`).
+    record : Record, optional
+        Keeps each suggestion and its outcome (`SpooledWriter.record_suggestion`).
     keep : callable, optional
-        Makes sure that what `follow` was told is in the catalog (`SpooledWriter.flush`): the checkpoint.
+        Makes sure that what `record` was given is in the catalog (`SpooledWriter.flush`): the checkpoint.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class NoveltyOptimizer:
         result_of: ResultOf,
         *,
         axes: tuple[str, str] = ("x", "y"),
-        follow: Follows | None = None,
+        record: Record | None = None,
         keep: Callable[[], Any] | None = None,
     ) -> None:
         self.agent = agent
         self._result_of = result_of
         self._axes = axes
-        self._follow = follow
+        self._record = record
         self._keep = keep
         self._open: dict[str, Suggestion] = {}
         self._found: list[tuple[float, Suggestion]] = []
@@ -263,8 +263,8 @@ class NoveltyOptimizer:
     def _tell(
         self, suggestion: Suggestion, event: str, raw_uid: str, seq_num: int, novelty: float = float("nan")
     ) -> None:
-        if self._follow is not None:
-            self._follow(suggestion, event, raw_uid=raw_uid, seq_num=seq_num, novelty=novelty)
+        if self._record is not None:
+            self._record(suggestion, event, raw_uid=raw_uid, seq_num=seq_num, novelty=novelty)
 
 
 def _mean(values: Any) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from bluesky.utils import Msg, RunEngineControlException
 
 from ainerd_agent.agent.limits import Limits
-from ainerd_agent.agent.protocol import Follows, NoSuggestionError, Suggests
+from ainerd_agent.agent.protocol import NoSuggestionError, Record, Suggests
 from ainerd_agent.records import Analysis, Suggestion
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def novelty_scan(
     n_measurements: int,
     limits: Limits | None = None,
     monitors: Sequence[Any] = (),
-    follow: Follows | None = None,
+    record: Record | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan[str]:
     """Measure where the agent says, until the budget is spent, it says why to stop, or has nothing more to suggest.
@@ -99,8 +99,8 @@ def novelty_scan(
         an agent that measures one spot again.
     monitors : sequence of signals
         Monitored during the run: the rheometer's.
-    follow : callable, optional
-        Told of each suggestion and its outcome.
+    record : Record, optional
+        Keeps each suggestion and its outcome (`SpooledWriter.record_suggestion`).
     md : mapping, optional
         Metadata of the run.
 
@@ -122,10 +122,8 @@ def novelty_scan(
     pending: list[tuple[Suggestion, int]] = []
 
     def tell(suggestion: Suggestion, event: str, uid: str, seq_num: int, novelty: float = float("nan")) -> Plan[None]:
-        if follow is not None:
-            note = partial(follow, suggestion, event, raw_uid=uid, seq_num=seq_num, novelty=novelty)
-            trouble = f"The event {event!r} of suggestion {suggestion.id} is not recorded"
-            yield from in_thread(partial(_or_else, None, trouble, note))
+        if record is not None:
+            yield from in_thread(partial(record, suggestion, event, raw_uid=uid, seq_num=seq_num, novelty=novelty))
 
     def learn(uid: str) -> Plan[None]:
         while pending:

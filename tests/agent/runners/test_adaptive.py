@@ -26,12 +26,12 @@ def told():
 
 @pytest.fixture
 def make_optimizer(told):
-    def follow(suggestion, event, *, raw_uid, seq_num, novelty):
+    def record(suggestion, event, *, raw_uid, seq_num, novelty):
         told.append((suggestion.id, event))
 
     def make(result_of=analysed, *, axes=AXES, keep=None):
         agent = NoveltyAgent({"x": (1.0, 1.4), "y": (1.0, 1.4)}, BeamtimeCost(10.0, 0.3), n_start=3, seed=1, name="opt")
-        return NoveltyOptimizer(agent, result_of, axes=axes, follow=follow, keep=keep)
+        return NoveltyOptimizer(agent, result_of, axes=axes, record=record, keep=keep)
 
     return make
 

@@ -50,14 +50,14 @@ def scan(beamline, agent, result_of, n, **options):
 
 
 def test_it_measures_where_the_agent_says(run_engine, documents, beamline, agent):
-    followed = []
+    recorded = []
 
-    def follow(suggestion, event, *, raw_uid, seq_num, novelty):
-        followed.append((suggestion, event, raw_uid, seq_num, novelty))
+    def record(suggestion, event, *, raw_uid, seq_num, novelty):
+        recorded.append((suggestion, event, raw_uid, seq_num, novelty))
 
     run_engine(
         scan(
-            beamline, agent, analysed, 5, follow=follow, monitors=[beamline.rheometer.shear_stress], md={"sample": "a"}
+            beamline, agent, analysed, 5, record=record, monitors=[beamline.rheometer.shear_stress], md={"sample": "a"}
         )
     )
     start = documents.named("start")[0]
@@ -66,11 +66,11 @@ def test_it_measures_where_the_agent_says(run_engine, documents, beamline, agent
     assert documents.named("stop")[0]["exit_status"] == "success"
     assert documents.events("rheometer-shear_stress_monitor")
     visited = [(e["data"]["stage-x"], e["data"]["stage-y"]) for e in documents.events()]
-    proposed = [tuple(s.position.values()) for s, event, *_ in followed if event == "proposed"]
+    proposed = [tuple(s.position.values()) for s, event, *_ in recorded if event == "proposed"]
     np.testing.assert_allclose(visited, proposed, atol=1e-6)
-    measured = [(uid, number) for _, event, uid, number, _ in followed if event == "measured"]
+    measured = [(uid, number) for _, event, uid, number, _ in recorded if event == "measured"]
     assert measured == [(start["uid"], number) for number in range(1, 6)]
-    assert np.isfinite([novelty for *_, event, _, _, novelty in followed if event == "measured"][1:]).all()
+    assert np.isfinite([novelty for *_, event, _, _, novelty in recorded if event == "measured"][1:]).all()
 
 
 def test_it_waits_for_results_only_where_the_agent_needs_them(run_engine, documents, beamline, agent):
@@ -91,7 +91,7 @@ def test_it_waits_for_results_only_where_the_agent_needs_them(run_engine, docume
     assert len(documents.events()) == 4
 
 
-def test_one_spot_is_followed(run_engine, documents, beamline):
+def test_one_spot_is_watched(run_engine, documents, beamline):
     spot = SpotAgent(Limits({"x": (1.0, 1.4), "y": (1.0, 1.4)}), (1.2, 1.3), counting=0.2, shortest=0.1, longest=0.5)
     run_engine(scan(beamline, spot, analysed, 3))
     places = {(round(e["data"]["stage-x"], 6), round(e["data"]["stage-y"], 6)) for e in documents.events()}
@@ -114,7 +114,7 @@ def test_a_failed_measurement_does_not_stop_the_scan(run_engine, documents, beam
             agent,
             lambda uid, number: None if number == 2 else analysed(uid, number),
             5,
-            follow=lambda _, event, *, raw_uid, seq_num, novelty: events.append((seq_num, event)),
+            record=lambda _, event, *, raw_uid, seq_num, novelty: events.append((seq_num, event)),
         )
     )
     assert len(documents.events()) == 5

@@ -22,7 +22,7 @@ def analysed(latents, start):
     )
 
 
-def follow(agent, latents_at, n):
+def watch(agent, latents_at, n):
     """Measure when the agent says; gives the waits and what moved."""
     now, waits, moved = 0.0, [], []
     for number in range(n):
@@ -45,7 +45,7 @@ def ageing(now):
 
 def test_waits_grow_as_ageing_slows_down():
     agent = SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, repeatability=0.3, change=4.0, longest=1000.0)
-    waits, moved = follow(agent, ageing, 14)
+    waits, moved = watch(agent, ageing, 14)
     assert waits[-1] > 5 * waits[3] > 0
     # Each change can be told from noise, and none is large.
     assert np.median(moved[4:]) == pytest.approx(4.0, rel=0.35)
@@ -53,7 +53,7 @@ def test_waits_grow_as_ageing_slows_down():
 
 def test_it_stops_where_the_dynamics_have_settled():
     agent = SpotAgent(LIMITS, (1.0, 2.0), counting=1.0, repeatability=0.5, longest=20.0)
-    waits, _ = follow(agent, lambda _: np.zeros((4, 8)), 30)
+    waits, _ = watch(agent, lambda _: np.zeros((4, 8)), 30)
     assert len(waits) < 20
     assert waits.max() == 20.0
     assert "have settled" in agent.should_stop()
