@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ainerd_agent.agent.limits import Limits
@@ -89,6 +89,10 @@ class Agent(Suggests, Protocol):
     def repeat(self, suggestion: Suggestion) -> None:
         """Suggest once more, before anything else, what nothing came of: its process ended first."""
         ...
+
+
+ResultOf = Callable[[str, int], Analysis | None]
+"""Blocks until the measurement (run uid, seq_num) is analysed, and gives None where it failed."""
 
 
 class NoSuggestionError(AinerdError):

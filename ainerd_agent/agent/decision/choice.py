@@ -115,10 +115,9 @@ class Choice:
                     "y": float(free[each, 1]),
                     "score": float(score[each]),
                     "cost": float(cost[each]),
-                    "expected_novelty": float(novelty.mean[place]),
+                    "expected_novelty": float(expected),
                 }
-                for place, each in enumerate(chosen)
-                if place
+                for each, expected in zip(chosen[1:], novelty.mean[1:], strict=False)
             ),
         )
 

@@ -51,33 +51,29 @@ def restored(results: ModelResults, name: str) -> Agent:
         raise CatalogError(f"The catalog has requests to agent {name}, but nothing that it proposed.")
     agent = _new(name, proposed)
     known: dict[str, Suggestion] = {}
+    under_way: dict[str, Suggestion] = {}
     first_proposals = {each.id: each for each in reversed(proposed)}
-    open_ones: dict[str, Suggestion] = {}
+    points: dict[str, pd.DataFrame] = {}
     for event in events_of(rows):
         if event.event == "proposed" and event.suggestion_id not in known:
             # Once: an agent that was made again proposes anew what nothing had come of.
             new = first_proposals[event.suggestion_id]
-            known[new.id] = open_ones[new.id] = new
+            known[new.id] = under_way[new.id] = new
             agent.recall(new)
-            continue
-        suggestion = known.get(event.suggestion_id)
-        if suggestion is None:
-            continue
-        match event.event:
-            case "edited":
-                with suppress(LimitError):  # then nothing had changed
-                    edited = agent.edit(suggestion, **event.position)
-                    known[suggestion.id] = open_ones[suggestion.id] = edited
-            case "rejected":
-                if open_ones.pop(suggestion.id, None) is not None:
-                    agent.withdraw(suggestion)
-            case "measured":
-                agent.ingest(suggestion, _analysis(results, event))
-                open_ones.pop(suggestion.id, None)
-            case "failed":
-                agent.ingest(suggestion, None)
-                open_ones.pop(suggestion.id, None)
-    for suggestion in open_ones.values():
+        elif event.suggestion_id in known:
+            suggestion = known[event.suggestion_id]
+            match event.event:
+                case "edited":
+                    with suppress(LimitError):  # then nothing had changed
+                        known[suggestion.id] = under_way[suggestion.id] = agent.edit(suggestion, **event.position)
+                case "rejected":
+                    if under_way.pop(suggestion.id, None) is not None:
+                        agent.withdraw(suggestion)
+                case "measured" | "failed":
+                    measured = event.event == "measured"
+                    agent.ingest(suggestion, _analysis(root, model, event, points) if measured else None)
+                    under_way.pop(suggestion.id, None)
+    for suggestion in under_way.values():
         agent.repeat(suggestion)
     return agent
 

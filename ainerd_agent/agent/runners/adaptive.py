@@ -11,11 +11,11 @@ import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 import numpy as np
 
-from ainerd_agent.agent.protocol import Record
+from ainerd_agent.agent.protocol import Record, ResultOf
 from ainerd_agent.agent.runners.plans import Plan, in_thread
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.errors import AinerdError
-from ainerd_agent.records import Analysis, Suggestion
+from ainerd_agent.records import Suggestion
 
 if TYPE_CHECKING:
     from bluesky_adaptive.protocols import OptimizationProblem
@@ -25,9 +25,6 @@ ID = "_id"
 
 N_BEST = 5
 """Points that are told as the best ones."""
-
-ResultOf = Callable[[str, int], Analysis | None]
-"""Blocks until the measurement (run uid, seq_num) is analysed, and gives None where it failed."""
 
 
 class NoveltyOptimizer:
@@ -97,7 +94,7 @@ class NoveltyOptimizer:
                 self._open.pop(suggestion.id)
             analysis = self._result_of(raw_uid, seq_num) if raw_uid else None
             novelty = self.agent.ingest(suggestion, analysis)
-            self._tell(suggestion, "failed" if analysis is None else "measured", raw_uid, seq_num, novelty)
+            self._keep_event(suggestion, "failed" if analysis is None else "measured", raw_uid, seq_num, novelty)
             if analysis is not None:
                 self._found.append((novelty, suggestion))
 
@@ -117,7 +114,7 @@ class NoveltyOptimizer:
             suggestion = self._open.pop(str(each.get(ID)), None)
             if suggestion is not None:
                 self.agent.ingest(suggestion, None)
-                self._tell(suggestion, "failed", "", 0)
+                self._keep_event(suggestion, "failed", "", 0)
 
     def register_suggestions(self, suggestions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Take over points that somebody chose, and give them identifiers.
@@ -184,14 +181,7 @@ class NoveltyOptimizer:
         str
             Uid of the run.
         """
-        if unknown := {actuator.name for actuator in actuators} ^ set(self._axes):
-            raise ValueError(
-                f"the actuators are {', '.join(actuator.name for actuator in actuators)} and the agent's axes "
-                f"{' and '.join(self._axes)}: {', '.join(sorted(unknown))} must be in both or in neither"
-            )
-        for each in suggestions:
-            x, y = (float(each[axis]) for axis in self._axes)
-            self.agent.limits.check(x, y)
+        self._check(suggestions, actuators)
         detectors = list(sensors or ())
         read = [*detectors, *actuators]
         metadata = {
@@ -239,9 +229,21 @@ class NoveltyOptimizer:
             acquisition_plan=self.acquire,
         )
 
+    def _check(self, suggestions: Sequence[Mapping[str, Any]], actuators: Sequence[Any]) -> None:
+        """Refuse other actuators than the axes, and positions beyond the limits."""
+        names = [actuator.name for actuator in actuators]
+        if unknown := set(names) ^ set(self._axes):
+            raise ValueError(
+                f"the actuators are {', '.join(names)} and the agent's axes {' and '.join(self._axes)}: "
+                f"{', '.join(sorted(unknown))} must be in both or in neither"
+            )
+        for each in suggestions:
+            x, y = (float(each[axis]) for axis in self._axes)
+            self.agent.limits.check(x, y)
+
     def _opened(self, suggestion: Suggestion) -> dict[str, Any]:
         self._open[suggestion.id] = suggestion
-        self._tell(suggestion, "proposed", "", 0)
+        self._keep_event(suggestion, "proposed", "", 0)
         return self._point(suggestion)
 
     def _chosen(self, point: Mapping[str, Any]) -> Suggestion:
@@ -260,7 +262,7 @@ class NoveltyOptimizer:
     def _place(self, suggestion: Suggestion) -> dict[str, float]:
         return {name: suggestion.position[axis] for name, axis in zip(self._axes, "xy", strict=True)}
 
-    def _tell(
+    def _keep_event(
         self, suggestion: Suggestion, event: str, raw_uid: str, seq_num: int, novelty: float = float("nan")
     ) -> None:
         if self._record is not None:

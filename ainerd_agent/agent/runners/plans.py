@@ -8,6 +8,7 @@ import math
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,8 +18,8 @@ import numpy as np
 from bluesky.utils import Msg, RunEngineControlException
 
 from ainerd_agent.agent.limits import Limits
-from ainerd_agent.agent.protocol import NoSuggestionError, Record, Suggests
-from ainerd_agent.records import Analysis, Suggestion
+from ainerd_agent.agent.protocol import NoSuggestionError, Record, ResultOf, Suggests
+from ainerd_agent.records import Suggestion
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def novelty_scan(
     x_axis: Any,
     y_axis: Any,
     agent: Suggests,
-    result_of: Callable[[str, int], Analysis | None],
+    result_of: ResultOf,
     *,
     n_measurements: int,
     limits: Limits | None = None,
@@ -116,57 +117,7 @@ def novelty_scan(
         "num_points": n_measurements,
         **(md or {}),
     }
-    read = [*detectors, x_axis, y_axis]
-    own_limits: Limits | None = getattr(agent, "limits", None)
-    visited: list[tuple[float, float]] = []
-    pending: list[tuple[Suggestion, int]] = []
-
-    def tell(suggestion: Suggestion, event: str, uid: str, seq_num: int, novelty: float = float("nan")) -> Plan[None]:
-        if record is not None:
-            yield from in_thread(partial(record, suggestion, event, raw_uid=uid, seq_num=seq_num, novelty=novelty))
-
-    def learn(uid: str) -> Plan[None]:
-        while pending:
-            suggestion, seq_num = pending.pop(0)
-            result, ingest = partial(result_of, uid, seq_num), partial(agent.ingest, suggestion)
-            trouble = f"The result of measurement {seq_num} cannot be had, which counts as failed"
-            analysis = yield from in_thread(partial(_or_else, None, trouble, result))
-            trouble = f"The agent does not learn what became of suggestion {suggestion.id}"
-            novelty = yield from in_thread(partial(_or_else, math.nan, trouble, partial(ingest, analysis)))
-            yield from tell(suggestion, "failed" if analysis is None else "measured", uid, seq_num, novelty)
-
-    def scan(uid: str) -> Plan[None]:
-        for seq_num in range(1, n_measurements + 1):
-            if agent.needs_results:
-                yield from learn(uid)
-            if reason := agent.should_stop():
-                _log.info("The scan ends after %d measurements: %s.", seq_num - 1, reason)
-                break
-            try:
-                suggestion = yield from in_thread(agent.suggest)
-            except NoSuggestionError as error:
-                _log.info("The scan ends after %d measurements: %s.", seq_num - 1, error)
-                break
-            if not math.isnan(suggestion.counting):
-                raise ValueError(
-                    f"suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, but all maps of a run "
-                    "have one duration: measure it in a run of its own (measure_at, or a queue server)"
-                )
-            x, y = suggestion.position["x"], suggestion.position["y"]
-            if own_limits is not None:
-                own_limits.check(x, y)
-            if limits is not None:
-                limits.check(x, y, np.array(visited).reshape(-1, 2))
-            visited.append((x, y))
-            yield from tell(suggestion, "proposed", uid, seq_num)
-            yield from bps.checkpoint()
-            if suggestion.wait > 0:
-                yield from bps.sleep(suggestion.wait)
-            yield from bps.mv(x_axis, x, y_axis, y)
-            yield from bps.trigger_and_read(read)
-            pending.append((suggestion, seq_num))
-            yield from bps.checkpoint()
-        yield from learn(uid)
+    under_way = _Scan(agent, result_of, [*detectors, x_axis, y_axis], limits, record)
 
     def fail(uid: str, error: Exception) -> Plan[None]:
         if not isinstance(error, RunEngineControlException):
@@ -175,7 +126,8 @@ def novelty_scan(
 
     def run() -> Plan[str]:
         uid: str = yield from bps.open_run(metadata)
-        yield from bpp.contingency_wrapper(scan(uid), except_plan=partial(fail, uid), else_plan=bps.close_run)
+        measured = under_way.measurements(uid, x_axis, y_axis, n_measurements)
+        yield from bpp.contingency_wrapper(measured, except_plan=_close_failed, else_plan=bps.close_run)
         return uid
 
     uid: str = yield from bpp.stage_wrapper(bpp.monitor_during_wrapper(run(), list(monitors)), list(detectors))
@@ -236,6 +188,79 @@ def measure_at(
     watched = bpp.monitor_during_wrapper(bpp.run_wrapper(expose(), md=metadata), list(monitors))
     uid: str = yield from bpp.stage_wrapper(watched, list(detectors))
     return uid
+
+
+@dataclass(slots=True, eq=False)
+class _Scan:
+    """A scan under way: where it was, and which results it has not learnt from."""
+
+    agent: Suggests
+    result_of: ResultOf
+    read: Sequence[Any]
+    limits: Limits | None
+    record: Record | None
+    visited: list[tuple[float, float]] = field(default_factory=list)
+    unlearnt: list[tuple[Suggestion, int]] = field(default_factory=list)
+
+    def measurements(self, uid: str, x_axis: Any, y_axis: Any, n: int) -> Plan[None]:
+        """Measure `n` times, or until the agent ends it, and learn from all of it."""
+        for seq_num in range(1, n + 1):
+            if self.agent.needs_results:
+                yield from self.learn(uid)
+            suggestion = yield from self.ask(seq_num)
+            if suggestion is None:
+                break
+            x, y = self.checked(suggestion)
+            yield from self.keep(suggestion, "proposed", uid, seq_num)
+            self.unlearnt.append((suggestion, seq_num))
+            yield from bps.checkpoint()
+            if suggestion.wait > 0:
+                yield from bps.sleep(suggestion.wait)
+            yield from bps.mv(x_axis, x, y_axis, y)
+            yield from bps.trigger_and_read(self.read)
+            yield from bps.checkpoint()
+        yield from self.learn(uid)
+
+    def ask(self, seq_num: int) -> Plan[Suggestion | None]:
+        """What the agent suggests, None where it is time to end."""
+        reason = self.agent.should_stop()
+        if not reason:
+            try:
+                return (yield from in_thread(self.agent.suggest))
+            except NoSuggestionError as error:
+                reason = str(error)
+        _log.info("The scan ends after %d measurements: %s.", seq_num - 1, reason)
+        return None
+
+    def checked(self, suggestion: Suggestion) -> tuple[float, float]:
+        """Where to, if the beam may go there; mm."""
+        if not math.isnan(suggestion.counting):
+            raise ValueError(
+                f"suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, but all maps of a run "
+                "have one duration: measure it in a run of its own (measure_at, or a queue server)"
+            )
+        x, y = suggestion.position["x"], suggestion.position["y"]
+        own: Limits | None = getattr(self.agent, "limits", None)
+        if own is not None:
+            own.check(x, y)
+        if self.limits is not None:
+            self.limits.check(x, y, np.array(self.visited).reshape(-1, 2))
+        self.visited.append((x, y))
+        return x, y
+
+    def learn(self, uid: str) -> Plan[None]:
+        """Wait for the results that were not learnt from, and hand them to the agent."""
+        while self.unlearnt:
+            suggestion, seq_num = self.unlearnt.pop(0)
+            analysis = yield from in_thread(partial(self.result_of, uid, seq_num))
+            novelty = yield from in_thread(partial(self.agent.ingest, suggestion, analysis))
+            yield from self.keep(suggestion, "failed" if analysis is None else "measured", uid, seq_num, novelty)
+
+    def keep(self, suggestion: Suggestion, event: str, uid: str, seq_num: int, novelty: float = math.nan) -> Plan[None]:
+        """Record what became of a suggestion."""
+        if self.record is not None:
+            work = partial(self.record, suggestion, event, raw_uid=uid, seq_num=seq_num, novelty=novelty)
+            yield from in_thread(work)
 
 
 def _close_failed(error: Exception) -> Plan[None]:
