@@ -12,7 +12,7 @@ from ainerd_agent.records import Analysis, FloatArray
 
 
 class Measured:
-    """Measurements, in the order in which they were told.
+    """Measurements, in the order in which they were added.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ STRATEGIES: Mapping[str, Callable[[Mapping[str, Any]], Agent]] = {
 def restored(results: ModelResults, name: str) -> Agent:
     """Make an agent as it was when its process ended: its next suggestion is the one that it would have made.
 
-    What it had proposed, and nothing came of, it suggests first. What was measured, but not told to it any more, is
-    told to it now.
+    What it had proposed, and nothing came of, it suggests first. What was measured, it learns again from the
+    points in the catalog.
 
     Parameters
     ----------
@@ -94,9 +94,30 @@ def _new(name: str, proposed: Sequence[Suggestion]) -> Agent:
         raise CatalogError(f"{name} is a {kind}, which cannot be made again from the catalog ({error}).") from error
 
 
-def _analysis(results: ModelResults, event: SuggestionEvent) -> Analysis:
-    found = results.analysis(event.raw_uid, event.seq_num)
-    if found is None:
+def stored_analysis(root: Any, model: str, raw_uid: str, seq_num: int) -> Analysis | None:
+    """What the catalog holds of a measurement, None where it is not there (yet).
+
+    Raises
+    ------
+    ServerUnreachableError
+        The server does not answer.
+    """
+    try:
+        points = read_points(root, model, raw_uid)
+    except ServerUnreachableError:
+        raise
+    except CatalogError:
+        return None
+    rows = points[points["seq_num"] == seq_num]
+    return None if rows.empty else _of_rows(raw_uid, rows)
+
+
+def _analysis(root: Any, model: str, event: SuggestionEvent, points: dict[str, pd.DataFrame]) -> Analysis:
+    if event.raw_uid not in points:
+        points[event.raw_uid] = read_points(root, model, event.raw_uid)
+    found = points[event.raw_uid]
+    rows = found[found["seq_num"] == event.seq_num]
+    if rows.empty:
         raise CatalogError(
             f"Suggestion {event.suggestion_id} was measured, but the catalog lacks the points of measurement "
             f"{event.seq_num} of run {event.raw_uid}: `ainerd check --repair` or `ainerd analyze` bring them back."

@@ -24,7 +24,7 @@ ID = "_id"
 """Key of the identifier of a point (`bluesky_adaptive.protocols.ID_KEY`)."""
 
 N_BEST = 5
-"""Points that are told as the best ones."""
+"""Points that are given as the best ones."""
 
 
 class NoveltyOptimizer:

@@ -1,12 +1,14 @@
 """Suggestions through a queue server: they wait for approval where that is asked for, and run as items of its queue.
 
-What people decide, and what they ask of the agent, they write to the catalog (`agent.approval`, `catalog.suggestions`).
-So any process may do it, no decision is lost where the agent is away, and all of it can be read later.
+What people decide, and what they ask of the agent, they write to the catalog (`lifecycle.approval`,
+`catalog.write.requests`). So any process may do it, no decision is lost where the agent is away, and all of it can be
+read later.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
@@ -25,6 +27,9 @@ _log = logging.getLogger(__name__)
 
 Mode = Literal["suggest", "ask", "automatic"]
 """Only suggest, ask for approval of each suggestion, or run them at once."""
+
+ELSEWHERE = 0.01
+"""Distance from where it was suggested beyond which a measurement was made elsewhere, mm; or beyond the exclusion."""
 
 
 class QueueRunner:
@@ -217,8 +222,9 @@ class QueueRunner:
         analysis = self._results.analysis(waited.raw_uid, 1)
         if analysis is not None:
             try:
+                self._heed_position(waited, analysis.origin.position)
                 novelty = self.agent.ingest(waited.suggestion, analysis)
-            except ValueError as error:  # it has other bins: nothing to learn from, and no reason to end
+            except (LimitError, ValueError) as error:  # elsewhere, or of other bins: nothing to learn from
                 self._failed(waited, waited.raw_uid, str(error))
                 return
             self._record(waited.suggestion, "measured", raw_uid=waited.raw_uid, seq_num=1, novelty=novelty)
@@ -226,6 +232,21 @@ class QueueRunner:
             self.open = None
         elif time.monotonic() - waited.since > self._patience:
             self._failed(waited, waited.raw_uid, f"no analysis within {self._patience:g} s")
+
+    def _heed_position(self, waited: OpenSuggestion, measured: Mapping[str, float]) -> None:
+        """Take note that it was measured elsewhere than it was suggested, as if somebody had edited it.
+
+        Raises
+        ------
+        LimitError
+            That is outside of the limits or forbidden.
+        """
+        x, y = measured.get("x", math.nan), measured.get("y", math.nan)
+        suggested = waited.suggestion.position
+        if math.hypot(x - suggested["x"], y - suggested["y"]) > max(self.agent.limits.exclusion, ELSEWHERE):
+            waited.suggestion = self.agent.edit(waited.suggestion, x, y)
+            self._record(waited.suggestion, "edited", note="it was measured there")
+            self._say(f"{waited.suggestion.id}: was measured elsewhere, at {_place(waited.suggestion)}")
 
     def _failed(self, waited: OpenSuggestion, raw_uid: str, why: str) -> None:
         self.agent.ingest(waited.suggestion, None)

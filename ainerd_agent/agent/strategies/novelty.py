@@ -25,7 +25,7 @@ from ainerd_agent.records import Analysis, Suggestion
 class NoveltyAgent:
     """Suggests where to find dynamics that were not seen yet, soon.
 
-    It starts with a space-filling design. Then a gaussian process maps positions and times to latents, and tells for
+    It starts with a space-filling design. Then a gaussian process maps positions and times to latents, and gives for
     each candidate how far from all that was measured its latents are expected to be. What is maximised per second of
     beamtime is the gain by the goal. The same seed and the same measurements give the same suggestions.
 
@@ -113,7 +113,7 @@ class NoveltyAgent:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> NoveltyAgent:
-        """Make an agent again that has not suggested anything yet, from what its suggestions tell.
+        """Make an agent again that has not suggested anything yet, from the settings of its suggestions.
 
         Raises
         ------

@@ -56,7 +56,7 @@ class ShortFirst:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> ShortFirst:
-        """Make an agent again that has not suggested anything yet, from what its suggestions tell.
+        """Make an agent again that has not suggested anything yet, from the settings of its suggestions.
 
         Raises
         ------

@@ -96,7 +96,7 @@ class SpotAgent:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> SpotAgent:
-        """Make an agent again that has not suggested anything yet, from what its suggestions tell.
+        """Make an agent again that has not suggested anything yet, from the settings of its suggestions.
 
         Raises
         ------
