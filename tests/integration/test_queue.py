@@ -315,7 +315,7 @@ def test_only_suggest_learns_from_what_people_measure(catalog, manager, runner_o
     until(runner, lambda: ("suggests-1", "measured") in events(root, "suggests"))
     until(runner, lambda: ("suggests-2", "proposed") in events(root, "suggests"))
     # It was measured elsewhere than it was suggested, and that is what is known of it.
-    rows = read_suggestions(root, MODEL, agent="suggests").set_index(["suggestion_id", "event"])
+    rows = root.model(MODEL).suggestions(agent="suggests").set_index(["suggestion_id", "event"])
     for event in ("edited", "measured"):
         place = rows.loc[("suggests-1", event), ["x", "y"]].astype(float).tolist()
         assert place == pytest.approx([1.2, 1.3], abs=1e-6)

@@ -53,7 +53,6 @@ def restored(results: ModelResults, name: str) -> Agent:
     known: dict[str, Suggestion] = {}
     under_way: dict[str, Suggestion] = {}
     first_proposals = {each.id: each for each in reversed(proposed)}
-    points: dict[str, pd.DataFrame] = {}
     for event in events_of(rows):
         if event.event == "proposed" and event.suggestion_id not in known:
             # Once: an agent that was made again proposes anew what nothing had come of.
@@ -71,7 +70,7 @@ def restored(results: ModelResults, name: str) -> Agent:
                         agent.withdraw(suggestion)
                 case "measured" | "failed":
                     measured = event.event == "measured"
-                    agent.ingest(suggestion, _analysis(root, model, event, points) if measured else None)
+                    agent.ingest(suggestion, _analysis(results, event) if measured else None)
                     under_way.pop(suggestion.id, None)
     for suggestion in under_way.values():
         agent.repeat(suggestion)
@@ -94,30 +93,9 @@ def _new(name: str, proposed: Sequence[Suggestion]) -> Agent:
         raise CatalogError(f"{name} is a {kind}, which cannot be made again from the catalog ({error}).") from error
 
 
-def stored_analysis(root: Any, model: str, raw_uid: str, seq_num: int) -> Analysis | None:
-    """What the catalog holds of a measurement, None where it is not there (yet).
-
-    Raises
-    ------
-    ServerUnreachableError
-        The server does not answer.
-    """
-    try:
-        points = read_points(root, model, raw_uid)
-    except ServerUnreachableError:
-        raise
-    except CatalogError:
-        return None
-    rows = points[points["seq_num"] == seq_num]
-    return None if rows.empty else _of_rows(raw_uid, rows)
-
-
-def _analysis(root: Any, model: str, event: SuggestionEvent, points: dict[str, pd.DataFrame]) -> Analysis:
-    if event.raw_uid not in points:
-        points[event.raw_uid] = read_points(root, model, event.raw_uid)
-    found = points[event.raw_uid]
-    rows = found[found["seq_num"] == event.seq_num]
-    if rows.empty:
+def _analysis(results: ModelResults, event: SuggestionEvent) -> Analysis:
+    found = results.analysis(event.raw_uid, event.seq_num)
+    if found is None:
         raise CatalogError(
             f"Suggestion {event.suggestion_id} was measured, but the catalog lacks the points of measurement "
             f"{event.seq_num} of run {event.raw_uid}: `ainerd check --repair` or `ainerd analyze` bring them back."

@@ -78,9 +78,9 @@ def novelty_scan(
     before anything moves.
 
     What fails beside the measuring does not stop it: a result that cannot be had counts as a failed measurement, and
-    what the agent cannot learn or `follow` not record is missing there; the log says so. An agent that itself fails to
-    suggest, or to say whether it is time to stop, ends the scan: what was measured is still learned and recorded,
-    and the run fails with its error.
+    what the agent cannot learn or `record` not keep is missing there; the log says so. An agent that itself fails to
+    suggest, or to say whether it is time to stop, ends the scan: what was measured is still learnt and recorded, and
+    the run fails with its error.
 
     The scan waits for the analysis only before a suggestion that depends on it: after the space-filling start. It can
     be paused before and after every measurement.
@@ -119,15 +119,11 @@ def novelty_scan(
     }
     under_way = _Scan(agent, result_of, [*detectors, x_axis, y_axis], limits, record)
 
-    def fail(uid: str, error: Exception) -> Plan[None]:
-        if not isinstance(error, RunEngineControlException):
-            yield from learn(uid)
-        yield from _close_failed(error)
-
     def run() -> Plan[str]:
         uid: str = yield from bps.open_run(metadata)
         measured = under_way.measurements(uid, x_axis, y_axis, n_measurements)
-        yield from bpp.contingency_wrapper(measured, except_plan=_close_failed, else_plan=bps.close_run)
+        failed = partial(under_way.close_failed, uid)
+        yield from bpp.contingency_wrapper(measured, except_plan=failed, else_plan=bps.close_run)
         return uid
 
     uid: str = yield from bpp.stage_wrapper(bpp.monitor_during_wrapper(run(), list(monitors)), list(detectors))
@@ -212,12 +208,12 @@ class _Scan:
                 break
             x, y = self.checked(suggestion)
             yield from self.keep(suggestion, "proposed", uid, seq_num)
-            self.unlearnt.append((suggestion, seq_num))
             yield from bps.checkpoint()
             if suggestion.wait > 0:
                 yield from bps.sleep(suggestion.wait)
             yield from bps.mv(x_axis, x, y_axis, y)
             yield from bps.trigger_and_read(self.read)
+            self.unlearnt.append((suggestion, seq_num))
             yield from bps.checkpoint()
         yield from self.learn(uid)
 
@@ -252,15 +248,25 @@ class _Scan:
         """Wait for the results that were not learnt from, and hand them to the agent."""
         while self.unlearnt:
             suggestion, seq_num = self.unlearnt.pop(0)
-            analysis = yield from in_thread(partial(self.result_of, uid, seq_num))
-            novelty = yield from in_thread(partial(self.agent.ingest, suggestion, analysis))
+            result, ingest = partial(self.result_of, uid, seq_num), partial(self.agent.ingest, suggestion)
+            trouble = f"The result of measurement {seq_num} cannot be had, which counts as failed"
+            analysis = yield from in_thread(partial(_or_else, None, trouble, result))
+            trouble = f"The agent does not learn what became of suggestion {suggestion.id}"
+            novelty = yield from in_thread(partial(_or_else, math.nan, trouble, partial(ingest, analysis)))
             yield from self.keep(suggestion, "failed" if analysis is None else "measured", uid, seq_num, novelty)
 
     def keep(self, suggestion: Suggestion, event: str, uid: str, seq_num: int, novelty: float = math.nan) -> Plan[None]:
         """Record what became of a suggestion."""
         if self.record is not None:
             work = partial(self.record, suggestion, event, raw_uid=uid, seq_num=seq_num, novelty=novelty)
-            yield from in_thread(work)
+            trouble = f"The event {event!r} of suggestion {suggestion.id} is not recorded"
+            yield from in_thread(partial(_or_else, None, trouble, work))
+
+    def close_failed(self, uid: str, error: Exception) -> Plan[None]:
+        """Learn from what was measured, where nobody stopped the scan, and close the run."""
+        if not isinstance(error, RunEngineControlException):
+            yield from self.learn(uid)
+        yield from _close_failed(error)
 
 
 def _close_failed(error: Exception) -> Plan[None]:

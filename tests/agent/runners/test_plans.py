@@ -148,7 +148,7 @@ def test_who_cannot_record_the_scan_does_not_stop_it(run_engine, documents, beam
             suggestion, event, **about
         )
 
-    run_engine(scan(beamline, agent, analysed, 4, follow=sometimes))
+    run_engine(scan(beamline, agent, analysed, 4, record=sometimes))
     assert documents.named("stop")[0]["exit_status"] == "success"
     assert len(documents.events()) == 4
     assert outcomes(followed) == [(1, "measured"), (3, "measured"), (4, "measured")]
@@ -165,7 +165,7 @@ def test_a_result_that_cannot_be_had_does_not_stop_the_scan(
     def result_of(uid, number):
         return (broken if number == 2 else analysed)(uid, number)
 
-    run_engine(scan(beamline, agent, result_of, 4, follow=follow))
+    run_engine(scan(beamline, agent, result_of, 4, record=follow))
     assert documents.named("stop")[0]["exit_status"] == "success"
     assert outcomes(followed) == [(1, "measured"), (2, "failed"), (3, "measured"), (4, "measured")]
     (told,) = (record.message for record in caplog.records if record.name.endswith("plans"))
@@ -180,7 +180,7 @@ def test_what_the_agent_cannot_learn_does_not_stop_the_scan(
     agent.ingest = lambda suggestion, analysis: (broken if analysis.origin.seq_num == 2 else ingest)(
         suggestion, analysis
     )
-    run_engine(scan(beamline, agent, analysed, 4, follow=follow))
+    run_engine(scan(beamline, agent, analysed, 4, record=follow))
     assert documents.named("stop")[0]["exit_status"] == "success"
     assert outcomes(followed) == [(number, "measured") for number in range(1, 5)]
     assert [number for _, event, number, novelty in followed if event == "measured" and np.isnan(novelty)] == [1, 2]
@@ -196,7 +196,7 @@ def test_an_agent_that_breaks_ends_the_scan_in_good_order(
     works = getattr(agent, faculty)
     setattr(agent, faculty, lambda: (broken if len(documents.events()) == 2 else works)())
     with pytest.raises(OSError, match="the disk is full"):
-        run_engine(scan(beamline, agent, analysed, 4, follow=follow))
+        run_engine(scan(beamline, agent, analysed, 4, record=follow))
     (stop,) = documents.named("stop")
     assert (stop["exit_status"], stop["reason"]) == ("fail", "the disk is full")
     assert len(documents.events()) == 2
@@ -220,7 +220,7 @@ def test_a_device_that_fails_leaves_nothing_unsaid(run_engine, documents, beamli
 
     agent.suggest, agent.limits = astray, Limits({"x": (0.0, 100.0), "y": (0.0, 4.0)})
     with pytest.raises(FailedStatus):
-        run_engine(scan(beamline, agent, result_of, 3, follow=follow))
+        run_engine(scan(beamline, agent, result_of, 3, record=follow))
     assert documents.named("stop")[0]["exit_status"] == "fail"
     assert outcomes(followed) == [(1, "measured")]
     assert asked == [1]
@@ -244,7 +244,7 @@ def test_who_follows_may_ask_for_the_end(run_engine, documents, beamline, agent)
         if event == "measured":
             raise RequestStop
 
-    run_engine(scan(beamline, agent, analysed, 5, follow=enough))
+    run_engine(scan(beamline, agent, analysed, 5, record=enough))
     assert documents.named("stop")[0]["exit_status"] == "success"
     assert len(documents.events()) == 3
 
