@@ -137,7 +137,7 @@ class NeighbourIndex:
         sample = self.latents[:: -(-self._length // SAMPLE)]
         self._middle = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = (sample - self._middle).astype(np.float64)
-        axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1].astype(np.float32)
+        axes = _principal_axes(centred).astype(np.float32)
         for n_axes in [number for number in AXES if number < len(axes)]:
             self._axes = axes[:, :n_axes]
             if self._share(sample) <= FEW:
@@ -173,6 +173,14 @@ class NeighbourIndex:
         kept = centred @ self._axes
         rest = centred - kept @ self._axes.T
         return np.column_stack([kept, np.linalg.norm(rest, axis=1)])
+
+
+def _principal_axes(centred: FloatArray) -> FloatArray:
+    """Orthonormal columns along which points (n, length) spread, the widest first; no more than there are points."""
+    if len(centred) < centred.shape[1]:
+        # Few long vectors, such as maps: the products of all their values would take minutes to decompose.
+        return np.linalg.svd(centred, full_matrices=False)[2].T
+    return np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
 
 
 def _smallest(values: Latents, k: int) -> NDArray[np.int64]:
