@@ -1,4 +1,4 @@
-"""The Python examples of the how-to pages on frames and correlations, run page by page."""
+"""The Python examples of how-to pages, run page by page."""
 
 import re
 import struct
@@ -32,9 +32,17 @@ def files_of_aps():
             file.write(header + pixel[here].astype("<i4").tobytes() + count[here].astype("<u2").tobytes())
 
 
+def maps_of_two_experiments():
+    """What a page on figures takes for granted: a file of maps."""
+    lag = np.abs(np.subtract.outer(np.arange(32), np.arange(32))) / 32
+    c2 = np.stack([1 + 0.3 * np.exp(-lag / tau) for tau in np.geomspace(0.05, 3, 12)])
+    np.savez("my-maps.npz", c2=c2, series=np.arange(12) % 2)
+
+
 PAGES = {
     "correlate-frames.md": None,
     "define-bins.md": settings_of_a_detector,
+    "draw-the-papers-figures.md": maps_of_two_experiments,
     "fit-relaxation.md": None,
     "read-frames.md": files_of_aps,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class FigureData:
         Degrees and s.
     label : ndarray, shape (n,), or None
         What is alike has the same.
+    fitted : Embedding or None
+        Of these latents; fitted when it is first asked for where there is none.
     """
 
     latents: NDArray[np.float32]
@@ -42,16 +44,16 @@ class FigureData:
     azimuth: FloatArray | None = None
     time: FloatArray | None = None
     label: NDArray[Any] | None = None
-    _embedding: Embedding | None = field(default=None, init=False, repr=False)
+    fitted: Embedding | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
 
     def embedding(self) -> FloatArray:
         """Where the points lie in the UMAP embedding, fitted once; (n, 2)."""
-        if self._embedding is None:
-            self._embedding = Embedding.fit(self.latents)
-        return self._embedding.points
+        if self.fitted is None:
+            self.fitted = Embedding.fit(self.latents)
+        return self.fitted.points
 
     def known_maps(self) -> MapStack:
         """The maps, (n, 256, 256).

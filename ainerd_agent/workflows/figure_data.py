@@ -18,6 +18,7 @@ from ainerd_agent.figures.data import FigureData
 from ainerd_agent.latent import Clusters, Encoder, load_latents
 from ainerd_agent.latent.training.lessons import groups_of
 from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.files.aps_results import RESULT_ENDINGS, read_results
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.scattering.simulation.maps import simulate_maps
 
@@ -50,7 +51,8 @@ def data_of_file(
     ----------
     encoder : Encoder
     path : Path or str
-        Maps with the columns azimuth (degrees) and time (s), where known; series and roi say what is alike.
+        Maps (.npy, .npz, APS results) with the columns azimuth (degrees) and time (s), where known; series and roi say
+        what is alike.
     baseline, contrast : float, optional
         Value of uncorrelated times, and contrast of the speckles; by default estimated from the maps.
     most : int
@@ -67,12 +69,16 @@ def data_of_file(
         A file that cannot be read, or has no finite map.
     """
     path = Path(path)
-    if (found := _latents_of(path)) is not None:
-        return found
-    stored = _windows(read_maps(path), most, seed)
+    if (without_maps := _latents_of(path)) is not None:
+        return without_maps
+    found, level = _read(path)
+    stored = _windows(found, most, seed)
     if not len(stored):
         raise MapError(f"{path} holds no finite map of a single window")
-    level = stored.baseline() if baseline is None else baseline
+    if baseline is not None:
+        level = baseline
+    elif level is None:
+        level = stored.baseline()
     known = {name: stored.columns[name].astype(np.float64) for name in ("azimuth", "time") if name in stored.columns}
     divisor = np.full(len(stored), np.nan if contrast is None else contrast)
     return _encoded(encoder, stored.maps, level, divisor, label=groups_of(stored), **known)
@@ -153,6 +159,13 @@ def _latents_of(path: Path) -> FigureData | None:
     cluster, _ = Clusters.fit(latents, time, CLUSTERS_OF_LATENTS).predict(latents)
     azimuth = (number - 0.5) * 360 / number.max()
     return FigureData(latents=latents, cluster=cluster, n_clusters=CLUSTERS_OF_LATENTS, azimuth=azimuth, time=time)
+
+
+def _read(path: Path) -> tuple[StoredMaps, float | None]:
+    """Maps of a file, and their baseline where its format says it."""
+    if path.suffix.lower() in RESULT_ENDINGS:
+        return read_results(path).stored, 1.0
+    return read_maps(path), None
 
 
 def _windows(stored: StoredMaps, most: int, seed: int) -> StoredMaps:

@@ -6,7 +6,7 @@ import pytest
 from ainerd_agent.cli.figures import Which
 from ainerd_agent.figures import paper
 from ainerd_agent.figures.data import FigureData, MissingError
-from ainerd_agent.latent import Encoder
+from ainerd_agent.latent import Embedding, Encoder
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,7 @@ def data(encoder):
         azimuth=(np.arange(60) % 18) * 20.0,
         time=np.repeat(np.arange(20), 3) * 10.0,
         label=label,
+        fitted=Embedding(latents, latents[:, :2].astype(np.float64)),
     )
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.latent import Encoder
+from ainerd_agent.scattering.files.aps_results import write_results
+from ainerd_agent.scattering.files.map_files import StoredMaps
 from ainerd_agent.workflows.figure_data import data_of_file, read_dimensions, simulated_data
 
 
@@ -33,6 +35,15 @@ def test_maps_are_scaled_and_encoded_by_the_model(encoder, maps):
     assert data.time is None
     assert data.label.tolist() == [0, 1] * 5
     np.testing.assert_array_equal(data.cluster, encoder.clusters.predict(data.latents)[0])
+
+
+def test_results_of_aps_are_maps_with_a_baseline_of_one(encoder, maps, tmp_path):
+    c2 = np.load(maps)["c2"][4:5]
+    (whole,) = StoredMaps(c2, {"azimuth": np.array([40.0])}).fingerprints("one", 0.0, baseline=1.0, duration=2.0)
+    write_results(tmp_path / "one.h5", whole, {}, {})
+    data = data_of_file(encoder, tmp_path / "one.h5", contrast=0.3)
+    np.testing.assert_allclose(data.latents, encoder.encode(c2, baseline=1.0, contrast=0.3), atol=1e-4)
+    np.testing.assert_allclose(data.azimuth, [40])
 
 
 def test_no_more_maps_than_asked_for(encoder, maps):

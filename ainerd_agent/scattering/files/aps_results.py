@@ -25,6 +25,9 @@ from ainerd_agent.scattering.geometry.aps_partition_writer import HC, write_part
 from ainerd_agent.scattering.geometry.detector import Geometry
 from ainerd_agent.scattering.geometry.partition import Partition
 
+RESULT_ENDINGS = (".h5", ".hdf", ".hdf5", ".nxs")
+"""By which files of results are told from arrays of numpy."""
+
 MAPS, G2 = "/xpcs/twotime/correlation_map", "/xpcs/multitau/normalized_g2"
 SIZE = 256
 """Of maps that are made of g2."""
