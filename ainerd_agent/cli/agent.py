@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import CatalogOption, Model
+from ainerd_agent.cli.options import CatalogOption, Model
 from ainerd_agent.errors import CatalogError, SessionError
 
 if TYPE_CHECKING:

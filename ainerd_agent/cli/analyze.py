@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import CatalogOption
+from ainerd_agent.cli.options import CatalogOption
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:

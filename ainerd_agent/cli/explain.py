@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import CatalogOption, Model, point_named
+from ainerd_agent.cli.options import CatalogOption, Model, point_named
 
 WIDTH = 120
 """Characters of a line at least: narrower, names of files would be torn apart."""

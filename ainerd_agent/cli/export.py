@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import CatalogOption, Model
+from ainerd_agent.cli.options import CatalogOption, Model
 
 
 def export(

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import CatalogOption, Model, point_named
+from ainerd_agent.cli.options import CatalogOption, Model, point_named
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:

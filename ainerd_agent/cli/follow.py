@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import CatalogOption, Model
+from ainerd_agent.cli.options import CatalogOption, Model
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import CatalogOption
+from ainerd_agent.cli.options import CatalogOption
 from ainerd_agent.errors import SessionError
 
 if TYPE_CHECKING:

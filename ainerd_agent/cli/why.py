@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.opening import CatalogOption, Model
+from ainerd_agent.cli.options import CatalogOption, Model
 
 if TYPE_CHECKING:
     from ainerd_agent.catalog import ModelResults

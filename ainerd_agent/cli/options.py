@@ -1,4 +1,4 @@
-"""Opening a catalog for reading, by the folder of a session or by the address of a server."""
+"""Options that several commands have, and how points are named."""
 
 from __future__ import annotations
 
