@@ -1,23 +1,16 @@
-"""`ainerd explain`: where a point comes from."""
+"""`ainerd explain` and `ainerd why`: where a point comes from, and why a position was suggested."""
 
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.cli.options import CatalogOption, Model, point_named
-
-WIDTH = 120
-"""Characters of a line at least: narrower, names of files would be torn apart."""
-
-MOMENTS = ("time", "begin", "end")
+from ainerd_agent.cli.tables import lineage_table, wide_console
 
 
 def explain(
@@ -31,34 +24,34 @@ def explain(
     Which frames and files, which bin, which software on which machine, which weights, parameters and geometry; when.
     """
     uid, seq_num, bin = point_named(point)
-    with open_catalog(catalog) as root:
-        told = root.model(model).run(uid).explain(seq_num, bin)
+    with open_catalog(catalog) as opened:
+        lineage = opened.model(model).run(uid).explain(seq_num, bin)
     if json:
-        print(jsonlib.dumps(told))
-        return
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
-    for about, values in told.items():
-        lines = list(_lines(values or {})) or [("", "not written down")]
-        for number, (name, text) in enumerate(lines):
-            table.add_row("" if number else about, name, text)
-    console = Console()
-    console.width = max(WIDTH, console.width)
-    console.print(table, markup=False)
+        print(jsonlib.dumps(lineage))
+    else:
+        wide_console().print(lineage_table(lineage), markup=False)
 
 
-def _lines(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from ((f"{name}.{inner}", text) for inner, text in _lines(value))
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for entry in value:
-                yield name, " ".join(str(part) for part in entry.values())
-        elif value is None:
-            yield name, "not known"
-        elif name in MOMENTS:
-            yield name, f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        else:
-            yield name, f"{value:.6g}" if isinstance(value, float) else str(value)
+def why(
+    suggestion: Annotated[str, typer.Argument(help="Identifier of a suggestion, or the beginning of it.")],
+    catalog: CatalogOption = "ainerd-session",
+    model: Model = None,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Draw it into this folder, as PNG and SVG.")
+    ] = None,
+) -> None:
+    """Say why a position was suggested, in plain words, and what came of it; with --figure also in a picture.
+
+    `ainerd agent list` shows the identifiers.
+    """
+    from ainerd_agent.settings import Settings
+    from ainerd_agent.workflows.suggestion_story import draw_story, story
+
+    weights = None if figure is None else Settings().model
+    with open_catalog(catalog) as opened:
+        results = opened.model(model)
+        found, events = results.suggestion(suggestion)
+        for line in story(found, events):
+            print(line)
+        if figure is not None:
+            print(f"drawn: {draw_story(results, found, events, figure, weights=weights)}")

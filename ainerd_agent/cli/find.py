@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Hashable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.cli.options import CatalogOption, Model, point_named
+from ainerd_agent.cli.tables import show_rows
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -58,14 +58,6 @@ POINT_COLUMNS = {
 }
 """Columns of a table on the screen, and their headings."""
 
-WIDTH = 120
-"""Characters of a line at least: narrower, the names of runs would be torn apart."""
-
-ROW = ("raw_uid", "seq_num", "bin")
-
-SHOWN = 50
-"""Rows of a table on the screen."""
-
 
 class Format(StrEnum):
     """How an answer is written."""
@@ -75,121 +67,126 @@ class Format(StrEnum):
     json = "json"
 
 
-Cluster = Annotated[int | None, typer.Option(min=0, help="Kind of dynamics, 0 is the slowest.")]
-Share = Annotated[str | None, typer.Option(metavar="RANGE", help="Of a run's maps in --cluster, from 0 to 1.")]
-Stress = Annotated[str | None, typer.Option(metavar="RANGE", help="Shear stress, Pa.")]
-Novelty = Annotated[str | None, typer.Option(metavar="RANGE", help="In units of repeatability.")]
-Tau = Annotated[str | None, typer.Option(metavar="RANGE", help="Relaxation time, s.")]
-Time = Annotated[str | None, typer.Option(metavar="RANGE", help="When it was measured.")]
-X = Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")]
-Y = Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")]
-Sample = Annotated[str | None, typer.Option(help="Name of the sample.")]
-Where = Annotated[
-    list[str] | None, typer.Option(metavar="KEY=VALUE", help="Value of a key of the metadata; may be given again.")
-]
+CONDITIONS: Mapping[str, Any] = {
+    "cluster": Annotated[int | None, typer.Option(min=0, help="Kind of dynamics, 0 is the slowest.")],
+    "share": Annotated[str | None, typer.Option(metavar="RANGE", help="Of a run's maps in --cluster, from 0 to 1.")],
+    "stress": Annotated[str | None, typer.Option(metavar="RANGE", help="Shear stress, Pa.")],
+    "novelty": Annotated[str | None, typer.Option(metavar="RANGE", help="In units of repeatability.")],
+    "tau": Annotated[str | None, typer.Option(metavar="RANGE", help="Relaxation time, s.")],
+    "time": Annotated[str | None, typer.Option(metavar="RANGE", help="When it was measured.")],
+    "x": Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")],
+    "y": Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")],
+    "sample": Annotated[str | None, typer.Option(help="Name of the sample.")],
+    "where": Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Value of a key of the metadata; may be given again.")
+    ],
+}
+"""Options that say which runs and points are meant."""
+
+RANGES = ("share", "stress", "novelty", "tau", "time", "x", "y")
+
 Columns = Annotated[str | None, typer.Option(help="Names of columns, separated by commas.")]
 Written = Annotated[Format, typer.Option("--format", help="How the answer is written.")]
 Count = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 
 
+def conditional(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command some of `CONDITIONS` as options, in the place of its parameter `conditions`, which they become."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            command(conditions=_conditions({name: given.pop(name) for name in names}), **given)
+
+        options = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=CONDITIONS[name]) for name in names]
+        parameters: list[Parameter] = []
+        for each in signature(command, eval_str=True).parameters.values():
+            keyword = each.replace(kind=Parameter.KEYWORD_ONLY)
+            parameters += options if each.name == "conditions" else [keyword]
+        # Where typer looks for the options of a command.
+        run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
+
 @find.command()
+@conditional(*CONDITIONS)
 def runs(
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
-    cluster: Cluster = None,
-    share: Share = None,
-    stress: Stress = None,
-    novelty: Novelty = None,
-    tau: Tau = None,
-    time: Time = None,
-    x: X = None,
-    y: Y = None,
-    sample: Sample = None,
-    where: Where = None,
+    *,
+    conditions: dict[str, Any],
     latest: Annotated[int | None, typer.Option(min=1, help="Only so many, the latest.")] = None,
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
     """Analysed runs that fit, in order of time."""
-    given = _conditions(
-        where, cluster=cluster, share=share, stress=stress, novelty=novelty, tau=tau, time=time, x=x, y=y, sample=sample
-    )
-    with open_catalog(catalog) as root:
-        found = root.runs(model, **given) if latest is None else root.model(model).find(**given).runs(latest)
+    with open_catalog(catalog) as opened:
+        if latest is None:
+            found = opened.runs(model, **conditions)
+        else:
+            found = opened.model(model).find(**conditions).runs(latest)
     _write(found, format, columns, RUN_COLUMNS)
 
 
 @find.command()
+@conditional(*CONDITIONS)
 def points(
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
-    cluster: Cluster = None,
-    share: Share = None,
-    stress: Stress = None,
-    novelty: Novelty = None,
-    tau: Tau = None,
-    time: Time = None,
-    x: X = None,
-    y: Y = None,
-    sample: Sample = None,
-    where: Where = None,
+    *,
+    conditions: dict[str, Any],
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
     """Points that fit, of all runs: one row per measurement and bin."""
-    given = _conditions(
-        where, cluster=cluster, share=share, stress=stress, novelty=novelty, tau=tau, time=time, x=x, y=y, sample=sample
-    )
     needed = _names(columns)
     if needed is None and format is Format.table:
         needed = [name for name in POINT_COLUMNS if name not in ("point", "distance")]
-    with open_catalog(catalog) as root:
-        found = root.points(model, needed, **given)
+    with open_catalog(catalog) as opened:
+        found = opened.points(model, needed, **conditions)
     _write(found, format, columns, POINT_COLUMNS)
 
 
 @find.command()
+@conditional("cluster", "stress", "tau", "time", "x", "y", "sample", "where")
 def novel(
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
-    cluster: Cluster = None,
-    stress: Stress = None,
-    tau: Tau = None,
-    time: Time = None,
-    x: X = None,
-    y: Y = None,
-    sample: Sample = None,
-    where: Where = None,
+    *,
+    conditions: dict[str, Any],
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
     """The most novel points of all runs, the most novel first."""
-    given = _conditions(where, cluster=cluster, stress=stress, tau=tau, time=time, x=x, y=y, sample=sample)
-    with open_catalog(catalog) as root:
-        found = root.model(model).novel(k, **given)
+    with open_catalog(catalog) as opened:
+        found = opened.model(model).novel(k, **conditions)
     _write(found, format, columns, POINT_COLUMNS)
 
 
 @find.command()
+@conditional("sample", "where")
 def similar(
     what: Annotated[str, typer.Argument(help="A point as UID/SEQ_NUM/BIN, or an .npy file with a C2 map.")],
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
-    sample: Sample = None,
-    where: Where = None,
+    *,
+    conditions: dict[str, Any],
     index: Annotated[Path | None, typer.Option(help="Folder of the index; in your cache by default.")] = None,
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
     """The points of all runs that are most like a map, or like another point."""
-    given = _conditions(where, sample=sample)
     asked = _map(Path(what)) if what.endswith(".npy") else point_named(what)
-    with open_catalog(catalog) as root:
-        results = root.model(model)
+    with open_catalog(catalog) as opened:
+        results = opened.model(model)
         encoder = None if isinstance(asked, tuple) else _encoder_of(results)
-        found = (results.find(**given) if given else results).similar(asked, k, folder=index, encoder=encoder)
+        chosen = results.find(**conditions) if conditions else results
+        found = chosen.similar(asked, k, folder=index, encoder=encoder)
     _write(found, format, columns, POINT_COLUMNS)
 
 
@@ -211,12 +208,14 @@ def _map(file: Path) -> Any:
         raise MapError(f"{file} is not a readable .npy file with a map: {error}") from error
 
 
-def _conditions(where: list[str] | None, **given: Any) -> dict[str, Any]:
-    ranges = ("share", "stress", "novelty", "tau", "time", "x", "y")
+def _conditions(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given of `CONDITIONS`, as the catalog takes it."""
     found = {
-        name: _range(name, value) if name in ranges else value for name, value in given.items() if value is not None
+        name: _range(name, value) if name in RANGES else value
+        for name, value in given.items()
+        if value is not None and name != "where"
     }
-    for text in where or []:
+    for text in given["where"] or []:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise CatalogError(f"--where {text!r} is not KEY=VALUE.")
@@ -260,35 +259,4 @@ def _write(found: pd.DataFrame, format: Format, columns: str | None, usual: Mapp
     elif format is Format.csv:
         found.to_csv(sys.stdout, index=False)
     else:
-        _show(found, {name: name for name in names} if names is not None else usual)
-
-
-def _show(found: pd.DataFrame, headings: Mapping[str, str]) -> None:
-    console = Console()
-    console.width = max(WIDTH, console.width)
-    table = Table(box=None, header_style="bold")
-    rows = [_as_shown(row) for row in found.head(SHOWN).to_dict("records")]
-    names = [name for name in headings if any(name in row for row in rows)]
-    for name in names:
-        table.add_column(headings[name], no_wrap=name in ("raw_uid", "point"), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(name, row.get(name)) for name in names))
-    if rows:
-        console.print(table)
-    more = f", of which the first {SHOWN} are shown: --format csv has all" if len(found) > SHOWN else ""
-    console.print(f"{len(found)} found{more}", highlight=False, soft_wrap=True)
-
-
-def _as_shown(row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    shown = {str(name): value for name, value in row.items()}
-    if all(name in shown for name in ROW):
-        shown["point"] = "/".join(str(shown[name]) for name in ROW)  # as `explain` and `similar` take it
-    return shown
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None or value != value:
-        return "-"
-    if name == "time":
-        return f"{datetime.fromtimestamp(float(value), UTC):%Y-%m-%d %H:%M:%S}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        show_rows(found, {name: name for name in names} if names is not None else usual)

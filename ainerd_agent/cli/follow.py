@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.cli.options import CatalogOption, Model
+from ainerd_agent.cli.tables import moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,25 +43,17 @@ def follow(
     Give the address of a running server: it wakes this up by its websocket where it has one, and is asked every few
     seconds where it has none. Nothing is missed while the server is away.
     """
-    with open_catalog(catalog) as root:
-        told = 0
-        tables = root.model(model).follow(beginning=beginning)
-        try:
-            for points in tables:
-                for rows in _each(points):
-                    _print(rows, format, first=told == 0)
-                    told += 1
-                    if measurements is not None and told >= measurements:
-                        return
-        except KeyboardInterrupt:
-            pass
-        finally:
-            tables.close()
+    with open_catalog(catalog) as opened:
+        tables = opened.model(model).follow(beginning=beginning)
+        with suppress(KeyboardInterrupt), closing(tables):
+            for number, rows in enumerate(islice(_each(tables), measurements)):
+                _print(rows, format, first=number == 0)
 
 
-def _each(points: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for _, rows in points.groupby("seq_num", sort=True):
-        yield rows
+def _each(tables: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    for points in tables:
+        for _, rows in points.groupby("seq_num", sort=True):
+            yield rows
 
 
 def _print(rows: pd.DataFrame, format: Lines, *, first: bool) -> None:
@@ -75,12 +69,11 @@ def _print(rows: pd.DataFrame, format: Lines, *, first: bool) -> None:
 def told_of(rows: pd.DataFrame) -> str:
     """One line about a measurement."""
     point = rows.iloc[0]
-    when = f"{datetime.fromtimestamp(float(point['time']), UTC):%Y-%m-%d %H:%M:%S}"
     counts = rows["cluster"].value_counts().sort_index()
     clusters = ", ".join(f"{count} of cluster {cluster}" for cluster, count in counts.items())
     bad = int((rows["problems"].fillna("") != "").sum())
     return (
-        f"{when}  {point['raw_uid']}/{point['seq_num']}  ({point['x']:.2f}, {point['y']:.2f}) mm  {clusters}; "
-        f"novelty up to {rows['novelty'].max():.3g}; stress {point['shear_stress']:.4g} Pa"
+        f"{moment(point['time'])}  {point['raw_uid']}/{point['seq_num']}  ({point['x']:.2f}, {point['y']:.2f}) mm  "
+        f"{clusters}; novelty up to {rows['novelty'].max():.3g}; stress {point['shear_stress']:.4g} Pa"
         + (f"; {bad} maps not to be trusted" if bad else "")
     )

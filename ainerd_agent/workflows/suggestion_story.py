@@ -1,4 +1,4 @@
-"""`ainerd why`: why a position was suggested, and what came of it."""
+"""Why a position was suggested, and what came of it: in plain words, and as a figure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-import typer
-
-from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.options import CatalogOption, Model
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ainerd_agent.catalog import ModelResults
@@ -21,30 +18,6 @@ if TYPE_CHECKING:
 
 N_MAPS = 4
 """Maps that are drawn: azimuths evenly spread."""
-
-
-def why(
-    suggestion: Annotated[str, typer.Argument(help="Identifier of a suggestion, or the beginning of it.")],
-    catalog: CatalogOption = "ainerd-session",
-    model: Model = None,
-    figure: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Draw it into this folder, as PNG and SVG.")
-    ] = None,
-) -> None:
-    """Say why a position was suggested, in plain words, and what came of it; with --figure also in a picture.
-
-    `ainerd agent list` shows the identifiers.
-    """
-    from ainerd_agent.settings import Settings
-
-    weights = None if figure is None else Settings().model
-    with open_catalog(catalog) as root:
-        results = root.model(model)
-        found, events = results.suggestion(suggestion)
-        for line in story(found, events):
-            print(line)
-        if figure is not None:
-            print(f"drawn: {_draw(results, weights, found, events, figure)}")
 
 
 def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str]:
@@ -108,22 +81,45 @@ def _judged(off: float) -> str:
     return "newer than expected" if off > 0 else "less new than expected"
 
 
-def _draw(
-    results: ModelResults, weights: Path | None, suggestion: Suggestion, events: list[SuggestionEvent], folder: Path
+def draw_story(
+    results: ModelResults,
+    suggestion: Suggestion,
+    events: list[SuggestionEvent],
+    folder: Path,
+    *,
+    weights: Path | None = None,
 ) -> Path:
+    """Draw where a suggestion lies among what was measured before, and maps as expected and as found.
+
+    Parameters
+    ----------
+    results : ModelResults
+        Of the model that the agent works with.
+    suggestion, events
+        As `results.suggestion` gives them.
+    folder : Path
+        Where the figure goes, as PNG and SVG.
+    weights : Path, optional
+        File of the model, where it is not a shipped one: maps are drawn by its decoder.
+
+    Returns
+    -------
+    Path
+        Of the PNG.
+
+    Raises
+    ------
+    ModelError
+        There are maps to be drawn, and the model that decodes them is not there.
+    """
     from ainerd_agent.figures import save
     from ainerd_agent.figures.suggestion import suggestion_figure
 
     axes = suggestion.settings["limits"]["axes"]
-    measured = []
-    for uid in dict.fromkeys(each.rpartition("/")[0] for each in suggestion.inputs):
-        points = results.points(["seq_num", "x", "y"], raw_uid=uid).groupby("seq_num")[["x", "y"]].first()
-        numbers = [int(each.rpartition("/")[2]) for each in suggestion.inputs if each.rpartition("/")[0] == uid]
-        measured.append(points.loc[numbers].to_numpy())
     expected, found, azimuth = _maps(results, weights, suggestion, events)
     drawn = suggestion_figure(
         (tuple(axes["x"]), tuple(axes["y"])),
-        np.concatenate(measured) if measured else np.empty((0, 2)),
+        _measured_before(results, suggestion),
         (suggestion.position["x"], suggestion.position["y"]),
         np.array([[each["x"], each["y"]] for each in suggestion.alternatives]),
         [suggestion.score, *(each["score"] for each in suggestion.alternatives)],
@@ -132,6 +128,19 @@ def _draw(
         azimuth=azimuth,
     )
     return save(drawn, folder, f"why-{suggestion.id}")[0]
+
+
+def _measured_before(results: ModelResults, suggestion: Suggestion) -> NDArray[np.float64]:
+    """Positions of the measurements that were known, shape (n, 2), mm."""
+    numbers: dict[str, list[int]] = {}
+    for each in suggestion.inputs:
+        uid, _, number = each.rpartition("/")
+        numbers.setdefault(uid, []).append(int(number))
+    places = [np.empty((0, 2))]
+    for uid, wanted in numbers.items():
+        points = results.points(["seq_num", "x", "y"], raw_uid=uid).groupby("seq_num")[["x", "y"]].first()
+        places.append(points.loc[wanted].to_numpy())
+    return np.concatenate(places)
 
 
 def _maps(

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from ainerd_agent.cli.why import story
 from ainerd_agent.records import Suggestion
 from ainerd_agent.records.suggestion import SuggestionEvent
+from ainerd_agent.workflows.suggestion_story import story
 
 SUGGESTION = Suggestion(
     id="night-7",
