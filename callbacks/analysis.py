@@ -11,7 +11,7 @@ from ainerd_agent.callbacks.assemble import Assembler, Failure, RunEnd
 from ainerd_agent.callbacks.prefetch import Ahead
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.latent.analyst import Analyst
-from ainerd_agent.records import Analysis, Fingerprints, Measurement, Run
+from ainerd_agent.records import Analysis, Fingerprints, Measurement, Origin, Run
 from ainerd_agent.rheology import stress_during
 from ainerd_agent.scattering.fingerprint import LIVE, TwoTimeOptions, fingerprint
 from ainerd_agent.scattering.geometry.partition import Partition
@@ -58,8 +58,9 @@ class AnalysisCallback:
         How C2 is computed.
     follow : bool
         Correlate the next exposure while it goes on (see `ainerd_agent.callbacks.prefetch`).
-    skip : callable, optional
-        Told run and number of each measurement; where it answers True, the measurement is passed over.
+    take_up : callable, optional
+        Takes a measurement up from earlier results, by its origin, and answers True where there are any: then it is not
+        analysed, and nothing is written or told of it.
     on_outcome : callable, optional
         Told each `Analysis` or `Failure` once it is written.
     """
@@ -73,10 +74,10 @@ class AnalysisCallback:
         *,
         options: TwoTimeOptions = LIVE,
         follow: bool = True,
-        skip: Callable[[str, int], bool] | None = None,
+        take_up: Callable[[Origin], bool] | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
-        self._skip = skip
+        self._take_up = take_up
         self._assembler = assembler
         self._partition = partition
         self._analyst = analyst
@@ -96,7 +97,7 @@ class AnalysisCallback:
             match record:
                 case Run():
                     self._writer.open_run(record)
-                case Measurement() if self._skip and self._skip(record.origin.raw_uid, record.origin.seq_num):
+                case Measurement() if self._take_up is not None and self._take_up(record.origin):
                     logger.debug("measurement %d of run %s is there", record.origin.seq_num, record.origin.raw_uid)
                 case Measurement():
                     self._settle(record.origin.raw_uid, record.origin.seq_num, self._analyse(record))

@@ -1,26 +1,23 @@
-"""`ainerd analyze`: past runs through the analysis of live ones."""
+"""`ainerd analyze`, `ainerd ingest` and `ainerd reprocess`: past runs, maps of others, and stored maps again."""
 
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, track
 
 from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.cli.options import CatalogOption
-from ainerd_agent.errors import CatalogError
+from ainerd_agent.cli.tables import write_line
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from ainerd_agent.callbacks.replay import Document
-    from ainerd_agent.catalog import Catalog
-    from ainerd_agent.settings import Settings
+    from ainerd_agent.workflows.ingest import Ingested
+    from ainerd_agent.workflows.live import Outcome
 
 
 def analyze(
@@ -47,130 +44,137 @@ def analyze(
 
     What is in the catalog is not made again: after an interruption the same command goes on where it stopped.
     """
-    from ainerd_agent.callbacks import Failure
-    from ainerd_agent.callbacks.replay import documents_in, documents_of, frames_in, whole_runs
-    from ainerd_agent.catalog.schema import latent_columns
     from ainerd_agent.settings import Settings
-    from ainerd_agent.workflows.live import live_analysis
+    from ainerd_agent.workflows.live import Failure
+    from ainerd_agent.workflows.replay import PastRuns, replay
 
-    if frames not in ("files", "tiled"):
-        raise CatalogError(f'--frames is "files" or "tiled", not {frames!r}')
-    if documents is not None and (source is not None or frames == "tiled"):
-        raise CatalogError("--documents gives runs without a server: leave out --from and --frames tiled")
-    if documents is not None and (runs or sample is not None or plan is not None):
-        raise CatalogError("--documents gives all runs of its file: leave out uids, --sample and --plan")
-    if runs and (sample is not None or plan is not None):
-        raise CatalogError("uids already say which runs are meant: leave out --sample and --plan")
     console = Console(stderr=json)
-    settings = _patient(Settings())
-    outcomes = {"analysed": 0, "failed": 0, "there": 0}
-    with ExitStack() as stack:
-        root = stack.enter_context(open_catalog(catalog, create=True))
-        raw = None if documents is not None else _raw(stack, root, source)
 
-        def told(outcome: Any) -> None:
-            failed = isinstance(outcome, Failure)
-            outcomes["failed" if failed else "analysed"] += 1
-            if failed:
-                console.print(
-                    f"{outcome.raw_uid}/{outcome.seq_num}: {outcome.message}",
-                    highlight=False,
-                    markup=False,
-                    soft_wrap=True,
-                )
+    def complain(outcome: Outcome) -> None:
+        if isinstance(outcome, Failure):
+            write_line(console, f"{outcome.raw_uid}/{outcome.seq_num}: {outcome.message}")
 
-        def skip(raw_uid: str, seq_num: int) -> bool:
-            rows = known(raw_uid).get(seq_num)
-            if rows is None:
-                return False
-            # As if this process had made it: what comes next is compared with it.
-            latents = rows[latent_columns(rows)].to_numpy("float32")
-            live.analyst.atlas.add(latents, rows["azimuth"].to_numpy(), rows["q"].to_numpy())
-            outcomes["there"] += 1
-            return True
-
-        live = live_analysis(
-            root, settings, unsent, frames=None if frames == "files" else frames_in(raw), skip=skip, on_outcome=told
+    past = PastRuns(uids=runs or (), sample=sample, plan=plan, source=source, documents=documents, frames=frames)
+    with open_catalog(catalog, create=True) as opened:
+        done = replay(
+            opened,
+            Settings(),
+            past,
+            unsent=unsent,
+            on_run=lambda uid: console.print(f"run {uid}", highlight=False, markup=False),
+            on_outcome=complain,
         )
-        known = _known(root, live.encoder.name)
-        given: Iterator[list[Document]]
-        if documents is not None:
-            given = whole_runs(documents_in(documents), settings.keys.frames)
-        else:
-            found = (documents_of(run) for run in _chosen(raw, runs, sample=sample, plan_name=plan))
-            given = (run for each in found for run in whole_runs(each, settings.keys.frames))
-        n_runs = 0
-        for run in given:
-            n_runs += 1
-            console.print(f"run {run[0][1]['uid']}", highlight=False, markup=False)
-            for name, doc in run:
-                live.callback(name, doc)
-        waiting = live.writer.flush()
     console.print(
-        f"{n_runs} runs: {outcomes['analysed']} measurements analysed, {outcomes['there']} were there, "
-        f"{outcomes['failed']} failed" + (f"; {waiting} records wait in {unsent}" if waiting else ""),
+        f"{done.runs} runs: {done.analysed} measurements analysed, {done.there} were there, {done.failed} failed"
+        + (f"; {done.waiting} records wait in {unsent}" if done.waiting else ""),
         highlight=False,
     )
     if json:
-        print(jsonlib.dumps({"model": live.encoder.name, "runs": n_runs, **outcomes, "waiting": waiting}))
+        print(jsonlib.dumps(asdict(done)))
 
 
-def _patient(settings: Settings) -> Settings:
-    """The settings for files that nobody writes any more: nothing is followed or waited for."""
-    return settings.model_copy(update={"files": settings.files.model_copy(update={"follow": False, "timeout": 1.0})})
+def ingest(
+    file: Annotated[Path, typer.Argument(help=".npy or .npz with maps (n, size, size), or .h5 with APS results.")],
+    out: Annotated[Path, typer.Option(help="Session folder to put them in.")] = Path("ainerd-session"),
+    tiled: Annotated[str | None, typer.Option(help="A running Tiled server instead of a folder.")] = None,
+    key: Annotated[str | None, typer.Option(help="Name of the maps in an .npz with several.")] = None,
+    baseline: Annotated[
+        float | None, typer.Option(help="Value of uncorrelated times (1 for maps like g2); estimated by default.")
+    ] = None,
+    contrast: Annotated[
+        float | None, typer.Option(help="Speckle contrast of the maps (1 where they were divided by it), where known.")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="Seconds that a side of a map spans, where known.")
+    ] = None,
+    sample: Annotated[str, typer.Option(help="Name to find them by.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="End with a summary as one line of JSON.")] = False,
+) -> None:
+    """Encode, label and store C2 maps that were computed elsewhere, exactly as live data.
+
+    Arrays of an .npz with one value per map become columns beside the labels; x, y, time, q, azimuth and shear_stress
+    are understood. Giving the same file again in the same way changes nothing.
+    """
+    from ainerd_agent.latent import Encoder
+    from ainerd_agent.settings import Settings
+    from ainerd_agent.workflows.ingest import ingest as store
+    from ainerd_agent.workflows.ingest import read_foreign_maps
+
+    console = Console(stderr=json)
+    maps = read_foreign_maps(file, key=key, baseline=baseline, contrast=contrast, duration=duration)
+    encoder = Encoder.load(Settings().model)
+    console.print(f"{len(maps)} maps of {maps.size} x {maps.size}, baseline {maps.baseline:.4g}")
+    with open_catalog(tiled or str(out), create=True) as opened, Progress(console=console) as progress:
+        task = progress.add_task("encoding and writing", total=None)
+        done = store(
+            opened,
+            maps,
+            encoder,
+            sample=sample,
+            on_progress=lambda stored, of: progress.update(task, completed=stored, total=of),
+        )
+        where = opened.address if tiled else str(out)
+    _say_where(console, done, where)
+    if tiled is None:
+        console.print(f"Open the catalog with: [bold]ainerd serve {out}[/]", highlight=False, soft_wrap=True)
+    if json:
+        print(jsonlib.dumps(asdict(done)))
 
 
-def _raw(stack: ExitStack, root: Catalog, source: str | None) -> Any:
-    if source is None:
-        return root["raw"]
-    from ainerd_agent.catalog.connection import connect_tiled
-
-    raw = connect_tiled(source)
-    stack.callback(raw.context.http_client.close)
-    return raw
+def _say_where(console: Console, done: Ingested, where: str) -> None:
+    console.print(
+        f"{done.n_maps} maps stored, {done.left_out} left out; per cluster, slow to fast: {done.maps_per_cluster}",
+        highlight=False,
+    )
+    console.print(f"They are /ainerd/{done.model}/{done.raw_uid} at {where}", highlight=False, soft_wrap=True)
 
 
-def _chosen(raw: Any, uids: list[str] | None, **conditions: str | None) -> Iterator[Any]:
-    """Runs by uid, or those that fit, in order of time."""
-    from tiled.queries import Key
+def reprocess(
+    catalog: CatalogOption = "ainerd-session",
+    model: Annotated[
+        Path | None, typer.Option(help="The new model: a file, or the name of a shipped one; that of the settings.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="Model whose results are taken up; each run's latest by default.")
+    ] = None,
+    sample: Annotated[str | None, typer.Option(help="Only runs of this sample.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only the run of this uid.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Runs that are encoded at the same time.")] = 2,
+    dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers encode.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="End with a summary as one line of JSON.")] = False,
+) -> None:
+    """Encode and label all stored maps again, by another model or with other clusters, without their frames.
 
-    from ainerd_agent.catalog.layout import address_of
-    from ainerd_agent.catalog.server_errors import server_errors
+    The results go beside the old ones, which stay. After an interruption, the same command goes on where it stopped;
+    given again, it changes nothing.
+    """
+    from ainerd_agent.latent import Encoder
+    from ainerd_agent.settings import Settings
+    from ainerd_agent.workflows.reprocess import count, encoders
+    from ainerd_agent.workflows.reprocess import reprocess as each_run
 
-    with server_errors(address_of(raw)):
-        if uids:
-            for uid in uids:
-                try:
-                    run = raw[uid]
-                except (KeyError, ValueError) as error:
-                    raise CatalogError(f"There is no run {uid}: {error}") from error
-                yield run
-            return
-        for key, value in conditions.items():
-            if value is not None:
-                raw = raw.search(Key(f"start.{key}") == value)
-        found = [(run.metadata["start"]["time"], uid, run) for uid, run in raw.items()]
-    for _, _, run in sorted(found, key=lambda each: each[:2]):
-        yield run
-
-
-def _known(root: Catalog, model: str) -> Callable[[str], dict[int, pd.DataFrame]]:
-    """What gives the points of a run by measurement: those that were there, with their maps, when it is asked first."""
-    from functools import cache
-
-    from ainerd_agent.catalog.layout import child
-    from ainerd_agent.catalog.read.points import points_of
-    from ainerd_agent.catalog.schema import MAPS
-
-    container = root.model(model).container
-
-    @cache
-    def known(raw_uid: str) -> dict[int, pd.DataFrame]:
-        rows = points_of(child(container, raw_uid))
-        if not len(rows):
-            return {}
-        maps = child(root[MAPS], raw_uid)
-        mapped = () if maps is None else maps.metadata_copy()[0]["derived_from"]["seq_nums"]
-        return {number: rows[rows["seq_num"] == number] for number in rows["seq_num"].unique() if number in mapped}
-
-    return known
+    console = Console(stderr=json)
+    chosen = model or Settings().model
+    encoder = Encoder.load(chosen)
+    conditions = {key: value for key, value in (("sample", sample), ("raw_uid", run)) if value is not None}
+    written, problems = 0, []
+    with (
+        open_catalog(catalog) as opened,
+        encoders(opened, encoder, chosen, workers=workers, dask=dask) as (pool, encode),
+    ):
+        total = count(opened, encoder, source=source, **conditions)
+        outcomes = each_run(opened, encoder, pool, encode, source=source, ahead=2 * workers, **conditions)
+        for outcome in track(outcomes, f"encoding by {encoder.name}", total=total, console=console):
+            written += outcome.written
+            if outcome.problem:
+                problems.append(f"{outcome.raw_uid}: {outcome.problem}")
+    for problem in problems:
+        write_line(console, problem)
+    console.print(
+        f"{total} runs, {written} measurements written to /ainerd/{encoder.name}, {len(problems)} runs with problems",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if json:
+        summary = {"model": encoder.name, "runs": total, "measurements_written": written, "problems": problems}
+        print(jsonlib.dumps(summary))

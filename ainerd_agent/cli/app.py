@@ -12,16 +12,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from ainerd_agent.cli.agent import agent
-from ainerd_agent.cli.analyze import analyze
+from ainerd_agent.cli.analyze import analyze, ingest, reprocess
 from ainerd_agent.cli.catalog import check, export, serve
 from ainerd_agent.cli.demo import demo
 from ainerd_agent.cli.explain import explain, why
 from ainerd_agent.cli.figures import figures, relate
 from ainerd_agent.cli.find import find
 from ainerd_agent.cli.follow import follow
-from ainerd_agent.cli.ingest import ingest
 from ainerd_agent.cli.models import clusters, evaluate, train
-from ainerd_agent.cli.reprocess import reprocess
 from ainerd_agent.errors import AinerdError
 
 app = typer.Typer(

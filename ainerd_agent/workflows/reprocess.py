@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,16 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from ainerd_agent.catalog import Catalog, ModelResults, connect
-from ainerd_agent.catalog.layout import child
 from ainerd_agent.catalog.read.analysed_runs import AnalysedRun
-from ainerd_agent.catalog.read.points import points_of
-from ainerd_agent.catalog.schema import C2, MAPS, latent_columns
+from ainerd_agent.catalog.schema import C2, MAPS
 from ainerd_agent.catalog.server_errors import ServerUnreachableError, server_errors
-from ainerd_agent.errors import AinerdError, CatalogError
-from ainerd_agent.latent.analyst import Analyst, encoding_of
+from ainerd_agent.errors import AinerdError, CatalogError, SessionError
+from ainerd_agent.latent.analyst import encoding_of
 from ainerd_agent.latent.encoder import Encoder, Encoding
 from ainerd_agent.records import FloatArray
-from ainerd_agent.records.analysis import ModelIdentity
+from ainerd_agent.workflows.model_at_work import ModelAtWork
 
 BATCH = 16
 """Measurements whose maps are read and encoded at a time: some 75 MB with 18 bins."""
@@ -55,6 +55,16 @@ class Done:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Underway:
+    """A run that is asked for ahead: what is known of it, or what is wrong with it; which measurements are encoded."""
+
+    uid: str
+    known: AnalysedRun | str
+    new: list[int] = field(default_factory=list)
+    encoding: Any = None
+
+
 def reprocess(
     catalog: Catalog,
     encoder: Encoder,
@@ -76,7 +86,7 @@ def reprocess(
     encoder : Encoder
         Its name must be new, or that of results by the same weights, which are completed.
     pool, encode
-        What encodes, and where: `here` or `elsewhere`.
+        What encodes, and where: from `encoders`.
     source : str, optional
         The model whose results tell of positions, times and stress; by default each run's latest analysis.
     ahead : int
@@ -94,31 +104,73 @@ def reprocess(
     CatalogError
         The name belongs to other weights, or there is no other model. The server does not answer: begin again later,
         and it goes on where it stopped.
+
+    Examples
+    --------
+    >>> with encoders(catalog, encoder) as (pool, encode):  # doctest: +SKIP
+    ...     for done in reprocess(catalog, encoder, pool, encode, sample="silica 60 %"):
+    ...         print(done.raw_uid, done.written, done.problem)
     """
-    identity = _identity(encoder)
-    target = catalog.model_for(identity)
-    analyst = Analyst(encoder)
-    # What is asked for ahead: the run, its records or what is wrong with it, and its encoding where it is needed.
-    waiting: deque[tuple[str, AnalysedRun | str, list[int], Any]] = deque()
+    model = ModelAtWork.begin(catalog, encoder)
+    waiting: deque[_Underway] = deque()
     with server_errors(catalog.address):
         for uid, results in _sources(catalog, encoder.name, source, conditions):
-            try:
-                recalled: AnalysedRun | str = results.records(uid)
-            except ServerUnreachableError:
-                raise
-            except AinerdError as error:
-                recalled = str(error)
-            waiting.append((uid, *_begin(recalled, target, pool, encode)))
+            waiting.append(_begin(model, uid, results, pool, encode))
             if len(waiting) > ahead:
-                yield _finish(catalog, analyst, target, *waiting.popleft())
+                yield _finish(model, waiting.popleft())
         while waiting:
-            yield _finish(catalog, analyst, target, *waiting.popleft())
+            yield _finish(model, waiting.popleft())
 
 
 def count(catalog: Catalog, encoder: Encoder, *, source: str | None = None, **conditions: Any) -> int:
     """How many runs `reprocess` will look at."""
     with server_errors(catalog.address):
         return len(_sources(catalog, encoder.name, source, conditions))
+
+
+@contextmanager
+def encoders(
+    catalog: Catalog, encoder: Encoder, model: Path | None = None, *, workers: int = 2, dask: str | None = None
+) -> Iterator[tuple[Pool, Encode]]:
+    """What encodes: threads of this process, or the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    model : Path, optional
+        File of the encoder, or the name of a shipped one, for the workers of a cluster.
+    workers : int
+        Threads.
+    dask : str, optional
+        Address of a scheduler.
+
+    Yields
+    ------
+    pool, encode
+        For `reprocess`.
+
+    Raises
+    ------
+    SessionError
+        No scheduler answers, or Dask is not installed.
+    """
+    if dask is None:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="encode")
+        try:
+            yield pool, here(catalog, encoder)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise SessionError("a Dask cluster needs the package distributed: install ainerd-agent[dask]") from error
+    try:
+        client = Client(dask, timeout=10)
+    except (OSError, ValueError) as error:
+        raise SessionError(f"no Dask scheduler answers at {dask}: {str(error) or type(error).__name__}") from error
+    with client:
+        where = None if model is None else model.resolve() if model.exists() else model
+        yield client, Elsewhere(catalog.address, where, encoder.weights_sha256)
 
 
 def here(catalog: Catalog, encoder: Encoder) -> Encode:
@@ -182,17 +234,6 @@ def _encode(catalog: Catalog, encoder: Encoder, uid: str, places: Sequence[int],
     )
 
 
-def _identity(encoder: Encoder, recalled: AnalysedRun | None = None) -> ModelIdentity:
-    return ModelIdentity(
-        name=encoder.name,
-        weights_sha256=encoder.weights_sha256,
-        n_clusters=len(encoder.clusters),
-        # Those of the maps, which are the same.
-        parameters={} if recalled is None else recalled.parameters,
-        geometry={} if recalled is None else recalled.geometry,
-    )
-
-
 def _sources(catalog: Catalog, name: str, source: str | None, conditions: Any) -> list[tuple[str, ModelResults]]:
     """The results that each run is taken from, in order of the runs' time."""
     names = [other for other in catalog.models() if other != name] if source is None else [source]
@@ -210,55 +251,45 @@ def _sources(catalog: Catalog, name: str, source: str | None, conditions: Any) -
     return [(uid, found) for uid, (_, _, found) in sorted(latest.items(), key=lambda item: (item[1][0], item[0]))]
 
 
-def _begin(
-    recalled: AnalysedRun | str, target: ModelResults, pool: Pool, encode: Encode
-) -> tuple[AnalysedRun | str, list[int], Any]:
-    """What is known of a run, which of its measurements are there, and the encoding of the others, under way."""
-    if isinstance(recalled, str):
-        return recalled, [], None
-    run = child(target.container, recalled.run.uid)
-    there = set() if run is None else set(points_of(run, ["seq_num"])["seq_num"])
-    new = [k for k, each in enumerate(recalled.fingerprints) if each.origin.seq_num not in there]
-    places = [recalled.places[k] for k in new]
+def _begin(model: ModelAtWork, uid: str, results: ModelResults, pool: Pool, encode: Encode) -> _Underway:
+    """Read what is known of a run, and have those of its measurements encoded that are not there."""
+    try:
+        known = results.records(uid)
+    except ServerUnreachableError:
+        raise
+    except AinerdError as error:
+        return _Underway(uid, str(error))
+    there = set(model.points(uid, ["seq_num"])["seq_num"])
+    new = [k for k, each in enumerate(known.fingerprints) if each.origin.seq_num not in there]
     if not new:
-        return recalled, new, None
-    contrast = np.stack([recalled.fingerprints[k].contrast for k in new])
-    return recalled, new, pool.submit(encode, recalled.run.uid, places, contrast)
+        return _Underway(uid, known)
+    contrast = np.stack([known.fingerprints[k].contrast for k in new])
+    return _Underway(uid, known, new, pool.submit(encode, uid, [known.places[k] for k in new], contrast))
 
 
-def _finish(
-    catalog: Catalog,
-    analyst: Analyst,
-    target: ModelResults,
-    uid: str,
-    recalled: AnalysedRun | str,
-    new: list[int],
-    encoding: Any,
-) -> Done:
-    if isinstance(recalled, str):
-        return Done(uid, 0, recalled)
-    known = child(target.container, uid) if len(new) < len(recalled.fingerprints) else None
-    if known is not None:
-        # In the atlas, as if this process had made them.
-        rows = points_of(known, None)
-        columns = latent_columns(rows)
-        for _, group in rows.groupby("seq_num"):
-            latents = group[columns].to_numpy(np.float32)
-            analyst.atlas.add(latents, group["azimuth"].to_numpy(), group["q"].to_numpy())
-    writer = catalog.writer(_identity(analyst.encoder, recalled))
-    writer.open_run(recalled.run)
+def _finish(model: ModelAtWork, underway: _Underway) -> Done:
+    """Judge and write a run, once it is encoded."""
+    uid, known, new = underway.uid, underway.known, underway.new
+    if isinstance(known, str):
+        return Done(uid, 0, known)
+    if len(new) < len(known.fingerprints):
+        model.take_up(model.points(uid))
+    # The parameters are those of the maps, which are the same.
+    writer = model.with_parameters(known.parameters, known.geometry).writer()
+    writer.open_run(known.run)
     try:
         if new:
-            fingerprints = [recalled.fingerprints[k] for k in new]
-            analyses = analyst.judge(fingerprints, [recalled.stresses[k] for k in new], encoding.result())
+            fingerprints = [known.fingerprints[k] for k in new]
+            stresses = [known.stresses[k] for k in new]
+            analyses = model.analyst.judge(fingerprints, stresses, underway.encoding.result())
             writer.append_analyses(uid, fingerprints, analyses)
-        for number, message in recalled.failures.items():
+        for number, message in known.failures.items():
             writer.record_failure(uid, number, message)
-        if recalled.status != "running":
-            writer.close_run(uid, recalled.status)
+        if known.status != "running":
+            writer.close_run(uid, known.status)
     except ServerUnreachableError:
         raise
     except AinerdError as error:
         return Done(uid, 0, str(error))
-    lacking = ", ".join(map(str, recalled.incomplete))
+    lacking = ", ".join(map(str, known.incomplete))
     return Done(uid, len(new), f"measurements without maps or rows were left out: {lacking}" if lacking else "")

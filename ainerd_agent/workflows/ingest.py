@@ -1,0 +1,224 @@
+"""C2 maps that another program computed, into the catalog."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ainerd_agent.catalog import Catalog, points_schema
+from ainerd_agent.errors import MapError
+from ainerd_agent.latent import Encoder
+from ainerd_agent.records import Fingerprints, Run, ShearStress
+from ainerd_agent.scattering.files.aps_results import read_results
+from ainerd_agent.scattering.files.map_files import ORIGIN_COLUMNS, StoredMaps, read_maps
+from ainerd_agent.workflows.model_at_work import ModelAtWork
+
+RESULT_ENDINGS = (".h5", ".hdf", ".hdf5", ".nxs")
+"""Of results in the form of APS."""
+
+BATCH = 128
+"""Measurements that are encoded and written at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ForeignMaps:
+    """C2 maps of a file, and what has to be known of them.
+
+    Attributes
+    ----------
+    file : Path
+    key : str or None
+        Name of the maps in the file, where it had to be given.
+    stored : StoredMaps
+        The maps as they are in the file, with its columns.
+    baseline : float
+        Value of uncorrelated times.
+    contrast : float or None
+        Of the speckles, where it is known.
+    duration : float
+        Seconds that a side of the maps spans; NaN where it is not known.
+    """
+
+    file: Path
+    key: str | None
+    stored: StoredMaps
+    baseline: float
+    contrast: float | None
+    duration: float
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @property
+    def size(self) -> int:
+        """Pixels along a side of the maps."""
+        return int(self.stored.maps.shape[1])
+
+    def as_run(self, sample: str) -> Run:
+        """The file as a run. Its uid holds all that decides the result, so that another choice is another run."""
+        content = hashlib.sha256(self.file.read_bytes()).hexdigest()
+        choice = f"{content} {self.key} {self.baseline!r} {self.contrast!r} {self.duration!r} {sample}"
+        return Run(
+            uid=f"{self.file.stem}-{hashlib.sha256(choice.encode()).hexdigest()[:12]}",
+            time=self.file.stat().st_mtime,
+            source="ingest",
+            sample=sample,
+            metadata={"file": self.file.name, "file_sha256": content, "baseline": self.baseline},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """What became of the maps of a file.
+
+    Attributes
+    ----------
+    raw_uid : str
+        Of the run that the file became.
+    model : str
+        Name of the latent model.
+    n_maps, left_out : int
+        Maps stored, and those that hold NaN or infinite values.
+    baseline : float
+        Value that was subtracted.
+    maps_per_cluster : list of int
+        From slow to fast.
+    """
+
+    raw_uid: str
+    model: str
+    n_maps: int
+    left_out: int
+    baseline: float
+    maps_per_cluster: list[int]
+
+
+def read_foreign_maps(
+    file: Path,
+    *,
+    key: str | None = None,
+    baseline: float | None = None,
+    contrast: float | None = None,
+    duration: float | None = None,
+) -> ForeignMaps:
+    """Read maps that were computed elsewhere.
+
+    Parameters
+    ----------
+    file : Path
+        An .npy or .npz with maps (n, size, size), or .h5 with results in the form of APS.
+    key : str, optional
+        Name of the maps in an .npz with several.
+    baseline : float, optional
+        Value of uncorrelated times (1 for maps like g2). By default 1 for results of APS, else estimated.
+    contrast : float, optional
+        Speckle contrast of the maps (1 where they were divided by it), where known.
+    duration : float, optional
+        Seconds that a side of a map spans, where known.
+
+    Raises
+    ------
+    MapError
+        A file that cannot be read or holds no maps, or a baseline that is no number.
+    """
+    file = Path(file)
+    if file.suffix.lower() in RESULT_ENDINGS:
+        if key is not None:
+            raise MapError(f"{file} holds results in the form of APS, whose maps have no names: leave out the key")
+        results = read_results(file)
+        stored, level = results.stored, 1.0 if baseline is None else baseline
+        duration = results.duration if duration is None else duration
+    else:
+        stored = read_maps(file, key=key)
+        level = stored.baseline() if baseline is None else baseline
+    if not math.isfinite(level):
+        raise MapError(f"the baseline must be a number, not {level}")
+    return ForeignMaps(
+        file=file,
+        key=key,
+        stored=stored.rename(set(points_schema().names) - set(ORIGIN_COLUMNS)),
+        baseline=level,
+        contrast=contrast,
+        duration=math.nan if duration is None else duration,
+    )
+
+
+def ingest(
+    catalog: Catalog,
+    maps: ForeignMaps | Path,
+    encoder: Encoder | None = None,
+    *,
+    sample: str = "",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Ingested:
+    """Encode, label and store C2 maps that were computed elsewhere, exactly as live data.
+
+    Giving the same file again in the same way changes nothing.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    maps : ForeignMaps or Path
+        From `read_foreign_maps`, or a file whose maps that reads without further choices.
+    encoder : Encoder, optional
+        By default the shipped one.
+    sample : str
+        Name to find them by.
+    on_progress : callable, optional
+        Told how many maps are written, of how many.
+
+    Raises
+    ------
+    MapError
+        As `read_foreign_maps`.
+    CatalogError
+        The catalog holds results of other weights by the model's name, or its server does not answer.
+
+    Examples
+    --------
+    >>> maps = read_foreign_maps(Path("my-maps.npz"), baseline=1.0)  # doctest: +SKIP
+    >>> ingest(catalog, maps, sample="silica 60 %").maps_per_cluster  # doctest: +SKIP
+    [0, 0, 12, 8, 0, 0]
+    """
+    given = maps if isinstance(maps, ForeignMaps) else read_foreign_maps(maps)
+    encoder = Encoder.load() if encoder is None else encoder
+    run, usable = given.as_run(sample), given.stored.finite
+    model = ModelAtWork.begin(catalog, encoder, parameters={"baseline": given.baseline, "contrast": given.contrast})
+    writer = model.writer()
+    writer.open_run(run)
+    for index in (~usable).nonzero()[0]:
+        writer.record_failure(run.uid, int(index) + 1, "the map holds NaN or infinite values")
+    clusters: list[int] = []
+    for fingerprints, stresses in _batches(given, run):
+        analyses = model.analyst.analyse(fingerprints, stresses)
+        writer.append(run.uid, fingerprints, analyses)
+        clusters += [int(label) for analysis in analyses for label in analysis.cluster]
+        if on_progress is not None:
+            on_progress(len(clusters), int(usable.sum()))
+    writer.close_run(run.uid, "success")
+    return Ingested(
+        raw_uid=run.uid,
+        model=encoder.name,
+        n_maps=len(clusters),
+        left_out=len(given) - len(clusters),
+        baseline=given.baseline,
+        maps_per_cluster=[clusters.count(number) for number in range(len(encoder.clusters))],
+    )
+
+
+def _batches(given: ForeignMaps, run: Run) -> Iterator[tuple[list[Fingerprints], list[ShearStress]]]:
+    """Measurements of the usable maps, some at a time, each with its stress."""
+    usable = given.stored.finite
+    stress = given.stored.columns.get("shear_stress", np.full(len(given), np.nan))
+    measurements = given.stored.fingerprints(
+        run.uid, run.time, baseline=given.baseline, contrast=given.contrast, duration=given.duration
+    )
+    kept = (each for each in measurements if usable[each.origin.seq_num - 1])
+    while batch := list(islice(kept, BATCH)):
+        yield batch, [ShearStress(mean=float(stress[each.origin.seq_num - 1])) for each in batch]
