@@ -6,16 +6,20 @@ import json as jsonlib
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
-    from ainerd_agent.instrument.experiment import Experiment, simulated_experiment
+    from ainerd_agent.catalog import Catalog
+    from ainerd_agent.instrument.experiment import Experiment
+    from ainerd_agent.records import Suggestion
     from ainerd_agent.settings import Settings
-    from ainerd_agent.workflows.session import SessionPlan, SessionResult
+    from ainerd_agent.workflows.live import Outcome
+    from ainerd_agent.workflows.report import Findings
+    from ainerd_agent.workflows.session import Listeners, SessionPlan, SessionResult
 
 
 def _detector_shape(text: str) -> tuple[int, int]:
@@ -42,6 +46,7 @@ def demo(
     """
     from ainerd_agent.catalog import TiledServer, connect
     from ainerd_agent.cli.tables import measurement_table
+    from ainerd_agent.instrument.experiment import simulated_experiment
     from ainerd_agent.settings import DataKeys, Settings
     from ainerd_agent.workflows import report
     from ainerd_agent.workflows.session import SessionPlan
@@ -53,26 +58,17 @@ def demo(
     )
     settings = Settings(keys=DataKeys())  # a beamline's names would not be the simulated one's
     experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
-    with TiledServer(plan.folder) as server:
+    with TiledServer(plan.folder) as server, connect(server.uri, create=True) as catalog:
         console.print(f"Session folder [bold]{out}[/]. Look in while it runs:", highlight=False, soft_wrap=True)
         console.print(f'    tiled.client.from_uri("{server.uri}")', highlight=False, soft_wrap=True)
-        result = _run(plan, experiment, server.uri, settings, console)
-        # For tests and benchmarks; nothing of the session reads it.
-        (plan.folder / "truth").mkdir(exist_ok=True)
-        experiment.write_truth(plan.folder / "truth" / f"{result.raw_uid}.json")
-        with connect(server.uri) as catalog, console.status("Reading the session back from Tiled and drawing it"):
+        result = _run(catalog, plan, experiment, settings, console)
+        with console.status("Reading the session back from Tiled and drawing it"):
             findings = report.read_findings(catalog, result.model, result.raw_uid, settings.keys.shear_stress)
-            pictures = report.draw_figures(
-                catalog,
-                findings,
-                plan.folder / "figures",
-                limits=experiment.sample.limits,
-                n_start=result.n_start,
-                seed=seed,
-            )
+            limits, folder = experiment.sample.limits, plan.folder / "figures"
+            pictures = report.draw_figures(catalog, findings, folder, limits=limits, n_start=result.n_start, seed=seed)
     seconds = time.monotonic() - begun
     console.print(measurement_table(findings))
-    _farewell(console, findings, result, pictures, out, seconds)
+    _farewell(console, findings, result, out, seconds)
     if json:
         summary = {
             **report.summary(findings),
@@ -84,37 +80,43 @@ def demo(
         raise typer.Exit(1)
 
 
-def _run(plan: SessionPlan, experiment: Experiment, uri: str, settings: Settings, console: Console) -> SessionResult:
+def _run(
+    catalog: Catalog, plan: SessionPlan, experiment: Experiment, settings: Settings, console: Console
+) -> SessionResult:
     """Run the session under a progress display."""
-    from ainerd_agent.callbacks import Failure, Outcome
-    from ainerd_agent.records import Suggestion
-    from ainerd_agent.workflows.session import Listeners, run_session
+    from ainerd_agent.workflows.session import run_session
 
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
     with progress:
-        scanned = progress.add_task("scanning ", total=plan.measurements)
-        analysed = progress.add_task("analysing", total=plan.measurements)
-
-        def suggested(suggestion: Suggestion, seq_num: int) -> None:
-            progress.update(scanned, completed=seq_num - 1)
-            x, y = suggestion.position["x"], suggestion.position["y"]
-            progress.console.print(f"{seq_num:3d}  go to ({x:.2f}, {y:.2f}) mm: {suggestion.reason}", highlight=False)
-
-        def settled(outcome: Outcome) -> None:
-            progress.advance(analysed)
-            if isinstance(outcome, Failure):
-                progress.console.print(f"{outcome.seq_num:3d}  [red]failed:[/] {outcome.message}", highlight=False)
-            else:
-                progress.update(scanned, completed=outcome.origin.seq_num)
-
-        return run_session(plan, experiment, uri, settings, Listeners(suggested=suggested, settled=settled))
+        return run_session(catalog, plan, experiment, settings, _listeners(progress, plan.measurements))
 
 
-def _farewell(
-    console: Console, findings: Any, result: SessionResult, pictures: list[Path], out: Path, seconds: float
-) -> None:
+def _listeners(progress: Progress, measurements: int) -> Listeners:
+    """What keeps a display up to date, and writes a line for each position and each failure."""
+    from ainerd_agent.workflows.live import Failure
+    from ainerd_agent.workflows.session import Listeners
+
+    scanned = progress.add_task("scanning ", total=measurements)
+    analysed = progress.add_task("analysing", total=measurements)
+
+    def suggested(suggestion: Suggestion, seq_num: int) -> None:
+        progress.update(scanned, completed=seq_num - 1)
+        x, y = suggestion.position["x"], suggestion.position["y"]
+        progress.console.print(f"{seq_num:3d}  go to ({x:.2f}, {y:.2f}) mm: {suggestion.reason}", highlight=False)
+
+    def settled(outcome: Outcome) -> None:
+        progress.advance(analysed)
+        if isinstance(outcome, Failure):
+            progress.console.print(f"{outcome.seq_num:3d}  [red]failed:[/] {outcome.message}", highlight=False)
+        else:
+            progress.update(scanned, completed=outcome.origin.seq_num)
+
+    return Listeners(suggested=suggested, settled=settled)
+
+
+def _farewell(console: Console, findings: Findings, result: SessionResult, out: Path, seconds: float) -> None:
     metadata = findings.metadata
     console.print(
         f"{metadata['n_measurements']} measurements, {len(findings.points)} C2 maps, {metadata['failures']} failed; "
@@ -125,6 +127,6 @@ def _farewell(
         console.print(
             f"[yellow]{result.undelivered} records wait in {out / 'unsent'} for the Tiled server to return[/]"
         )
-    if pictures:
-        console.print(f"Figures: {pictures[0].parent}", highlight=False, soft_wrap=True)
+    if len(findings.points):
+        console.print(f"Figures: {out.resolve() / 'figures'}", highlight=False, soft_wrap=True)
     console.print(f"Open the catalog again with: [bold]ainerd serve {out}[/]", highlight=False, soft_wrap=True)

@@ -9,20 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ainerd_agent.catalog.schema import RAW
 from ainerd_agent.errors import SessionError
 from ainerd_agent.instrument.experiment import FRAME_TIME
-from ainerd_agent.records import Analysis, Suggestion
+from ainerd_agent.records import Suggestion
+from ainerd_agent.scattering.geometry.from_settings import bins_from_settings
 from ainerd_agent.settings import Settings
 
 if TYPE_CHECKING:
-    from ainerd_agent.callbacks import Outcome
+    from ainerd_agent.agent import NoveltyAgent
+    from ainerd_agent.agent.protocol import Record
+    from ainerd_agent.catalog import Catalog
     from ainerd_agent.instrument.beamline import Beamline
     from ainerd_agent.instrument.experiment import Experiment
+    from ainerd_agent.latent import Encoder
+    from ainerd_agent.workflows.live import LiveAnalysis, Outcome
 
 logger = logging.getLogger(__name__)
-
-RESULT_TIMEOUT = 120.0
-"""Seconds after which a result that the agent waits for counts as failed."""
 
 CLOSING_TIMEOUT = 120.0
 """Seconds that writing and analysis get to finish after the scan."""
@@ -75,92 +78,143 @@ class SessionResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
-    """Who is told what happens, for a display."""
+    """Who is told what happens, for a display.
 
-    suggested: Callable[[Suggestion, int], None]
-    settled: Callable[[Outcome], None]
+    Attributes
+    ----------
+    suggested : callable, optional
+        Told each suggestion, and the number of its measurement.
+    settled : callable, optional
+        Told each `Analysis` or `Failure`.
+    """
+
+    suggested: Callable[[Suggestion, int], None] | None = None
+    settled: Callable[[Outcome], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """What the RunEngine made of a scan."""
+
+    uid: str | None
+    status: str
+    problem: str
 
 
 def run_session(
-    plan: SessionPlan, experiment: Experiment, server_uri: str, settings: Settings, listeners: Listeners
+    catalog: Catalog, plan: SessionPlan, experiment: Experiment, settings: Settings, listeners: Listeners
 ) -> SessionResult:
-    """Run a session against a Tiled server. Of the settings, [agent] and [geometry] are not used, which is logged.
+    """Run a session with the simulated beamline, and write it to a catalog.
 
     The scan, the raw writer and the analysis each have their own thread; the scan waits for the analysis only where
     the agent needs a result.
 
     Parameters
     ----------
-    server_uri : str
-        With its API key.
+    catalog : Catalog
+    plan : SessionPlan
+    experiment : Experiment
+        The truth that is to be found out.
+    settings : Settings
+        [agent] and [geometry] are not used, which is logged.
+    listeners : Listeners
+
+    Raises
+    ------
+    BinError
+        The bins do not fit the detector.
+    SessionError
+        The scan could not start.
+
+    Examples
+    --------
+    >>> plan = SessionPlan(measurements=4, frames=100, folder=folder, seed=0, detector=(160, 160))  # doctest: +SKIP
+    >>> experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)  # doctest: +SKIP
+    >>> with open_catalog(str(folder), create=True) as catalog:  # doctest: +SKIP
+    ...     run_session(catalog, plan, experiment, Settings(), Listeners())
     """
-    from bluesky import RunEngine
-    from bluesky.utils import RunEngineInterrupted
-    from bluesky_tiled_plugins import TiledWriter
+    from ainerd_agent.workflows.live import live_analysis, raw_backup
 
-    from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
-    from ainerd_agent.agent.runners.plans import novelty_scan
-    from ainerd_agent.callbacks import Failure, InBackground
-    from ainerd_agent.catalog import connect
-    from ainerd_agent.instrument.detector import TIMESTAMPS
-    from ainerd_agent.scattering.geometry.from_settings import bins_from_settings
-    from ainerd_agent.workflows.live import live_analysis
-
-    if others := [f"[{name}]" for name in ("agent", "geometry") if getattr(settings, name) is not None]:
-        logger.warning("the simulated beamline has a sample and a detector of its own: %s not used", ", ".join(others))
+    settings = _of_simulated_beamline(settings)
+    geometry, unsent = experiment.camera.geometry, plan.folder / "unsent"
     # Bins that do not fit the detector are refused here, before anything moves.
-    geometry = experiment.camera.geometry
-    settings = settings.model_copy(
-        update={"files": settings.files.model_copy(update={"timestamps": TIMESTAMPS, "frame_numbers": None})}
-    )
     bins_from_settings(settings, geometry=geometry)(experiment.shape)
-    catalog = connect(server_uri, create=True)
-    raw_backup = plan.folder / "unsent" / "raw"
-    raw_backup.mkdir(parents=True, exist_ok=True)
-    live = live_analysis(catalog, settings, plan.folder / "unsent", geometry=geometry, on_outcome=listeners.settled)
-    agent = NoveltyAgent(
-        experiment.sample.limits,
-        BeamtimeCost(speed=STAGE_SPEED, counting=plan.frames * FRAME_TIME),
-        n_start=min(N_START, plan.measurements),
-        repeatability=live.encoder.repeatability,
-        model=live.encoder.name,
-        seed=plan.seed,
-    )
-
-    def result_of(raw_uid: str, seq_num: int) -> Analysis | None:
-        outcome = live.callback.outcome(raw_uid, seq_num, timeout=RESULT_TIMEOUT)
-        return None if isinstance(outcome, Failure) else outcome
+    live = live_analysis(catalog, settings, unsent, geometry=geometry, on_outcome=listeners.settled)
+    agent = _agent(plan, experiment, live.encoder)
 
     def record(suggestion: Suggestion, event: str, *, seq_num: int = 0, **more: Any) -> None:
-        if event == "proposed":
+        if event == "proposed" and listeners.suggested is not None:
             listeners.suggested(suggestion, seq_num)
         live.writer.record_suggestion(suggestion, event, seq_num=seq_num, **more)
 
-    started: list[str] = []
+    scanned = _scan(live, plan, experiment, agent, record)
+    if scanned.uid is None:
+        raise SessionError(f"the scan could not start: {scanned.problem}")
+    # For tests and benchmarks; nothing of the session reads it.
+    (plan.folder / "truth").mkdir(exist_ok=True)
+    experiment.write_truth(plan.folder / "truth" / f"{scanned.uid}.json")
+    return SessionResult(
+        raw_uid=scanned.uid,
+        model=live.encoder.name,
+        status=scanned.status,
+        n_start=agent.n_start,
+        undelivered=live.writer.flush() + len(list(raw_backup(unsent).glob("*"))),
+    )
+
+
+def _agent(plan: SessionPlan, experiment: Experiment, encoder: Encoder) -> NoveltyAgent:
+    from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
+
+    return NoveltyAgent(
+        experiment.sample.limits,
+        BeamtimeCost(speed=STAGE_SPEED, counting=plan.frames * FRAME_TIME),
+        n_start=min(N_START, plan.measurements),
+        repeatability=encoder.repeatability,
+        model=encoder.name,
+        seed=plan.seed,
+    )
+
+
+def _of_simulated_beamline(settings: Settings) -> Settings:
+    from ainerd_agent.instrument.detector import TIMESTAMPS
+
+    if others := [f"[{name}]" for name in ("agent", "geometry") if getattr(settings, name) is not None]:
+        logger.warning("the simulated beamline has a sample and a detector of its own: %s not used", ", ".join(others))
+    files = settings.files.model_copy(update={"timestamps": TIMESTAMPS, "frame_numbers": None})
+    return settings.model_copy(update={"files": files})
+
+
+def _scan(
+    live: LiveAnalysis, plan: SessionPlan, experiment: Experiment, agent: NoveltyAgent, record: Record
+) -> _Scanned:
+    """Let the agent measure, in a RunEngine whose documents go to the catalog and the analysis, until both are done."""
+    from bluesky import RunEngine
+    from bluesky.utils import RunEngineInterrupted
+
+    from ainerd_agent.agent.runners.plans import novelty_scan
+    from ainerd_agent.workflows.live import raw_writer
+
+    catalog, started = live.model.catalog, list[str]()
 
     def note_start(_: str, doc: Mapping[str, Any]) -> None:
         started.append(doc["uid"])
 
     status, problem = "fail", ""
     with ExitStack() as stack:
-        engine = RunEngine({"scan_id": len(catalog["raw"])}, call_returns_result=True)
+        engine = RunEngine({"scan_id": len(catalog[RAW])}, call_returns_result=True)
         beamline = stack.enter_context(_connected(experiment, plan))
-        raw = InBackground(
-            TiledWriter(catalog["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup))
-        )
-        stack.callback(raw.close, CLOSING_TIMEOUT)
-        analysis = InBackground(live.callback)
-        stack.callback(analysis.close, CLOSING_TIMEOUT)
         engine.subscribe(note_start, "start")
-        engine.subscribe(raw)
-        engine.subscribe(analysis)
-        rheometer = beamline.rheometer
+        callbacks = [raw_writer(catalog, plan.folder / "unsent"), live.in_background()]
+        for callback in callbacks:
+            stack.callback(callback.close, CLOSING_TIMEOUT)
+            engine.subscribe(callback)
+        stage, rheometer = beamline.stage, beamline.rheometer
         scan = novelty_scan(
             [beamline.detector],
-            beamline.stage.x,
-            beamline.stage.y,
+            stage.x,
+            stage.y,
             agent,
-            result_of,
+            live.result,
             n_measurements=plan.measurements,
             monitors=[rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity],
             record=record,
@@ -174,17 +228,7 @@ def run_session(
         except Exception as error:
             logger.exception("the scan failed")
             problem = str(error.__cause__ or error)  # a device's failure comes wrapped in a FailedStatus
-    if not started:
-        raise SessionError(f"the scan could not start: {problem}")
-    undelivered = live.writer.flush() + len(list(raw_backup.glob("*")))
-    catalog.close()
-    return SessionResult(
-        raw_uid=started[0],
-        model=live.encoder.name,
-        status=status,
-        n_start=agent.n_start,
-        undelivered=undelivered,
-    )
+    return _Scanned(started[0] if started else None, status, problem)
 
 
 def _exit_status(result: Any) -> str:

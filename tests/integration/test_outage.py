@@ -21,9 +21,8 @@ def test_a_session_survives_the_server(tmp_path):
         if len(outcomes) == 3:
             server.close()
 
-    result = run_session(
-        plan, experiment, server.uri, Settings(), Listeners(suggested=lambda *_: None, settled=settled)
-    )
+    with connect(server.uri, create=True) as catalog:
+        result = run_session(catalog, plan, experiment, Settings(), Listeners(settled=settled))
     assert result.status == "success"
     assert len(outcomes) == 7
     assert not any(isinstance(outcome, Failure) for outcome in outcomes)

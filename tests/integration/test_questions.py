@@ -46,16 +46,10 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     folder = tmp_path_factory.mktemp("session")
     plan = SessionPlan(measurements=2, frames=32, folder=folder, seed=0, detector=(96, 96))
-    listeners = Listeners(suggested=lambda *_: None, settled=lambda *_: None)
+    experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
     with TiledServer(folder) as server:
-        run_session(
-            plan,
-            simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed),
-            server.uri,
-            Settings(model=Path(WEIGHTS)),
-            listeners,
-        )
-        root = connect(server.uri)
+        root = connect(server.uri, create=True)
+        run_session(root, plan, experiment, Settings(model=Path(WEIGHTS)), Listeners())
         encoder = Encoder.load(WEIGHTS)
         model = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=6)
         latents = np.random.default_rng(0).random((N_BINS, 64), np.float32)
