@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, ShortFirst, SpotAgent
 from ainerd_agent.agent.lifecycle.approval import edit, reject
 from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.catalog import ModelIdentity, ServerUnreachableError, TiledServer, connect
-from ainerd_agent.cli.agent import _agent
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
 from ainerd_agent.records import Run, Suggestion
 from ainerd_agent.settings import AgentSettings
+from ainerd_agent.workflows.queue_agent import QueueAgent, new_or_restored
 from tests.integration.derived_runs import N_BINS, N_LATENTS, START, measurement
 
 MODEL = ModelIdentity(name="toy-1", weights_sha256="ab" * 32, n_clusters=4)
@@ -238,17 +237,21 @@ def test_settings_that_a_restart_would_ignore_are_refused(root):
     encoder = Encoder.load()
     identity = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters))
     given = AgentSettings(x=(0.0, 4.0), y=(0.0, 4.0), n_start=3, dose_budget=50.0)
-    console = Console(quiet=True)
-    agent = _agent(root.model_for(identity), "night", given, encoder, 4, console)
+
+    def night(seed, **changed):
+        agent = QueueAgent(settings=given.model_copy(update=changed), encoder=encoder, seed=seed)
+        return new_or_restored(root.model_for(identity), "night", agent, say=lambda _: None)
+
+    agent = night(4)
     root.writer(identity).record_suggestion(agent.suggest(), "proposed")
     for seed in (4, None):
-        assert _agent(root.model_for(identity), "night", given, encoder, seed, console).settings == agent.settings
+        assert night(seed).settings == agent.settings
     for changed, said in (
         ({"exclusion": 0.3}, "made with limits .*'exclusion': 0.1}, not .*'exclusion': 0.3}: put that back"),
         ({"n_start": 5, "goal": "novelty"}, "made with goal .*coverage.*, not .*novelty.*; n_start 3, not 5: put"),
         ({"dose_budget": 60.0}, "dose_budget 50.0, not 60.0"),
     ):
         with pytest.raises(CatalogError, match=said):
-            _agent(root.model_for(identity), "night", given.model_copy(update=changed), encoder, None, console)
+            night(None, **changed)
     with pytest.raises(CatalogError, match="seed 4, not 5"):
-        _agent(root.model_for(identity), "night", given, encoder, 5, console)
+        night(5)
