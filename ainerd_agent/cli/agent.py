@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.options import CatalogOption, Model
+from ainerd_agent.cli.options import CatalogOption, Model, open_catalog
 from ainerd_agent.cli.tables import suggestion_table, wide_console, write_line
 
 if TYPE_CHECKING:

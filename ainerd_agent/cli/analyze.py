@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, track
 
-from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.options import CatalogOption
+from ainerd_agent.cli.options import CatalogOption, open_catalog
 from ainerd_agent.cli.tables import write_line
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.options import CatalogOption, Model
+from ainerd_agent.cli.options import CatalogOption, Model, open_catalog
 from ainerd_agent.cli.tables import write_line
 from ainerd_agent.errors import SessionError
 

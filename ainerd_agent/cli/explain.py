@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.options import CatalogOption, Model, point_named
+from ainerd_agent.cli.options import CatalogOption, Model, open_catalog, point_named
 from ainerd_agent.cli.tables import lineage_table, wide_console
 
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.options import CatalogOption, Model, point_named
+from ainerd_agent.cli.options import CatalogOption, Model, open_catalog, point_named
 from ainerd_agent.cli.tables import show_rows
 from ainerd_agent.errors import CatalogError
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ainerd_agent.catalog.opening import open_catalog
-from ainerd_agent.cli.options import CatalogOption, Model
+from ainerd_agent.cli.options import CatalogOption, Model, open_catalog
 from ainerd_agent.cli.tables import moment
 
 if TYPE_CHECKING:

@@ -1,12 +1,16 @@
-"""Options that several commands have, and how points are named."""
+"""Options that several commands have, and what they name: a catalog, a point."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ainerd_agent.errors import CatalogError
+
+if TYPE_CHECKING:
+    from ainerd_agent.catalog import Catalog
 
 CatalogOption = Annotated[
     str,
@@ -17,6 +21,13 @@ CatalogOption = Annotated[
     ),
 ]
 Model = Annotated[str | None, typer.Option(help="Only results of this latent model.")]
+
+
+def open_catalog(where: str, *, create: bool = False) -> AbstractContextManager[Catalog]:
+    """As `ainerd_agent.catalog.open_catalog`, which takes a second to import: not before a command runs."""
+    from ainerd_agent.catalog import open_catalog
+
+    return open_catalog(where, create=create)
 
 
 def point_named(text: str) -> tuple[str, int, int]:
