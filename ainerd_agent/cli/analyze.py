@@ -53,11 +53,12 @@ def analyze(
         if isinstance(outcome, Failure):
             write_line(console, f"{outcome.raw_uid}/{outcome.seq_num}: {outcome.message}")
 
+    settings = Settings()
     past = PastRuns(uids=runs or (), sample=sample, plan=plan, source=source, documents=documents, frames=frames)
     with open_catalog(catalog, create=True) as opened:
         done = replay(
             opened,
-            Settings(),
+            settings,
             past,
             unsent=unsent,
             on_run=lambda uid: console.print(f"run {uid}", highlight=False, markup=False),

@@ -5,12 +5,9 @@ The server is the one of AINERD_TILED_URI, with AINERD_TILED_API_KEY, or one of 
 
 import atexit
 
-from bluesky_tiled_plugins import TiledWriter
-
-from ainerd_agent.callbacks import InBackground
 from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.settings import Settings
-from ainerd_agent.workflows.live import live_analysis
+from ainerd_agent.workflows.live import live_analysis, raw_writer
 
 settings = Settings()
 if "tiled_uri" in settings.model_fields_set:
@@ -21,11 +18,9 @@ else:
     catalog = connect(tiled_server.uri, create=True)
 
 live = live_analysis(catalog, settings, session_folder / "unsent", geometry=experiment.camera.geometry)
-raw_backup = session_folder / "unsent" / "raw"  # where raw runs wait while Tiled is away
-raw_backup.mkdir(parents=True, exist_ok=True)
-raw_writer = InBackground(TiledWriter(catalog["raw"], batch_size=1, max_array_size=0, backup_directory=str(raw_backup)))
-analysis = InBackground(live.callback)
-atexit.register(raw_writer.close)  # before the server, whatever the order of the exit: last registered, first called
+raw = raw_writer(catalog, session_folder / "unsent")
+analysis = live.in_background()
+atexit.register(raw.close)  # before the server, whatever the order of the exit: last registered, first called
 atexit.register(analysis.close)
-RE.subscribe(raw_writer)
+RE.subscribe(raw)
 RE.subscribe(analysis)

@@ -5,7 +5,6 @@ import bluesky.plan_stubs as bps
 from ainerd_agent.agent import BeamtimeCost, Limits, NoveltyAgent
 from ainerd_agent.agent.runners.plans import measure_at, novelty_scan
 from ainerd_agent.agent.strategies.from_settings import agent_from_settings, limits_from_settings
-from ainerd_agent.callbacks import Failure
 
 shear = [rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity]
 limits = Limits(experiment.sample.limits) if settings.agent is None else limits_from_settings(settings.agent)
@@ -38,7 +37,7 @@ def explore(n_measurements: int = 8, seed: int = 0):
             stage.x,
             stage.y,
             agent,
-            result_of,
+            live.result,
             n_measurements=n_measurements,
             monitors=shear,
             record=live.writer.record_suggestion,

@@ -235,3 +235,16 @@ def test_a_failure_that_cannot_be_noted_still_lets_the_run_end(recorded, make_ca
     feed(callback, recorded)
     assert writer.calls[-1] == ("close", "success")
     assert isinstance(callback.outcome(recorded[0][1]["uid"], 3, timeout=0), Failure)
+
+
+def test_what_is_taken_up_is_neither_analysed_nor_written(recorded, make_callback):
+    writer, outcomes, asked = Notes(), [], []
+
+    def take_up(origin):
+        asked.append(origin.seq_num)
+        return origin.seq_num == 2
+
+    feed(make_callback(writer, take_up=take_up, on_outcome=outcomes.append), recorded)
+    assert asked == [1, 2, 3]
+    assert [analysis.origin.seq_num for _, analysis, _ in writer.named("append")] == [1, 3]
+    assert [outcome.origin.seq_num for outcome in outcomes] == [1, 3]

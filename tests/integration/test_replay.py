@@ -17,6 +17,8 @@ from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.catalog.check import check
 from ainerd_agent.cli.analyze import analyze
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.settings import GeometrySettings, Settings
+from ainerd_agent.workflows.replay import PastRuns, Replayed, replay
 from tests.callbacks.conftest import measure
 from tests.conftest import connected_beamline, new_run_engine, small_glass
 
@@ -146,6 +148,18 @@ def test_as_databroker_gives_them(root: Any, documents: Any) -> None:
     assert names[0] == "start"
     assert names[-1] == "stop"
     assert {"descriptor", "stream_resource", "stream_datum"} <= set(names)
+
+
+def test_documents_themselves_in_a_notebook(root: Any, documents: Any, tmp_path: Path) -> None:
+    """Settings are a value there, and not those of the current folder."""
+    settings = Settings(geometry=GeometrySettings(centre_row=31.5, centre_column=31.5, distance=3.2))
+    begun: list[str] = []
+    for _ in range(2):
+        done = replay(
+            root, settings, PastRuns(documents=iter(documents)), unsent=tmp_path / "unsent", on_run=begun.append
+        )
+    assert begun == [documents[0][1]["uid"]] * 2
+    assert done == Replayed(model=done.model, runs=1, analysed=0, failed=0, there=3, waiting=0)
 
 
 def test_runs_that_are_not_there(server: TiledServer, again: Any, tmp_path: Path) -> None:

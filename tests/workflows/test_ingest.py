@@ -1,0 +1,44 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ainerd_agent.errors import MapError
+from ainerd_agent.workflows.ingest import read_foreign_maps
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    lag = np.abs(np.subtract.outer(np.arange(40), np.arange(40)))
+    maps = np.stack([1 + np.exp(-lag / tau) for tau in (1.0, 5.0)])
+    np.savez(tmp_path / "maps.npz", c2=maps, bin=np.array([4, 5]), x=np.array([0.0, 1.0]))
+    return tmp_path / "maps.npz"
+
+
+def test_a_file_as_it_is_read(file):
+    maps = read_foreign_maps(file)
+    assert (len(maps), maps.size) == (2, 40)
+    assert maps.baseline == pytest.approx(1, abs=0.01)
+    assert maps.contrast is None
+    assert math.isnan(maps.duration)
+    assert set(maps.stored.columns) == {"file_bin", "x"}  # `bin` means something else in the catalog
+
+
+def test_another_choice_is_another_run(file):
+    given = [{}, {"baseline": 1.0}, {"duration": 2.0}, {"contrast": 1.0}, {"key": "c2"}]
+    uids = [read_foreign_maps(file, **each).as_run("gel").uid for each in given]
+    uids.append(read_foreign_maps(file).as_run("sol").uid)
+    assert len(set(uids)) == len(uids)
+    assert read_foreign_maps(file).as_run("gel").uid == uids[0]
+
+
+@pytest.mark.parametrize("baseline", [math.nan, math.inf])
+def test_a_baseline_is_a_number(file, baseline):
+    with pytest.raises(MapError, match="must be a number"):
+        read_foreign_maps(file, baseline=baseline)
+
+
+def test_a_key_of_results_without_names_is_refused(tmp_path):
+    with pytest.raises(MapError, match="leave out the key"):
+        read_foreign_maps(tmp_path / "results.h5", key="c2")
