@@ -211,7 +211,7 @@ class TwoTimeStream:
         return state
 
     def _new_state(self, n_frames: int, layout: PixelLayout, threads: int) -> Accumulation:
-        dtype, device = self._computation.dtype(n_frames * len(layout)), self._computation.device
+        dtype, device = self._computation.dtype(n_frames * len(self._layout)), self._computation.device
 
         def make_fold(width: int) -> Fold:
             size = self._reduction.size

@@ -11,6 +11,7 @@ from skimage.transform import resize
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering import TwoTimeStream, two_time
+from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
 from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
@@ -399,3 +400,22 @@ def test_a_dark_ring_does_not_cost_the_bin():
 def test_options_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="must"):
         TwoTimeStream(np.ones((4, 4), dtype=int), 10, **wrong)
+
+
+def test_a_large_movie_is_summed_alike_in_memory_and_as_a_stream(monkeypatch):
+    """In single precision, by the readings of all bins together: bin by bin would be double, and slower."""
+    monkeypatch.setattr("ainerd_agent.scattering.correlation.computation.EXACT_READINGS", 5000)
+    rng = np.random.default_rng(32)
+    frames = rng.poisson(2, size=(200, 10, 10)).astype(np.uint16)
+    labels = np.repeat([1, 2, 3, 4, 5], 20).reshape(10, 10)
+    made = []
+
+    class Watched(NumbaFold):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(self.dtype)
+
+    monkeypatch.setattr("ainerd_agent.scattering.correlation.two_time.NumbaFold", Watched)
+    two_time(frames, labels, size=32)
+    streamed(frames, labels, size=32)
+    assert made == [np.float32] * 6
