@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import MapError
+from ainerd_agent.workflows.figure_data import data_of_catalog
 from tests.integration.conftest import ainerd
 
 
@@ -27,6 +29,34 @@ def test_latents_give_the_figures_that_need_no_maps(tmp_path):
                   "directions", "--which", "embedding")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {path.stem for path in tmp_path.glob("*.png")} == {"times", "directions", "embedding"}
+
+
+def test_points_of_a_catalog_are_drawn_with_their_maps(tmp_path):
+    lag = np.abs(np.subtract.outer(np.arange(32), np.arange(32))) / 32
+    c2 = np.stack([1 + 0.3 * np.exp(-lag / tau) for tau in np.geomspace(0.05, 3, 12)])
+    np.savez(tmp_path / "maps.npz", c2=c2, azimuth=np.arange(12) * 30.0, time=np.arange(12) * 10.0)
+    folder = str(tmp_path / "session")
+    for arguments in (
+        ["ingest", str(tmp_path / "maps.npz"), "--out", folder, "--baseline", "1", "--contrast", "0.3"],
+        ["figures", "--catalog", folder, "--out", str(tmp_path / "figures"), "--which", "reconstructions"],
+    ):
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    assert "12 points of lag-v1" in done.output
+    assert (tmp_path / "figures" / "reconstructions.png").stat().st_size > 5000
+    with open_catalog(folder) as catalog:
+        encoder, data = data_of_catalog(catalog)
+        assert len(data_of_catalog(catalog, most=5)[1]) == 5
+    np.testing.assert_allclose(data.latents, encoder.encode(c2, baseline=1.0, contrast=0.3), atol=1e-3)
+    np.testing.assert_allclose(data.maps, encoder.scale(c2, baseline=1.0, contrast=0.3).maps, atol=1e-3)
+    np.testing.assert_array_equal(data.azimuth, np.arange(12) * 30.0)
+    np.testing.assert_array_equal(data.time, np.arange(12) * 10.0)
+
+
+@pytest.mark.parametrize("options", [["--simulated", "50"], ["--catalog", "nowhere"]])
+def test_what_only_a_file_needs_is_refused_elsewhere(options):
+    with pytest.raises(MapError, match="--baseline and --contrast are for maps of a file"):
+        CliRunner().invoke(app, ["figures", *options, "--contrast", "0.3"], catch_exceptions=False)
 
 
 def test_one_source_is_needed():
