@@ -1,8 +1,3 @@
-"""The version of the package, for records of what made them."""
+"""The version of the package, for records of what made them. The build reads it here."""
 
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    __version__ = version("ainerd-agent")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
+__version__ = "0.1.0"

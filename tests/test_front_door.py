@@ -11,7 +11,20 @@ import pytest
 
 import ainerd_agent
 
-HEAVY = ("torch", "umap", "pyFAI", "sklearn", "matplotlib", "tiled", "bluesky", "ophyd_async", "numba", "pandas")
+HEAVY = (
+    "numpy",
+    "pydantic",
+    "torch",
+    "umap",
+    "pyFAI",
+    "sklearn",
+    "matplotlib",
+    "tiled",
+    "bluesky",
+    "ophyd_async",
+    "numba",
+    "pandas",
+)
 
 
 @pytest.mark.parametrize("name", [name for name in ainerd_agent.__all__ if name != "__version__"])

@@ -8,8 +8,6 @@ from tomllib import TOMLDecodeError
 from typing import NoReturn
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
 from ainerd_agent.cli.agent import agent
 from ainerd_agent.cli.analyze import analyze, ingest, reprocess
@@ -65,12 +63,18 @@ def main() -> None:
         _complain(str(error))
     except TOMLDecodeError as error:
         _complain(f"ainerd.toml is not valid TOML: {error}")
-    except ValidationError as error:
+    except ValueError as error:
+        from pydantic import ValidationError  # here, because it takes long and `--help` shall not
+
+        if not isinstance(error, ValidationError):
+            raise
         problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         _complain(f"the settings (ainerd.toml or AINERD_ variables) do not make sense: {problems}")
 
 
 def _complain(message: str) -> NoReturn:
+    from rich.console import Console
+
     console = Console(stderr=True)
     console.print("[bold red]ainerd:[/]", end=" ")
     console.print(message, highlight=False, soft_wrap=True, markup=False)
