@@ -180,13 +180,18 @@ def test_another_process_goes_on_with_what_is_in_the_queue(catalog, manager, run
     assert len(items) == 1
 
 
-def measured_at(root: Any, name: str, suggestion_id: str) -> tuple[list[float], int]:
-    """Where a suggestion was measured, and how many frames long."""
+def measured_at(root: Any, name: str, suggestion_id: str) -> list[float]:
+    """Where a suggestion was measured."""
     rows = root.model(MODEL).suggestions(agent=name)
     uid = rows[(rows["suggestion_id"] == suggestion_id) & (rows["event"] == "measured")]["raw_uid"].iloc[0]
-    return root.points(MODEL, raw_uid=uid)[["x", "y"]].iloc[0].tolist(), root["raw"][uid]["primary"]["detector"].shape[
-        -3
-    ]
+    return root.points(MODEL, raw_uid=uid)[["x", "y"]].iloc[0].tolist()
+
+
+def exposure_of(manager: REManagerAPI, suggestion_id: str) -> float:
+    """Seconds of exposure that the plan was run with."""
+    items = manager.history_get()["items"]
+    (item,) = [each for each in items if each["meta"].get(SUGGESTION_KEY) == suggestion_id]
+    return float(item["kwargs"]["counting"])
 
 
 def test_one_spot_is_watched_through_a_rejection_and_an_edit(catalog, runner_of):
@@ -200,19 +205,19 @@ def test_one_spot_is_watched_through_a_rejection_and_an_edit(catalog, runner_of)
     edit(root.model(MODEL), "spot-2", 1.6, 1.7)
     until(runner, lambda: ("spot-3", "proposed") in events(root, "spot"))
     assert ("spot-1", "queued") not in events(root, "spot")
-    assert measured_at(root, "spot", "spot-2")[0] == pytest.approx([1.6, 1.7], abs=1e-6)
+    assert measured_at(root, "spot", "spot-2") == pytest.approx([1.6, 1.7], abs=1e-6)
     # Another process goes on at the new spot.
     again = runner_of("spot", agent=restored(root.model(MODEL), "spot"))
     again.step()
     assert again.open.suggestion.id == "spot-3"
     approve(root.model(MODEL), "spot-3")
     until(again, lambda: ("spot-4", "proposed") in events(root, "spot"))
-    assert measured_at(root, "spot", "spot-3")[0] == pytest.approx([1.6, 1.7], abs=1e-6)
+    assert measured_at(root, "spot", "spot-3") == pytest.approx([1.6, 1.7], abs=1e-6)
     root.model(MODEL).request("spot", "stop")
     assert "asked to stop" in again.run(period=0)
 
 
-def test_short_counts_go_through_a_rejection_and_edits(catalog, runner_of):
+def test_short_counts_go_through_a_rejection_and_edits(catalog, manager, runner_of):
     root, _ = catalog
     chooser = NoveltyAgent(LIMITS, BeamtimeCost(10.0, 0.1), n_start=2, model=MODEL, name="brief")
     runner = runner_of("brief", agent=ShortFirst(chooser, short=0.08, long=0.16))
@@ -221,16 +226,16 @@ def test_short_counts_go_through_a_rejection_and_edits(catalog, runner_of):
     until(runner, lambda: ("brief-2", "proposed") in events(root, "brief"))
     edit(root.model(MODEL), "brief-2", 1.5, 1.25)
     until(runner, lambda: ("brief-2-long", "proposed") in events(root, "brief"))
-    position, frames = measured_at(root, "brief", "brief-2")
-    assert (position, frames) == (pytest.approx([1.5, 1.25], abs=1e-6), 40)
+    assert measured_at(root, "brief", "brief-2") == pytest.approx([1.5, 1.25], abs=1e-6)
+    assert exposure_of(manager, "brief-2") == 0.08
     # Another process goes on with the long count.
     again = runner_of("brief", agent=restored(root.model(MODEL), "brief"))
     again.step()
     assert again.open.suggestion.id == "brief-2-long"
     edit(root.model(MODEL), "brief-2-long", 1.5, 1.3)
     until(again, lambda: ("brief-2-long", "measured") in events(root, "brief"))
-    position, frames = measured_at(root, "brief", "brief-2-long")
-    assert (position, frames) == (pytest.approx([1.5, 1.3], abs=1e-6), 80)
+    assert measured_at(root, "brief", "brief-2-long") == pytest.approx([1.5, 1.3], abs=1e-6)
+    assert exposure_of(manager, "brief-2-long") == 0.16
     until(again, lambda: any(event == "proposed" and "long" not in each for each, event in events(root, "brief")[-1:]))
     root.model(MODEL).request("brief", "stop")
     assert "asked to stop" in again.run(period=0)
