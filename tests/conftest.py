@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from bluesky import RunEngine
 from event_model import DocumentNames, schema_validators
+from hypothesis import settings
 from numpy.typing import NDArray
 from ophyd_async.core import init_devices
 
@@ -19,6 +20,10 @@ from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.instrument.experiment import Experiment
 from ainerd_agent.scattering import Geometry
 from tests.process_state import unchanged
+
+# A busy machine is no failure: how long things may take, tests/test_performance.py says.
+settings.register_profile("ainerd", deadline=None)
+settings.load_profile("ainerd")
 
 
 @dataclass

@@ -47,5 +47,7 @@ def _state() -> dict[str, Any]:
         state["torch threads"] = torch.get_num_threads()
         state["torch precision"] = torch.get_default_dtype()
     if (matplotlib := sys.modules.get("matplotlib")) is not None:
-        state["matplotlib settings"] = {name: repr(value) for name, value in dict.items(matplotlib.rcParams)}
+        settings = {name: repr(value) for name, value in dict.items(matplotlib.rcParams)}
+        settings.pop("backend")  # it is chosen at its first use, by bluesky too
+        state["matplotlib settings"] = settings
     return state

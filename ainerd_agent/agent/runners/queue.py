@@ -80,6 +80,8 @@ class QueueRunner:
             raise ValueError(f"the mode is {mode!r}, not one of {', '.join(get_args(Mode))}")
         if server is None and mode != "suggest":
             raise ValueError(f"the mode {mode!r} needs a queue server; without one, an agent can only suggest")
+        if not agent.model:
+            raise ValueError(f"agent {agent.name} has no latent model: make it with the name of one")
         if agent.model != results.name:
             raise ValueError(f"the agent suggests for the model {agent.model!r}, and is to learn from {results.name!r}")
         self.agent = agent

@@ -21,7 +21,7 @@ AGENT = NoveltyAgent(ROOM, COST, model="toy-1")
 )
 def test_options_that_do_not_go_together_are_refused(options, said):
     with pytest.raises(ValueError, match=said):
-        QueueRunner(**{"root": None, "agent": AGENT, "server": None, "record": None, "mode": "suggest", **options})
+        QueueRunner(**{"results": None, "agent": AGENT, "server": None, "record": None, "mode": "suggest", **options})
 
 
 def test_arguments_that_a_suggestion_gives_are_refused():
