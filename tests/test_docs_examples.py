@@ -63,3 +63,11 @@ def test_examples_run_one_after_the_other(page, tmp_path, monkeypatch):
         # Padded, so that an error names the line of the page.
         source = "\n" * text[: block.start(1)].count("\n") + block.group(1)
         exec(compile(source, DOCS / page, "exec"), names)  # noqa: S102
+
+
+def test_nobody_imports_four_levels_deep():
+    root = DOCS.parents[1]
+    pages = [root / "README.md", *(root / "docs").rglob("how-to/*.md"), *(root / "docs").rglob("tutorial/*.md")]
+    imports = re.compile(r"^ *from (ainerd_agent[\w.]*) import", re.MULTILINE)
+    found = {module for page in pages for module in imports.findall(page.read_text())}
+    assert {module for module in found if module.count(".") > 2} == set()

@@ -45,6 +45,14 @@ if TYPE_CHECKING:
     from ainerd_agent.scattering.geometry.masks import circle, load_mask, rectangle
     from ainerd_agent.scattering.geometry.partition import Partition
     from ainerd_agent.scattering.geometry.sectors import azimuthal_bins
+    from ainerd_agent.scattering.simulation.dynamics import (
+        ageing_glass,
+        equilibrium,
+        flowing,
+        heterodyne,
+        intermittent,
+    )
+    from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 
 _MODULES = {
     "correlation.age_lag": ("age_lag",),
@@ -75,6 +83,8 @@ _MODULES = {
     "geometry.masks": ("circle", "load_mask", "rectangle"),
     "geometry.partition": ("Partition",),
     "geometry.sectors": ("azimuthal_bins",),
+    "simulation.dynamics": ("ageing_glass", "equilibrium", "flowing", "heterodyne", "intermittent"),
+    "simulation.speckle": ("covariance_root", "speckle_intensity"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -99,14 +109,20 @@ __all__ = [
     "TwoTimeStream",
     "WindowCounts",
     "age_lag",
+    "ageing_glass",
     "azimuthal_bins",
     "bins_from_settings",
     "circle",
+    "covariance_root",
+    "equilibrium",
     "exact_g2",
     "fingerprint",
     "fit_heterodyne",
     "fit_relaxation",
+    "flowing",
     "g2_of_maps",
+    "heterodyne",
+    "intermittent",
     "label_bins",
     "load_mask",
     "read_partition_map",
@@ -116,6 +132,7 @@ __all__ = [
     "save_partition_map",
     "save_whole_maps",
     "smoothing_of",
+    "speckle_intensity",
     "subdivide",
     "two_time",
     "warm_up",
