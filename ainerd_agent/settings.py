@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -98,7 +98,11 @@ class FileSettings(Table):
         default=None, description="dataset with the number of each frame; gaps are dropped frames; NDArrayUniqueId"
     )
     timeout: float = Field(default=10.0, gt=0, description="s without a new frame after which a movie is cut short")
-    follow: bool = Field(default=True, description="correlate an exposure while it goes on")
+    prefetch: bool = Field(
+        default=True,
+        validation_alias=AliasChoices("prefetch", "follow"),  # its name in 0.1
+        description="correlate an exposure while it goes on, before its event comes",
+    )
 
 
 class CorrelationSettings(Table):

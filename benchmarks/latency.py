@@ -123,7 +123,7 @@ def exposure(process: Any, path: Path, n_frames: int, rate: float) -> dict[str, 
         raise RuntimeError("the writer ended")
     source = HDF5Frames(path, DATASET, stop=n_frames, following=Following(timeout=PATIENCE))
     stream = TwoTimeStream(bins(LARGE), n_frames, normalisation=Normalisation(bad_frames="detect"))
-    stream.follow(source)
+    stream.read(source)
     folded = time.monotonic()
     maps = stream.result()
     there = time.monotonic()

@@ -56,7 +56,7 @@ class AnalysisCallback:
     writer : ResultWriter
     options : TwoTimeOptions
         How C2 is computed.
-    follow : bool
+    prefetch : bool
         Correlate the next exposure while it goes on (see `ainerd_agent.callbacks.prefetch`).
     take_up : callable, optional
         Takes a measurement up from earlier results, by its origin, and answers True where there are any: then it is not
@@ -73,7 +73,7 @@ class AnalysisCallback:
         writer: ResultWriter,
         *,
         options: TwoTimeOptions = LIVE,
-        follow: bool = True,
+        prefetch: bool = True,
         take_up: Callable[[Origin], bool] | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
@@ -84,7 +84,7 @@ class AnalysisCallback:
         self._writer = writer
         self._on_outcome = on_outcome
         self._options = options
-        self._follow = follow
+        self._prefetch = prefetch
         self._ahead = Ahead(self._correlate)
         self._partitions: dict[tuple[int, int], Partition] = {}
         self._outcomes: dict[tuple[str, int], Outcome] = {}
@@ -121,7 +121,7 @@ class AnalysisCallback:
             try:
                 fingerprints = self._ahead.take(measurement)
             finally:
-                if self._follow:
+                if self._prefetch:
                     self._ahead.expect(measurement)
             stress = stress_during(measurement.rheometer, origin.start, origin.stop)
             (analysis,) = self._analyst.analyse([fingerprints], [stress])

@@ -91,3 +91,8 @@ def test_they_are_read_where_a_program_starts_and_nowhere_else():
     ]
     assert len(files) > 100
     assert read == []
+
+
+def test_prefetch_keeps_its_old_name():
+    assert not Settings(files={"follow": False}).files.prefetch
+    assert not Settings(files={"prefetch": False}).files.prefetch

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ainerd_agent.settings import Settings
     from ainerd_agent.workflows.live import Outcome
     from ainerd_agent.workflows.report import Findings
-    from ainerd_agent.workflows.session import Listeners, SessionPlan, SessionResult
+    from ainerd_agent.workflows.session import Listeners, SessionOptions, SessionResult
 
 
 def _detector_shape(text: str) -> tuple[int, int]:
@@ -49,22 +49,22 @@ def demo(
     from ainerd_agent.instrument.experiment import simulated_experiment
     from ainerd_agent.settings import DataKeys, Settings
     from ainerd_agent.workflows import report
-    from ainerd_agent.workflows.session import SessionPlan
+    from ainerd_agent.workflows.session import SessionOptions
 
     begun = time.monotonic()
     console = Console(stderr=json)
-    plan = SessionPlan(
+    options = SessionOptions(
         measurements=measurements, frames=frames, folder=out.resolve(), seed=seed, detector=_detector_shape(detector)
     )
     settings = Settings(keys=DataKeys())  # a beamline's names would not be the simulated one's
-    experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
-    with TiledServer(plan.folder) as server, connect(server.uri, create=True) as catalog:
+    experiment = simulated_experiment(options.detector, frames=options.frames, seed=options.seed)
+    with TiledServer(options.folder) as server, connect(server.uri, create=True) as catalog:
         console.print(f"Session folder [bold]{out}[/]. Look in while it runs:", highlight=False, soft_wrap=True)
         console.print(f'    tiled.client.from_uri("{server.uri}")', highlight=False, soft_wrap=True)
-        result = _run(catalog, plan, experiment, settings, console)
+        result = _run(catalog, options, experiment, settings, console)
         with console.status("Reading the session back from Tiled and drawing it"):
             findings = report.read_findings(catalog, result.model, result.raw_uid, settings.keys.shear_stress)
-            limits, folder = experiment.sample.limits, plan.folder / "figures"
+            limits, folder = experiment.sample.limits, options.folder / "figures"
             pictures = report.draw_figures(catalog, findings, folder, limits=limits, n_start=result.n_start, seed=seed)
     seconds = time.monotonic() - begun
     console.print(measurement_table(findings))
@@ -75,13 +75,13 @@ def demo(
             "seconds": round(seconds, 1),
             "figures": [str(path) for path in pictures],
         }
-        print(jsonlib.dumps({**summary, "undelivered": result.undelivered, "folder": str(plan.folder)}))
+        print(jsonlib.dumps({**summary, "undelivered": result.undelivered, "folder": str(options.folder)}))
     if result.status != "success":
         raise typer.Exit(1)
 
 
 def _run(
-    catalog: Catalog, plan: SessionPlan, experiment: Experiment, settings: Settings, console: Console
+    catalog: Catalog, options: SessionOptions, experiment: Experiment, settings: Settings, console: Console
 ) -> SessionResult:
     """Run the session under a progress display."""
     from ainerd_agent.workflows.session import run_session
@@ -90,7 +90,7 @@ def _run(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
     with progress:
-        return run_session(catalog, plan, experiment, settings, _listeners(progress, plan.measurements))
+        return run_session(catalog, options, experiment, settings, _listeners(progress, options.measurements))
 
 
 def _listeners(progress: Progress, measurements: int) -> Listeners:

@@ -122,7 +122,7 @@ def fingerprint(
     n_frames, n_missing = measurement.frames.shape[0], 0
     stream = options.stream(partition, n_frames, measurement.saturation)
     try:
-        stream.follow(measurement.frames, watch)
+        stream.read(measurement.frames, watch)
     except FrameTimeoutError as error:
         if broken_off == "refuse" or n_frames is None or error.received < MIN_FRAMES:
             raise
@@ -130,7 +130,7 @@ def fingerprint(
         n_missing = n_frames - error.received
         logger.warning("%s; its maps are made of the %d frames that came", error, error.received)
         stream = options.stream(partition, error.received, measurement.saturation)
-        stream.follow(_First(measurement.frames, error.received))
+        stream.read(_First(measurement.frames, error.received))
     result = stream.result()
     duration = result.n_frames * measurement.frame_time
     lags = np.arange(options.size) * duration / options.size

@@ -142,7 +142,7 @@ def analysis_callback(
         model.analyst,
         writer,
         options=TwoTimeOptions.from_settings(settings.correlation),
-        follow=settings.files.follow,
+        prefetch=settings.files.prefetch,
         take_up=take_up,
         on_outcome=on_outcome,
     )

@@ -155,7 +155,7 @@ def replay(
 
 def _patient(settings: Settings) -> Settings:
     """The settings for files that nobody writes any more: nothing is followed or waited for."""
-    return settings.model_copy(update={"files": settings.files.model_copy(update={"follow": False, "timeout": 1.0})})
+    return settings.model_copy(update={"files": settings.files.model_copy(update={"prefetch": False, "timeout": 1.0})})
 
 
 def _raw(stack: ExitStack, catalog: Catalog, source: str | None) -> Container:

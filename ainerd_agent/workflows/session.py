@@ -41,7 +41,7 @@ N_START = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionPlan:
+class SessionOptions:
     """What a session shall do."""
 
     measurements: int
@@ -102,7 +102,7 @@ class _Scanned:
 
 
 def run_session(
-    catalog: Catalog, plan: SessionPlan, experiment: Experiment, settings: Settings, listeners: Listeners
+    catalog: Catalog, options: SessionOptions, experiment: Experiment, settings: Settings, listeners: Listeners
 ) -> SessionResult:
     """Run a session with the simulated beamline, and write it to a catalog.
 
@@ -112,7 +112,7 @@ def run_session(
     Parameters
     ----------
     catalog : Catalog
-    plan : SessionPlan
+    plan : SessionOptions
     experiment : Experiment
         The truth that is to be found out.
     settings : Settings
@@ -128,31 +128,33 @@ def run_session(
 
     Examples
     --------
-    >>> plan = SessionPlan(measurements=4, frames=100, folder=folder, seed=0, detector=(160, 160))  # doctest: +SKIP
-    >>> experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)  # doctest: +SKIP
+    >>> options = SessionOptions(  # doctest: +SKIP
+    ...     measurements=4, frames=100, folder=folder, seed=0, detector=(160, 160)
+    ... )
+    >>> experiment = simulated_experiment(options.detector, frames=options.frames, seed=options.seed)  # doctest: +SKIP
     >>> with open_catalog(str(folder), create=True) as catalog:  # doctest: +SKIP
-    ...     run_session(catalog, plan, experiment, Settings(), Listeners())
+    ...     run_session(catalog, options, experiment, Settings(), Listeners())
     """
     from ainerd_agent.workflows.live import live_analysis, raw_backup
 
     settings = _of_simulated_beamline(settings)
-    geometry, unsent = experiment.camera.geometry, plan.folder / "unsent"
+    geometry, unsent = experiment.camera.geometry, options.folder / "unsent"
     # Bins that do not fit the detector are refused here, before anything moves.
     bins_from_settings(settings, geometry=geometry)(experiment.shape)
     live = live_analysis(catalog, settings, unsent, geometry=geometry, on_outcome=listeners.settled)
-    agent = _agent(plan, experiment, live.encoder)
+    agent = _agent(options, experiment, live.encoder)
 
     def record(suggestion: Suggestion, event: str, *, seq_num: int = 0, **more: Any) -> None:
         if event == "proposed" and listeners.suggested is not None:
             listeners.suggested(suggestion, seq_num)
         live.writer.record_suggestion(suggestion, event, seq_num=seq_num, **more)
 
-    scanned = _scan(live, plan, experiment, agent, record)
+    scanned = _scan(live, options, experiment, agent, record)
     if scanned.uid is None:
         raise SessionError(f"the scan could not start: {scanned.problem}")
     # For tests and benchmarks; nothing of the session reads it.
-    (plan.folder / "truth").mkdir(exist_ok=True)
-    experiment.write_truth(plan.folder / "truth" / f"{scanned.uid}.json")
+    (options.folder / "truth").mkdir(exist_ok=True)
+    experiment.write_truth(options.folder / "truth" / f"{scanned.uid}.json")
     return SessionResult(
         raw_uid=scanned.uid,
         model=live.encoder.name,
@@ -162,16 +164,16 @@ def run_session(
     )
 
 
-def _agent(plan: SessionPlan, experiment: Experiment, encoder: Encoder) -> NoveltyAgent:
+def _agent(options: SessionOptions, experiment: Experiment, encoder: Encoder) -> NoveltyAgent:
     from ainerd_agent.agent import BeamtimeCost, NoveltyAgent
 
     return NoveltyAgent(
         experiment.sample.limits,
-        BeamtimeCost(speed=STAGE_SPEED, counting=plan.frames * FRAME_TIME),
-        n_start=min(N_START, plan.measurements),
+        BeamtimeCost(speed=STAGE_SPEED, counting=options.frames * FRAME_TIME),
+        n_start=min(N_START, options.measurements),
         repeatability=encoder.repeatability,
         model=encoder.name,
-        seed=plan.seed,
+        seed=options.seed,
     )
 
 
@@ -185,7 +187,7 @@ def _of_simulated_beamline(settings: Settings) -> Settings:
 
 
 def _scan(
-    live: LiveAnalysis, plan: SessionPlan, experiment: Experiment, agent: NoveltyAgent, record: Record
+    live: LiveAnalysis, options: SessionOptions, experiment: Experiment, agent: NoveltyAgent, record: Record
 ) -> _Scanned:
     """Let the agent measure, in a RunEngine whose documents go to the catalog and the analysis, until both are done."""
     from bluesky import RunEngine
@@ -202,9 +204,9 @@ def _scan(
     status, problem = "fail", ""
     with ExitStack() as stack:
         engine = RunEngine({"scan_id": len(catalog[RAW])}, call_returns_result=True)
-        beamline = stack.enter_context(_connected(experiment, plan))
+        beamline = stack.enter_context(_connected(experiment, options))
         engine.subscribe(note_start, "start")
-        callbacks = [raw_writer(catalog, plan.folder / "unsent"), live.in_background()]
+        callbacks = [raw_writer(catalog, options.folder / "unsent"), live.in_background()]
         for callback in callbacks:
             stack.callback(callback.close, CLOSING_TIMEOUT)
             engine.subscribe(callback)
@@ -215,10 +217,10 @@ def _scan(
             stage.y,
             agent,
             live.result,
-            n_measurements=plan.measurements,
+            n_measurements=options.measurements,
             monitors=[rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity],
             record=record,
-            md={"sample": experiment.sample.name, "purpose": "demo", "seed": plan.seed},
+            md={"sample": experiment.sample.name, "purpose": "demo", "seed": options.seed},
         )
         try:
             status = _exit_status(engine(scan))
@@ -248,7 +250,7 @@ def _only_critical(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _connected(experiment: Experiment, plan: SessionPlan) -> Iterator[Beamline]:
+def _connected(experiment: Experiment, options: SessionOptions) -> Iterator[Beamline]:
     """The simulated beamline, connected in the RunEngine's event loop; shear ceases now."""
     from ophyd_async.core import init_devices
 
@@ -256,9 +258,9 @@ def _connected(experiment: Experiment, plan: SessionPlan) -> Iterator[Beamline]:
 
     beamline = build_beamline(
         experiment,
-        plan.folder / "frames",
+        options.folder / "frames",
         frame_time=FRAME_TIME,
-        n_frames=plan.frames,
+        n_frames=options.frames,
         limits=experiment.sample.limits,
         rheometer_period=RHEOMETER_PERIOD,
     )

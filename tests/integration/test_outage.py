@@ -7,12 +7,12 @@ from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.instrument.experiment import simulated_experiment
 from ainerd_agent.settings import Settings
 from ainerd_agent.workflows.live import live_analysis
-from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session
+from ainerd_agent.workflows.session import Listeners, SessionOptions, run_session
 
 
 def test_a_session_survives_the_server(tmp_path):
-    plan = SessionPlan(measurements=7, frames=40, folder=tmp_path, seed=2, detector=(64, 64))
-    experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
+    options = SessionOptions(measurements=7, frames=40, folder=tmp_path, seed=2, detector=(64, 64))
+    experiment = simulated_experiment(options.detector, frames=options.frames, seed=options.seed)
     server = TiledServer(tmp_path)
     outcomes = []
 
@@ -22,7 +22,7 @@ def test_a_session_survives_the_server(tmp_path):
             server.close()
 
     with connect(server.uri, create=True) as catalog:
-        result = run_session(catalog, plan, experiment, Settings(), Listeners(settled=settled))
+        result = run_session(catalog, options, experiment, Settings(), Listeners(settled=settled))
     assert result.status == "success"
     assert len(outcomes) == 7
     assert not any(isinstance(outcome, Failure) for outcome in outcomes)

@@ -42,14 +42,14 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from ainerd_agent.instrument.experiment import simulated_experiment
     from ainerd_agent.latent import Encoder
     from ainerd_agent.settings import Settings
-    from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session
+    from ainerd_agent.workflows.session import Listeners, SessionOptions, run_session
 
     folder = tmp_path_factory.mktemp("session")
-    plan = SessionPlan(measurements=2, frames=32, folder=folder, seed=0, detector=(96, 96))
-    experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
+    options = SessionOptions(measurements=2, frames=32, folder=folder, seed=0, detector=(96, 96))
+    experiment = simulated_experiment(options.detector, frames=options.frames, seed=options.seed)
     with TiledServer(folder) as server:
         root = connect(server.uri, create=True)
-        run_session(root, plan, experiment, Settings(model=Path(WEIGHTS)), Listeners())
+        run_session(root, options, experiment, Settings(model=Path(WEIGHTS)), Listeners())
         encoder = Encoder.load(WEIGHTS)
         model = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=6)
         latents = np.random.default_rng(0).random((N_BINS, 64), np.float32)

@@ -12,12 +12,12 @@ import pytest
 from ainerd_agent.catalog import TiledServer
 from ainerd_agent.instrument.experiment import simulated_experiment
 from ainerd_agent.settings import Settings
-from ainerd_agent.workflows.session import Listeners, SessionPlan, run_session
+from ainerd_agent.workflows.session import Listeners, SessionOptions, run_session
 
 
 def test_an_interrupted_session_leaves_the_process_as_it_was(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    plan = SessionPlan(measurements=9, frames=40, folder=tmp_path, seed=2, detector=(64, 64))
-    experiment = simulated_experiment(plan.detector, frames=plan.frames, seed=plan.seed)
+    options = SessionOptions(measurements=9, frames=40, folder=tmp_path, seed=2, detector=(64, 64))
+    experiment = simulated_experiment(options.detector, frames=options.frames, seed=options.seed)
 
     def interrupt(_: object, number: int) -> None:
         if number == 2:
@@ -27,7 +27,7 @@ def test_an_interrupted_session_leaves_the_process_as_it_was(tmp_path: Path, cap
     bluesky.setLevel(logging.INFO)
     try:
         with TiledServer(tmp_path) as server:
-            result = run_session(plan, experiment, server.uri, Settings(), listeners)
+            result = run_session(options, experiment, server.uri, Settings(), listeners)
         assert result.status == "abort"
         assert bluesky.level == logging.INFO
     finally:

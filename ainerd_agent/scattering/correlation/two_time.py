@@ -140,7 +140,7 @@ class TwoTimeStream:
             self._broken = True
             raise
 
-    def follow(self, source: FrameSource, watch: Callable[[TwoTimeStream], object] | None = None) -> None:
+    def read(self, source: FrameSource, watch: Callable[[TwoTimeStream], object] | None = None) -> None:
         """Add all blocks of a source as they come; `watch` is called after each."""
         for block in source.blocks(self._used):
             self.add(block)
@@ -283,7 +283,7 @@ def two_time(
     if isinstance(source, np.ndarray):
         return stream.whole(source)
     if hasattr(source, "blocks"):
-        stream.follow(source)
+        stream.read(source)
     else:
         for start in range(0, source.shape[0], FRAMES_PER_READ):
             stream.add(source[start : start + FRAMES_PER_READ])
