@@ -82,7 +82,7 @@ def test_the_maps_are_there_when_the_event_comes(file):
     first = measurement(file, 0, burst(1).start)
     ahead.take(first)
     ahead.expect(first)
-    assert correlate.began.wait(10)
+    assert correlate.began.wait(60)
     expose(file, burst(2))
     found = ahead.take(measurement(file, 1, burst(2).start))
     np.testing.assert_allclose(found.c2, expected(burst(2)), atol=1e-5)
@@ -97,7 +97,7 @@ def test_an_exposure_that_was_dropped_is_not_taken_for_the_one_that_was_repeated
     first = measurement(file, 0, burst(1).start)
     ahead.expect(first)
     expose(file, burst(2), complete=False)  # a pause drops it, and the next one is written over it
-    ahead._pursuit.outcome.result(10)
+    ahead._pursuit.outcome.result(60)
     expose(file, burst(3))
     found = ahead.take(measurement(file, 1, burst(3).start))
     np.testing.assert_allclose(found.c2, expected(burst(3)), atol=1e-5)
@@ -119,7 +119,7 @@ def test_an_exposure_that_never_comes_is_forgotten(file):
     pursuit = ahead._pursuit
     ahead.forget()
     with pytest.raises(Exception, match="cancelled"):
-        pursuit.outcome.result(10)
+        pursuit.outcome.result(60)
 
 
 def test_a_movie_that_breaks_off_is_kept_and_marked(file):
