@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ainerd_agent.catalog.catalog import Catalog, ModelResults
+from ainerd_agent.catalog.codec.point_layout import points_schema
 from ainerd_agent.catalog.layout import UnknownModelError
 from ainerd_agent.catalog.opening import connect, open_catalog
 from ainerd_agent.catalog.read.suggestions import UnknownAgentError
-from ainerd_agent.catalog.schema import points_schema
 from ainerd_agent.catalog.server.embedded import TiledServer
 from ainerd_agent.catalog.server_errors import ServerUnreachableError
 from ainerd_agent.catalog.write.spool import SpooledWriter

@@ -25,9 +25,8 @@ from ainerd_agent.catalog.write.containers import model_container
 from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.catalog.write.writer import DerivedWriter
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Suggestion
+from ainerd_agent.records import Analysis, Events, Suggestion, SuggestionEvent
 from ainerd_agent.records.analysis import ModelIdentity
-from ainerd_agent.records.suggestion import SuggestionEvent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,9 +154,11 @@ class Catalog:
         """
         return read_points.read_points(self._containers(model), columns, **conditions)
 
-    def c2(self, raw_uid: str, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+    def c2(
+        self, raw_uid: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
+    ) -> NDArray[np.float32]:
         """C2 maps of a run, or some of them; see `read_c2`."""
-        return read_c2(self.tiled, raw_uid, measurement, bin)
+        return read_c2(self.tiled, raw_uid, measurement, bin, stream)
 
     def maps(self, raw_uid: str) -> MapsClient:
         """The maps of a run, with g2 and bins.
@@ -261,7 +262,7 @@ class ModelResults:
         self,
         *,
         beginning: bool = False,
-        seen: Mapping[str, Iterable[int]] | None = None,
+        seen: Mapping[str, Iterable[Events | int]] | None = None,
         columns: Sequence[str] | None = None,
         every: float = 5.0,
         stop: threading.Event | None = None,
@@ -279,7 +280,7 @@ class ModelResults:
         with server_errors(self.catalog.address):
             return analysed_run(self.catalog.tiled, self.run(raw_uid))
 
-    def analysis(self, raw_uid: str, seq_num: int) -> Analysis | None:
+    def analysis(self, raw_uid: str, seq_num: int, stream: str | None = None) -> Analysis | None:
         """What it found in a measurement; None where that is not there (yet).
 
         Raises
@@ -287,7 +288,7 @@ class ModelResults:
         ServerUnreachableError
             Nobody can tell now.
         """
-        return stored_analysis(self.container, raw_uid, seq_num)
+        return stored_analysis(self.container, raw_uid, seq_num, stream)
 
     def export(self, raw_uid: str, path: Path, measurement: int | None = None) -> list[Path]:
         """Write a run to files for other programs; see `ainerd_agent.catalog.read.export.export`."""

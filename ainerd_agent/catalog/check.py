@@ -7,41 +7,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from ainerd_agent.catalog.catalog import Catalog
+from ainerd_agent.catalog.check_tables import Problem, check_points, check_spec, check_suggestions
+from ainerd_agent.catalog.codec.metadata import events_of, run_of
 from ainerd_agent.catalog.layout import child, model_names, model_of
-from ainerd_agent.catalog.read.analysed_runs import run_of
 from ainerd_agent.catalog.schema import (
-    ADDED_COLUMNS,
     ANALYSES,
     ANALYSIS_SPEC,
     BINS,
     C2,
-    C2_DIMS,
     G2,
     MAPS,
     MAPS_SPEC,
     MODEL_SPEC,
     POINTS,
     RAW,
-    REQUESTS,
     RUN_STATUSES,
-    SUGGESTION_EVENTS,
     SUGGESTIONS,
-    SUGGESTIONS_SCHEMA,
-    SUGGESTIONS_SPEC,
-    column_metadata,
-    points_schema,
 )
 from ainerd_agent.catalog.server_errors import server_errors
-from ainerd_agent.catalog.tiled_types import Container, Node, Table
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.points import PointsStore
+from ainerd_agent.records import Events
 from ainerd_agent.records.analysis import ModelIdentity
+
+__all__ = ["Problem", "check"]
 
 IDLE = 3600.0
 """Seconds after which a run that says it is running, and whose raw run tells nothing, counts as left behind."""
@@ -71,34 +63,9 @@ MAPS_KEYS: Mapping[str, tuple[type, ...]] = {
     "raw_uid": _TEXT,
     "n_bins": (int,),
     "lags": (list,),
-    "duration": _NUMBER,
     "n_measurements": (int,),
     "derived_from": (dict,),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that is not as it should be.
-
-    Attributes
-    ----------
-    where : str
-        Path in the catalog.
-    what : str
-    remedy : str
-        What to do.
-    repairable : bool
-        `check(..., repair=True)` can do it.
-    repaired : bool
-        It was done.
-    """
-
-    where: str
-    what: str
-    remedy: str
-    repairable: bool = False
-    repaired: bool = False
 
 
 def check(catalog: Catalog, *, repair: bool = False) -> Iterator[Problem]:
@@ -118,22 +85,22 @@ def check(catalog: Catalog, *, repair: bool = False) -> Iterator[Problem]:
     """
     root = catalog.tiled
     with server_errors(catalog.address):
-        seq_nums: dict[str, list[int]] = {}
+        measurements: dict[str, list[Events]] = {}
         for uid, maps in root[MAPS].items():
             yield from _maps(f"/{MAPS}/{uid}", maps)
-            seq_nums[uid] = _named(maps)
+            measurements[uid] = _named(maps)
         analysed: set[str] = set()
         for name in model_names(root):
             model, path = model_of(root, name), f"/{ANALYSES}/{name}"
-            broken = [*_spec(path, model, MODEL_SPEC), *_keys(path, model.metadata, MODEL_KEYS)]
+            broken = [*check_spec(path, model, MODEL_SPEC), *_keys(path, model.metadata, MODEL_KEYS)]
             yield from broken
             for uid, analysis in () if broken else model.items():
                 if uid == SUGGESTIONS:
-                    yield from _suggestions(f"{path}/{SUGGESTIONS}", analysis)
+                    yield from check_suggestions(f"{path}/{SUGGESTIONS}", analysis)
                 else:
                     analysed.add(uid)
-                    yield from _analysis(f"{path}/{uid}", root, model, uid, analysis, seq_nums, repair)
-        for uid in sorted(seq_nums.keys() - analysed):
+                    yield from _analysis(f"{path}/{uid}", root, model, uid, analysis, measurements, repair)
+        for uid in sorted(measurements.keys() - analysed):
             yield Problem(
                 f"/{MAPS}/{uid}",
                 "these maps have no results by any model",
@@ -141,24 +108,12 @@ def check(catalog: Catalog, *, repair: bool = False) -> Iterator[Problem]:
             )
 
 
-def _named(container: Container) -> list[int]:
+def _named(container: Container) -> list[Events]:
     """The measurements that metadata name, or none where they do not."""
-    derived = container.metadata.get("derived_from")
-    named = derived.get("seq_nums") if isinstance(derived, Mapping) else None
-    return list(named) if isinstance(named, list | tuple) else []
-
-
-def _spec(path: str, container: Node, wanted: tuple[str, str]) -> Iterator[Problem]:
-    name, version = wanted
-    found = next((spec.version or "" for spec in container.specs if spec.name == name), None)
-    if found is None:
-        yield Problem(path, f"it has no spec {name}", "it was not made by this package: put it elsewhere")
-    elif found.partition(".")[0] != version.partition(".")[0]:
-        yield Problem(
-            path,
-            f"its {name} is {found}, this version reads {version}",
-            "use the version of ainerd-agent that wrote it, or export it there and ingest it here",
-        )
+    try:
+        return events_of(container.metadata["derived_from"])
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def _keys(path: str, metadata: Mapping[str, Any], wanted: Mapping[str, tuple[type, ...]]) -> Iterator[Problem]:
@@ -176,7 +131,7 @@ def _keys(path: str, metadata: Mapping[str, Any], wanted: Mapping[str, tuple[typ
 
 
 def _maps(path: str, maps: Container) -> Iterator[Problem]:
-    broken = [*_spec(path, maps, MAPS_SPEC), *_keys(path, maps.metadata_copy()[0], MAPS_KEYS)]
+    broken = [*check_spec(path, maps, MAPS_SPEC), *_keys(path, maps.metadata_copy()[0], MAPS_KEYS)]
     yield from broken
     if broken:
         return
@@ -187,7 +142,7 @@ def _maps(path: str, maps: Container) -> Iterator[Problem]:
         if array is None:
             if n_measurements:
                 yield Problem(f"{path}/{key}", f"{n_measurements} measurements are named, but there is no {key}", again)
-        elif len(array.shape) != (len(C2_DIMS) if key == C2 else 3) or array.shape[1] != n_bins:
+        elif len(array.shape) != (4 if key == C2 else 3) or array.shape[1] != n_bins:
             yield Problem(f"{path}/{key}", f"its shape is {array.shape}, the run has {n_bins} bins", again)
         elif array.shape[0] < n_measurements:
             yield Problem(f"{path}/{key}", f"it holds {array.shape[0]} measurements, {n_measurements} are named", again)
@@ -209,11 +164,11 @@ def _analysis(
     model: Container,
     uid: str,
     analysis: Container,
-    maps: Mapping[str, list[int]],
+    maps: Mapping[str, list[Events]],
     repair: bool,
 ) -> Iterator[Problem]:
     metadata = analysis.metadata_copy()[0]
-    broken = [*_spec(path, analysis, ANALYSIS_SPEC), *_keys(path, metadata, ANALYSIS_KEYS)]
+    broken = [*check_spec(path, analysis, ANALYSIS_SPEC), *_keys(path, metadata, ANALYSIS_KEYS)]
     yield from broken
     if broken:
         return
@@ -225,90 +180,16 @@ def _analysis(
                 "analyse the run again while its frames are there: the maps stay, and get their points",
             )  # fmt: skip
     else:
-        unreadable = list(_columns(f"{path}/{POINTS}", table, points_schema(0)))
-        yield from unreadable
-        if any(problem.what.startswith("it lacks") for problem in unreadable):
+        problems = list(check_points(f"{path}/{POINTS}", analysis, table, maps.get(uid, [])))
+        yield from problems
+        if any(problem.what.startswith("it lacks") for problem in problems):
             return
-        yield from _rows(f"{path}/{POINTS}", table, maps.get(uid, []))
     yield from _summary(path, root, model, metadata, repair)
     raw = child(root, f"{RAW}/{uid}") if metadata["source"] == "bluesky" else None
     if raw is None and metadata["source"] == "bluesky":
         yield Problem(
             path, f"its raw run is not in /{RAW}: it was deleted, or is kept elsewhere",
             "nothing: results and maps stay, but cannot be made again from frames",
-        )  # fmt: skip
-
-
-def _suggestions(path: str, table: Table) -> Iterator[Problem]:
-    broken = [*_spec(path, table, SUGGESTIONS_SPEC), *_columns(path, table, SUGGESTIONS_SCHEMA)]
-    yield from broken
-    if broken:
-        return
-    rows = table.read(columns=["suggestion_id", "event"])
-    if unknown := sorted(set(rows["event"]) - {*SUGGESTION_EVENTS, *REQUESTS}):
-        yield Problem(
-            path, f"it has events {', '.join(unknown)}, not {', '.join(SUGGESTION_EVENTS + REQUESTS)}",
-            "find out who wrote them: nobody reads them",
-        )  # fmt: skip
-    proposed = set(rows["suggestion_id"][rows["event"] == SUGGESTION_EVENTS[0]])
-    if orphans := sorted(set(rows["suggestion_id"][~rows["event"].isin(REQUESTS)]) - proposed):
-        yield Problem(
-            path, f"suggestions {', '.join(orphans[:8])} were never proposed, yet something came of them",
-            "nothing: why they were made is lost, what came of them is there",
-        )  # fmt: skip
-
-
-def _columns(path: str, table: Table, wanted: pa.Schema) -> Iterator[Problem]:
-    found = table.structure().arrow_schema_decoded
-    units = column_metadata(wanted)["units"]
-    told = table.metadata.get("units", {})
-    if lacking := sorted(set(wanted.names) - set(found.names) - ADDED_COLUMNS):
-        yield Problem(
-            path, f"it lacks the columns {', '.join(lacking)}", "analyse the run again, under another name of the model"
-        )
-    for column in found:
-        if column.name not in wanted.names:
-            continue
-        if not _alike(column.type, wanted.field(column.name).type):
-            yield Problem(
-                path, f"its column {column.name} is {column.type}, not {wanted.field(column.name).type}",
-                "analyse the run again, under another name of the model",
-            )  # fmt: skip
-        if told.get(column.name, "") != units[column.name]:
-            yield Problem(
-                path, f"the unit of {column.name} is {told.get(column.name)!r}, not {units[column.name]!r}",
-                "find out who wrote it: if the values are in another unit, analyse the run again",
-            )  # fmt: skip
-
-
-def _alike(found: pa.DataType, wanted: pa.DataType) -> bool:
-    # Databases have strings of one kind, and may widen integers.
-    texts = (pa.types.is_string, pa.types.is_large_string)
-    if any(is_text(wanted) for is_text in texts):
-        return any(is_text(found) for is_text in texts)
-    return bool(found == wanted or (pa.types.is_integer(found) and pa.types.is_integer(wanted)))
-
-
-def _rows(path: str, table: Table, with_maps: list[int]) -> Iterator[Problem]:
-    rows = table.read(columns=["seq_num", "bin"])
-    twice = sorted(set(rows[rows.duplicated(["seq_num", "bin"])]["seq_num"]))
-    if twice:
-        yield Problem(
-            path, f"rows of measurements {_listed(twice)} are there more than once",
-            "run `ainerd reprocess` with a model of another name: it takes each once",
-        )  # fmt: skip
-    counts = rows.drop_duplicates(["seq_num", "bin"]).groupby("seq_num")["bin"].agg(["size", "max"])
-    n_bins = int(counts["max"].max()) if len(counts) else 0
-    short = sorted(counts.index[counts["size"] != n_bins])
-    if short:
-        yield Problem(
-            path, f"measurements {_listed(short)} lack some of their {n_bins} rows",
-            "run `ainerd reprocess` with a model of another name: it makes all rows, from the maps",
-        )  # fmt: skip
-    if unmapped := sorted(set(counts.index) - set(with_maps)):
-        yield Problem(
-            path, f"measurements {_listed(unmapped)} have no C2 maps",
-            "run `ainerd analyze` while the frames are there: the maps are added, the rows stay",
         )  # fmt: skip
 
 
@@ -349,8 +230,3 @@ def _ended(root: Container, metadata: Mapping[str, Any]) -> str:
         return status if status in RUN_STATUSES[1:] else "fail"
     latest = metadata.get("analysed") or metadata.get("time") or 0.0
     return "fail" if time.time() - latest > IDLE else ""
-
-
-def _listed(numbers: Any) -> str:
-    shown = ", ".join(str(int(number)) for number in np.asarray(numbers)[:8])
-    return shown + (", ..." if len(numbers) > 8 else "")

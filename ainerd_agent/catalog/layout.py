@@ -135,3 +135,8 @@ def model_of(root: Container, name: str) -> Container:
 def address_of(node: Node) -> str:
     """Where the server of a node is, without its API key."""
     return str(node.context.api_uri)
+
+
+def version_of(node: Node, spec: str) -> str:
+    """The version of a spec that a node conforms to; empty where it does not."""
+    return next((each.version or "" for each in node.specs if each.name == spec), "")

@@ -60,10 +60,10 @@ def credit(made: Sequence[Mapping[str, Any]], n_measurements: int, now: float) -
     return credited
 
 
-def maker_of(derived_from: Mapping[str, Any], seq_num: int) -> dict[str, Any]:
-    """Who analysed a measurement; empty where that was not written down (before version 1.3)."""
-    behind = list(derived_from["seq_nums"]).index(seq_num)
-    for entry in derived_from.get("made", ()):
+def maker_of(made: Sequence[Mapping[str, Any]], place: int) -> dict[str, Any]:
+    """Who analysed a measurement, by its place from 0; empty where that was not written down (before version 1.3)."""
+    behind = place
+    for entry in made:
         if behind < entry["n_measurements"]:
             return dict(entry)
         behind -= entry["n_measurements"]

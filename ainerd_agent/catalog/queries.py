@@ -33,7 +33,10 @@ RANGES = {
     "novelty": ("novelty", None, "novelty_max"),
     "tau": ("tau", "tau_median", "tau_median"),
 }
-"""By condition: the column of points, and the keys with the least and the largest of them in a run."""
+"""By condition: the column of points, and the keys with the least and the largest of them in a run.
+
+Any other condition that is a range is one on an axis of that column.
+"""
 
 _TO_SORT = 99
 """Items that are fetched at a time to be sorted: with one more, a page of Tiled's."""
@@ -56,7 +59,7 @@ class Conditions:
     share : tuple of float or None
         Of the maps of a run that are in `cluster`, from 0 to 1.
     ranges : mapping of str to tuple of float
-        Of the quantities in `RANGES`, ends included.
+        Of the quantities in `RANGES` and of axes, ends included.
     equal : mapping
         Values of keys of the metadata of a run.
     """
@@ -87,7 +90,8 @@ class Conditions:
             raise CatalogError("share is the share of the maps in a cluster: say which cluster, too.")
         if cluster is not None and (isinstance(cluster, bool) or int(cluster) != cluster or cluster < 0):
             raise CatalogError(f"cluster is a number from 0, not {cluster!r}.")
-        ranges = {name: _interval(name, given.pop(name)) for name in RANGES if given.get(name) is not None}
+        is_range = {name for name, value in given.items() if name in RANGES or isinstance(value, tuple | list)}
+        ranges = {name: _interval(name, given.pop(name)) for name in sorted(is_range) if given.get(name) is not None}
         return cls(
             cluster=None if cluster is None else int(cluster),
             share=None if share is None else _interval("share", share),
@@ -121,12 +125,13 @@ class Conditions:
         if self.cluster is not None:
             chosen &= (points["cluster"] == self.cluster).to_numpy()
         for name, (least, largest) in self.ranges.items():
-            chosen &= points[RANGES[name][0]].between(least, largest).to_numpy()
+            column = _keys(name)[0]
+            chosen &= points[column].between(least, largest).to_numpy() if column in points else False
         return chosen
 
     def columns(self) -> list[str]:
         """Columns of points that `rows` looks at."""
-        return [*(["cluster"] if self.cluster is not None else []), *(RANGES[name][0] for name in self.ranges)]
+        return [*(["cluster"] if self.cluster is not None else []), *(_keys(name)[0] for name in self.ranges)]
 
     def _in_common(self, but: Sequence[str] = ()) -> list[Query]:
         from tiled.queries import Key, SpecsQuery
@@ -137,11 +142,15 @@ class Conditions:
             found += between(f"cluster_fraction_{self.cluster}", self.share)
         for name, (least, largest) in self.ranges.items():
             if name not in but:
-                _, low, high = RANGES[name]
+                _, low, high = _keys(name)
                 # Both ranges overlap.
                 found += between(high, (least, math.inf)) if high else []
                 found += between(low, (-math.inf, largest)) if low and largest < math.inf else []
         return found
+
+
+def _keys(name: str) -> tuple[str, str | None, str | None]:
+    return RANGES.get(name, (name, f"{name}_min", f"{name}_max"))
 
 
 def between(key: str, interval: Interval) -> list[Query]:

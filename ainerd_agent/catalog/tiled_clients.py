@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tiled.client.container import Container
 
+from ainerd_agent.catalog.codec.columns import column_metadata, latent_columns
+from ainerd_agent.catalog.codec.point_layout import points_schema
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.queries import Conditions, highest_first, narrowed
 from ainerd_agent.catalog.read.maps import read_maps
 from ainerd_agent.catalog.read.points import points_of, read_points, tables_of
 from ainerd_agent.catalog.read.runs import read_runs
-from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW, column_metadata, latent_columns, points_schema
+from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Node, Query
 from ainerd_agent.errors import CatalogError
@@ -83,11 +85,11 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         """
         import pandas as pd
 
-        given, columns = Conditions.of(conditions), points_schema(0).names
-        best = points_of(None, columns).assign(model="")
+        given = Conditions.of(conditions)
+        best = points_of(None).assign(model="").drop(columns=latent_columns(points_schema().names))
         with server_errors(address_of(self)):
             runs = highest_first(narrowed(self, given.runs_with_rows()), "novelty_max")
-            for run, table in tables_of(runs, columns):
+            for run, table in tables_of(runs, latents=False):
                 if len(best) == k and best["novelty"].min() >= run.metadata["novelty_max"]:
                     break
                 rows = table[given.rows(table) & table["novelty"].notna()].assign(model=run.metadata["model"])
@@ -131,11 +133,11 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
 
     def c2(self, row: Any) -> NDArray[np.float32]:
         """The map (size, size) of a point, a row with `raw_uid`, `seq_num` and `bin`. Only that map is sent."""
-        return self.run(str(row["raw_uid"])).c2(int(row["seq_num"]), int(row["bin"]))
+        return self.run(str(row["raw_uid"])).c2(int(row["seq_num"]), int(row["bin"]), _stream(row))
 
     def explain(self, row: Any) -> dict[str, Any]:
         """Where a point comes from, a row with `raw_uid`, `seq_num` and `bin`."""
-        return self.run(str(row["raw_uid"])).explain(int(row["seq_num"]), int(row["bin"]))
+        return self.run(str(row["raw_uid"])).explain(int(row["seq_num"]), int(row["bin"]), _stream(row))
 
     def run(self, raw_uid: str) -> AnalysisClient:
         """The analysis of a run."""
@@ -158,9 +160,11 @@ class AnalysisClient(Container):  # type: ignore[misc]
         """The points as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""
         return _dataset(self.points())
 
-    def c2(self, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+    def c2(
+        self, measurement: int | None = None, bin: int | None = None, stream: str | None = None
+    ) -> NDArray[np.float32]:
         """C2 maps, as `read_c2`."""
-        return self.maps().c2(measurement, bin)
+        return self.maps().c2(measurement, bin, stream)
 
     def maps(self) -> MapsClient:
         """The container with the C2 maps."""
@@ -173,25 +177,34 @@ class AnalysisClient(Container):  # type: ignore[misc]
         """The raw run."""
         return _raw(self, 3)
 
-    def explain(self, seq_num: int, bin: int) -> dict[str, Any]:
+    def explain(self, seq_num: int, bin: int, stream: str | None = None) -> dict[str, Any]:
         """Where a point comes from; see `ainerd_agent.catalog.read.lineage.explain`."""
         from ainerd_agent.catalog.read.lineage import explain
 
-        return explain(self, self.maps(), self.raw, seq_num, bin)
+        return explain(self, self.maps(), self.raw, seq_num, bin, stream)
 
 
 class MapsClient(Container):  # type: ignore[misc]
     """C2 maps and g2 of a run: `/xpcs/<uid>`."""
 
-    def c2(self, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+    def c2(
+        self, measurement: int | None = None, bin: int | None = None, stream: str | None = None
+    ) -> NDArray[np.float32]:
         """C2 maps, as `read_c2`. Only what is asked for is sent."""
-        with server_errors(address_of(self)):
-            return read_maps(self, C2, measurement, bin)
+        return self.maps(C2, measurement, bin, stream)
 
-    def g2(self, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
+    def g2(
+        self, measurement: int | None = None, bin: int | None = None, stream: str | None = None
+    ) -> NDArray[np.float32]:
         """g2 in the same way, over the lags in the metadata."""
+        return self.maps(G2, measurement, bin, stream)
+
+    def maps(
+        self, key: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
+    ) -> NDArray[np.float32]:
+        """Any array over measurements and bins in the same way; `arrays` in the metadata says which there are."""
         with server_errors(address_of(self)):
-            return read_maps(self, G2, measurement, bin)
+            return read_maps(self, key, measurement, bin, stream)
 
     def analyses(self) -> dict[str, AnalysisClient]:
         """What models found in this run, by their names."""
@@ -214,6 +227,11 @@ def analyses_of(run: Container) -> dict[str, AnalysisClient]:
     with server_errors(address_of(run)):
         found = {} if models is None else {name: child(models, f"{name}/{run.item['id']}") for name in models}
     return {name: analysis for name, analysis in found.items() if analysis is not None}
+
+
+def _stream(row: Any) -> str | None:
+    """The stream that a row of points tells; None where it does not."""
+    return str(row["stream"]) if "stream" in row else None
 
 
 def _raw(node: Node, depth: int) -> Any:

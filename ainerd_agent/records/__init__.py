@@ -7,16 +7,20 @@
 
 from ainerd_agent.records.analysis import Analysis
 from ainerd_agent.records.arrays import FloatArray, MapStack
-from ainerd_agent.records.fingerprints import Bins, Fingerprints, Quality, Relaxations
+from ainerd_agent.records.fingerprints import AgeLagMap, Bins, Fingerprints, Quality, Relaxations, Scattering
 from ainerd_agent.records.frames import FrameSource, NumberedFrames, PhotonEvents
 from ainerd_agent.records.measurement import Measurement
 from ainerd_agent.records.rheometry import RheometerSamples, ShearStress
-from ainerd_agent.records.run import Origin, Run
-from ainerd_agent.records.suggestion import Suggestion
+from ainerd_agent.records.run import Events, Exposure, Origin, Run
+from ainerd_agent.records.suggestion import AgentRequest, Suggestion, SuggestionEvent
 
 __all__ = [
+    "AgeLagMap",
+    "AgentRequest",
     "Analysis",
     "Bins",
+    "Events",
+    "Exposure",
     "Fingerprints",
     "FloatArray",
     "FrameSource",
@@ -29,6 +33,8 @@ __all__ = [
     "Relaxations",
     "RheometerSamples",
     "Run",
+    "Scattering",
     "ShearStress",
     "Suggestion",
+    "SuggestionEvent",
 ]

@@ -35,6 +35,18 @@ class Analysis:
     unlike : ndarray of bool, shape (n_bins,), or None
         Which maps are unlike those that the model was trained on: their other values cannot be trusted. None where the
         model does not tell.
+    cluster_probability : ndarray, shape (n_bins,), or None
+        Of `cluster`.
+    kind : tuple of str, shape (n_bins,), or None
+        Kind of dynamics: "equilibrium", "ageing", "intermittent", "oscillating", "flowing" or "unknown".
+    kind_probability : ndarray, shape (n_bins,), or None
+        Of `kind`.
+    repeat_probability : ndarray, shape (n_bins,), or None
+        That a repeat of something seen before lies as far from it as this map does.
+    recognised_as : str
+        What the measurement was taken for, where it ended for that.
+    p_new : float
+        Probability that it would have been new; NaN where nobody asked.
     """
 
     origin: Origin
@@ -45,6 +57,12 @@ class Analysis:
     reconstruction_error: FloatArray
     stress: ShearStress
     unlike: NDArray[np.bool_] | None = None
+    cluster_probability: FloatArray | None = None
+    kind: tuple[str, ...] | None = None
+    kind_probability: FloatArray | None = None
+    repeat_probability: FloatArray | None = None
+    recognised_as: str = ""
+    p_new: float = float("nan")
 
     @property
     def dominant_cluster(self) -> int:

@@ -96,6 +96,48 @@ class Relaxations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgeLagMap:
+    """The correlation over age and lag, on lags from one frame to the whole exposure.
+
+    Attributes
+    ----------
+    values, errors : ndarray of float32, shape (n_bins, n_ages, n_lags)
+        <D(t) D(t + lag)> over the pairs whose middle lies in a section of age, and its standard uncertainty.
+    ages : ndarray, shape (n_ages,)
+        Middle of each section, seconds from the start of the exposure.
+    lags : ndarray, shape (n_lags,)
+        Seconds.
+    """
+
+    values: NDArray[np.float32]
+    errors: NDArray[np.float32]
+    ages: FloatArray
+    lags: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scattering:
+    """What the detector saw.
+
+    Attributes
+    ----------
+    mean_image : ndarray of float32, shape (H, W)
+        Counts per frame.
+    ring_q : ndarray, shape (n_rings,)
+        Momentum transfer of fine rings, 1/nm.
+    intensity_q : ndarray of float32, shape (n_rings,)
+        I(q): counts per pixel and frame in each ring.
+    intensity_t : ndarray of float32, shape (n_bins, n_times)
+        I(t): counts per pixel and frame of each bin, in equal sections of the exposure.
+    """
+
+    mean_image: NDArray[np.float32]
+    ring_q: FloatArray
+    intensity_q: NDArray[np.float32]
+    intensity_t: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprints:
     """The C2 maps of one measurement and what else its frames say, per bin.
 
@@ -119,6 +161,9 @@ class Fingerprints:
         Seconds.
     relaxations : Relaxations or None
         Fits of g2; None where none were made.
+    age_lag : AgeLagMap or None
+    scattering : Scattering or None
+        None where it was not kept.
     """
 
     origin: Origin
@@ -132,3 +177,5 @@ class Fingerprints:
     g2: NDArray[np.float32]
     lags: FloatArray
     relaxations: Relaxations | None = None
+    age_lag: AgeLagMap | None = None
+    scattering: Scattering | None = None

@@ -1,10 +1,11 @@
-"""Where data comes from: the run, and the place and time of a measurement in it."""
+"""Where data comes from: the run, and the events, place and time of a measurement in it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,69 @@ class Run:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Events(NamedTuple):
+    """The events that a measurement is made of: by these, and its run, it is known.
+
+    Attributes
+    ----------
+    stream : str
+        Name of their stream.
+    first, last : int
+        Numbers of the first and the last of them in that stream, from 1; the same for a movie in one event.
+    """
+
+    stream: str
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        numbers = f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{self.stream}/{numbers}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "primary/3", "primary/3-7", or "3" alone, as version 0.1 wrote it for the stream "primary".
+
+        Raises
+        ------
+        ValueError
+            It is none of these.
+        """
+        found = re.fullmatch(r"(?:(?P<stream>.*)/)?(?P<first>\d+)(?:-(?P<last>\d+))?", text, re.DOTALL)
+        if found is None:
+            raise ValueError(f"{text!r} does not name events: write STREAM/NUMBER or STREAM/FIRST-LAST")
+        stream, first, last = found["stream"], int(found["first"]), found["last"]
+        return cls("primary" if stream is None else stream, first, first if last is None else int(last))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """How long the detector counted.
+
+    Attributes
+    ----------
+    frames : int or None
+        Frames that were taken; None where it is not known.
+    frame_time : float
+        Seconds from one frame to the next; NaN where it is not known.
+    counted : float
+        Seconds that were counted; NaN where it is not known.
+    planned : float
+        Seconds that were to be counted; NaN where nothing was planned, or it is not known.
+    ended : str
+        Why it ended: "planned", "converged", "recognised", "damaged", "stopped"; empty where it is not known.
+    look : int or None
+        At which look at the running exposure it was ended, from 1; None for an exposure that came to its end.
+    """
+
+    frames: int | None = None
+    frame_time: float = float("nan")
+    counted: float = float("nan")
+    planned: float = float("nan")
+    ended: str = ""
+    look: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where and when one measurement was made.
@@ -42,15 +106,20 @@ class Origin:
     Attributes
     ----------
     seq_num : int
-        Number of the event in its stream, from 1.
+        Number of its first event in its stream, from 1.
+    last_seq_num : int
+        Number of its last event; by default the same.
     start, stop : float
-        First and last moment of the exposure, seconds since the epoch.
+        First and last moment of the exposure, seconds since the epoch; `stop` is NaN where it is not known.
     elapsed : float
         Seconds from the start of the run to `start`.
     position : mapping
-        Stage position by axis ("x", "y"), in millimetres.
+        Where the sample was, by axis: "x", "y", or whatever there is. An axis whose position is not known is left out.
     extra : mapping
         Further scalars of this measurement (ingested maps: their columns of the file).
+    units : mapping
+        Of axes and extra scalars, by name. An axis that is not in it is in mm, of an extra scalar nobody knows.
+    exposure : Exposure
     """
 
     raw_uid: str
@@ -61,3 +130,15 @@ class Origin:
     elapsed: float = 0.0
     position: Mapping[str, float] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    last_seq_num: int = 0
+    units: Mapping[str, str] = field(default_factory=dict)
+    exposure: Exposure = field(default_factory=Exposure)
+
+    def __post_init__(self) -> None:
+        if self.last_seq_num == 0:
+            object.__setattr__(self, "last_seq_num", self.seq_num)
+
+    @property
+    def events(self) -> Events:
+        """The events that it is made of."""
+        return Events(self.stream, self.seq_num, self.last_seq_num)

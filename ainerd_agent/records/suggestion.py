@@ -17,7 +17,7 @@ class Suggestion:
     Attributes
     ----------
     position : mapping
-        By axis ("x", "y"), millimetres.
+        By axis, in millimetres where `units` says nothing else.
     expected_novelty, uncertainty : float
         Mean and standard deviation of the novelty that the surrogate predicts; NaN in the space-filling start.
     cost : float
@@ -27,7 +27,7 @@ class Suggestion:
     reason : str
         One sentence for people.
     inputs : tuple of str
-        The measurements it was inferred from, as "uid/seq_num".
+        The measurements it was inferred from, as "uid/stream/events" (see `Events`); "uid/seq_num" of version 0.1.
     model, seed
         The latent model, and the seed of this choice.
     agent : str
@@ -46,6 +46,8 @@ class Suggestion:
         The best positions that were not taken: "x", "y", "score", "cost", and "expected_novelty" where it is known.
     settings : mapping
         How the agent was made, so that another process can make it again.
+    units : mapping
+        Of the axes that are not in millimetres.
     """
 
     id: str
@@ -66,25 +68,76 @@ class Suggestion:
     terms: Mapping[str, float] = field(default_factory=dict)
     alternatives: tuple[Mapping[str, float], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestionEvent:
-    """One event in the life of a suggestion, or a request to its agent.
+    """One event in the life of a suggestion.
 
     Attributes
     ----------
+    time : float
+        Seconds since the epoch.
+    event : str
+        "proposed", "approved", "edited", "rejected", "queued", "measured" or "failed".
     position : mapping
-        Where to measure as of this event.
+        Where to measure as of this event, by axis.
+    raw_uid : str
+        Run that measured it; empty where there is none.
+    stream, seq_num, last_seq_num
+        The measurement in that run, as in its `Origin`; 0 where the number is not known.
     novelty : float
         What was found, for "measured".
+    note : str
+        Who decided and why; why it failed; the item in the queue.
+    by : str
+        Who decided; empty where nobody is named.
+    verified : bool or None
+        Whether the server vouches for that; None where nobody is named.
     """
 
     time: float
     suggestion_id: str
     event: str
-    position: Mapping[str, float]
-    raw_uid: str
-    seq_num: int
-    novelty: float
-    note: str
+    position: Mapping[str, float] = field(default_factory=dict)
+    raw_uid: str = ""
+    stream: str = "primary"
+    seq_num: int = 0
+    last_seq_num: int = 0
+    novelty: float = float("nan")
+    note: str = ""
+    by: str = ""
+    verified: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.last_seq_num == 0:
+            object.__setattr__(self, "last_seq_num", self.seq_num)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRequest:
+    """Something that people ask of a running agent.
+
+    Attributes
+    ----------
+    time : float
+        Seconds since the epoch.
+    agent : str
+        Its name.
+    what : str
+        "pause", "resume" or "stop"; or the mode "suggest", "ask" or "automatic".
+    note : str
+        Why.
+    by : str
+        Who asks; empty where nobody is named.
+    verified : bool or None
+        Whether the server vouches for that; None where nobody is named.
+    """
+
+    time: float
+    agent: str
+    what: str
+    note: str = ""
+    by: str = ""
+    verified: bool | None = None

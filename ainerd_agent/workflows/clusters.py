@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ainerd_agent.catalog import Catalog
-from ainerd_agent.catalog.schema import latent_columns
+from ainerd_agent.catalog.codec.columns import latent_columns
 from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent.clusters import Latents, check_latents
 from ainerd_agent.latent.encoder import Encoder

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog import Catalog
-from ainerd_agent.catalog.schema import latent_columns
+from ainerd_agent.catalog.codec.columns import latent_columns
 from ainerd_agent.errors import MapError
 from ainerd_agent.figures.data import FigureData
 from ainerd_agent.latent import Clusters, Encoder, load_latents

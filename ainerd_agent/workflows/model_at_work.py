@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ainerd_agent.catalog import Catalog, DerivedWriter, ModelIdentity, ModelResults, SpooledWriter
+from ainerd_agent.catalog.codec.columns import latent_columns
+from ainerd_agent.catalog.codec.measured_points import measurements_in
+from ainerd_agent.catalog.codec.metadata import events_of
 from ainerd_agent.catalog.layout import child
 from ainerd_agent.catalog.read.points import points_of
-from ainerd_agent.catalog.schema import MAPS, latent_columns
+from ainerd_agent.catalog.schema import MAPS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.latent import Analyst, Encoder
-from ainerd_agent.records import Origin
+from ainerd_agent.records import Events, Origin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +100,7 @@ class ModelAtWork:
             One row per measurement and bin, with latents, azimuth and q.
         """
         columns = latent_columns(points)
-        for _, rows in points.groupby("seq_num"):
+        for _, rows in measurements_in(points):
             latents = rows[columns].to_numpy(np.float32)
             self.analyst.atlas.add(latents, rows["azimuth"].to_numpy(), rows["q"].to_numpy())
 
@@ -114,7 +117,7 @@ class StoredMeasurements:
     def __init__(self, model: ModelAtWork) -> None:
         self.taken_up = 0
         self._model = model
-        self._runs: dict[str, dict[int, pd.DataFrame]] = {}
+        self._runs: dict[str, dict[Events, pd.DataFrame]] = {}
 
     def take_up(self, origin: Origin) -> bool:
         """Take a measurement up, if the catalog had its points and maps when its run was asked for first.
@@ -126,19 +129,19 @@ class StoredMeasurements:
         """
         if origin.raw_uid not in self._runs:
             self._runs[origin.raw_uid] = self._with_maps(origin.raw_uid)
-        rows = self._runs[origin.raw_uid].get(origin.seq_num)
+        rows = self._runs[origin.raw_uid].get(origin.events)
         if rows is None:
             return False
         self._model.take_up(rows)
         self.taken_up += 1
         return True
 
-    def _with_maps(self, raw_uid: str) -> dict[int, pd.DataFrame]:
+    def _with_maps(self, raw_uid: str) -> dict[Events, pd.DataFrame]:
         points = self._model.points(raw_uid)
         if points.empty:
             return {}
         catalog = self._model.catalog
         with server_errors(catalog.address):
             maps = child(catalog[MAPS], raw_uid)
-            mapped = () if maps is None else maps.metadata_copy()[0]["derived_from"]["seq_nums"]
-        return {int(str(number)): rows for number, rows in points.groupby("seq_num") if number in mapped}
+            mapped = [] if maps is None else events_of(maps.metadata_copy()[0]["derived_from"])
+        return {events: rows for events, rows in measurements_in(points) if events in mapped}

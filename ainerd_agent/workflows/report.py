@@ -163,7 +163,7 @@ def _maps_of(catalog: Catalog, findings: Findings) -> tuple[MapStack, float]:
     """C2 map of each point, and seconds of an exposure."""
     uid = findings.metadata["raw_uid"]
     maps = np.concatenate([catalog.c2(uid, seq_num) for seq_num in findings.points["seq_num"].unique()])
-    return maps, float(catalog["xpcs"][uid].metadata["duration"])
+    return maps, float(findings.points["duration"].iloc[0])
 
 
 def summary(findings: Findings) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ainerd_agent.catalog import Catalog, ModelResults, connect
+from ainerd_agent.catalog.codec.measured_points import measurements_in
 from ainerd_agent.catalog.read.analysed_runs import AnalysedRun
 from ainerd_agent.catalog.schema import C2, MAPS
 from ainerd_agent.catalog.server_errors import ServerUnreachableError, server_errors
@@ -259,8 +260,8 @@ def _begin(model: ModelAtWork, uid: str, results: ModelResults, pool: Pool, enco
         raise
     except AinerdError as error:
         return _Underway(uid, str(error))
-    there = set(model.points(uid, ["seq_num"])["seq_num"])
-    new = [k for k, each in enumerate(known.fingerprints) if each.origin.seq_num not in there]
+    there = {events for events, _ in measurements_in(model.points(uid, []))}
+    new = [k for k, each in enumerate(known.fingerprints) if each.origin.events not in there]
     if not new:
         return _Underway(uid, known)
     contrast = np.stack([known.fingerprints[k].contrast for k in new])
@@ -280,11 +281,11 @@ def _finish(model: ModelAtWork, underway: _Underway) -> Done:
     try:
         if new:
             fingerprints = [known.fingerprints[k] for k in new]
-            stresses = [known.stresses[k] for k in new]
+            stresses = [known.analyses[k].stress for k in new]
             analyses = model.analyst.judge(fingerprints, stresses, underway.encoding.result())
             writer.append_analyses(uid, fingerprints, analyses)
-        for number, message in known.failures.items():
-            writer.record_failure(uid, number, message)
+        for events, message in known.failures.items():
+            writer.record_failure(uid, events.first, message, stream=events.stream, last_seq_num=events.last)
         if known.status != "running":
             writer.close_run(uid, known.status)
     except ServerUnreachableError:

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ainerd_agent.catalog import ModelIdentity, TiledServer, connect
-from ainerd_agent.catalog.schema import latent_columns
+from ainerd_agent.catalog.codec.columns import latent_columns
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import ModelError
 from tests.integration.conftest import ROOT

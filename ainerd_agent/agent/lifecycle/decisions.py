@@ -7,12 +7,16 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ainerd_agent.catalog import ModelResults
-from ainerd_agent.catalog.read.suggestions import UnknownAgentError, events_of
+from ainerd_agent.catalog.codec.suggestions import events_of, request_of
+from ainerd_agent.catalog.read.suggestions import UnknownAgentError
 from ainerd_agent.catalog.schema import SUGGESTION_EVENTS
 from ainerd_agent.catalog.write.requests import DECISIONS
-from ainerd_agent.records.suggestion import SuggestionEvent
+from ainerd_agent.records import AgentRequest, SuggestionEvent
 
-COLUMNS = ("time", "suggestion_id", "event", "x", "y", "raw_uid", "seq_num", "novelty", "agent", "note")
+COLUMNS = (
+    "time", "suggestion_id", "event", "position", "raw_uid", "stream", "seq_num", "last_seq_num", "novelty", "agent",
+    "note", "by", "verified",
+)  # fmt: skip
 """Of the table of suggestions: all but the reasons, which are long."""
 
 
@@ -50,11 +54,12 @@ class Decisions:
         except UnknownAgentError:
             self._rows = pd.DataFrame({name: [] for name in COLUMNS})
 
-    def new_requests(self) -> Iterator[SuggestionEvent]:
+    def new_requests(self) -> Iterator[AgentRequest]:
         """What was asked of the agent and not given here before."""
-        for asked in events_of(self._rows[~self._rows["event"].isin(SUGGESTION_EVENTS)]):
-            if (asked.time, asked.event) not in self._seen:
-                self._seen.add((asked.time, asked.event))
+        for row in self._rows[~self._rows["event"].isin(SUGGESTION_EVENTS)].to_dict("records"):
+            asked = request_of(row)
+            if (asked.time, asked.what) not in self._seen:
+                self._seen.add((asked.time, asked.what))
                 yield asked
 
     def of(self, suggestion_id: str) -> SuggestionEvent | None:

@@ -13,11 +13,9 @@ from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.agent.strategies.short_first import ShortFirst
 from ainerd_agent.agent.strategies.spot import SpotAgent
 from ainerd_agent.catalog import ModelResults
-from ainerd_agent.catalog.codec.suggestions import suggestion_of
-from ainerd_agent.catalog.read.suggestions import events_of
+from ainerd_agent.catalog.codec.suggestions import events_of, suggestion_of
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Suggestion
-from ainerd_agent.records.suggestion import SuggestionEvent
+from ainerd_agent.records import Analysis, Suggestion, SuggestionEvent
 
 STRATEGIES: Mapping[str, Callable[[Mapping[str, Any]], Agent]] = {
     "NoveltyAgent": NoveltyAgent.from_settings,
@@ -94,7 +92,7 @@ def _new(name: str, proposed: Sequence[Suggestion]) -> Agent:
 
 
 def _analysis(results: ModelResults, event: SuggestionEvent) -> Analysis:
-    found = results.analysis(event.raw_uid, event.seq_num)
+    found = results.analysis(event.raw_uid, event.seq_num, event.stream)
     if found is None:
         raise CatalogError(
             f"Suggestion {event.suggestion_id} was measured, but the catalog lacks the points of measurement "

@@ -264,15 +264,15 @@ class QueueRunner:
     def _heed_requests(self) -> None:
         """Do what people asked for, if it is on the list of what may be asked."""
         for asked in self._decisions.new_requests():
-            if asked.event not in REQUESTS:
+            if asked.what not in REQUESTS:
                 _log.warning(
                     "Somebody asked agent %s to %r, which it does not do. It can be asked to %s.",
-                    self.agent.name, asked.event, ", ".join(REQUESTS),
+                    self.agent.name, asked.what, ", ".join(REQUESTS),
                 )  # fmt: skip
                 continue
             because = f": {asked.note}" if asked.note else ""
-            self._say(f"asked to {asked.event}{because}")
-            match asked.event:
+            self._say(f"asked to {asked.what}{because}")
+            match asked.what:
                 case "pause":
                     self.paused = True
                 case "resume":

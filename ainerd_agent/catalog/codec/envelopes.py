@@ -17,19 +17,25 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import (
+    AgeLagMap,
     Analysis,
     Bins,
+    Exposure,
     Fingerprints,
     Origin,
     Quality,
     Relaxations,
     Run,
+    Scattering,
     ShearStress,
     Suggestion,
 )
 from ainerd_agent.records.analysis import ModelIdentity
 
-_KINDS = (Analysis, Bins, Fingerprints, ModelIdentity, Origin, Quality, Relaxations, Run, ShearStress, Suggestion)
+_KINDS = (
+    AgeLagMap, Analysis, Bins, Exposure, Fingerprints, ModelIdentity, Origin, Quality, Relaxations, Run, Scattering,
+    ShearStress, Suggestion,
+)  # fmt: skip
 RECORDS = {kind.__name__: kind for kind in _KINDS}
 """By the names that files hold: a name or field that was written once must stay readable."""
 

@@ -1,9 +1,11 @@
-"""The flat metadata that people search the catalog by, computed from records."""
+"""The flat metadata that people search the catalog by, and which measurements a container holds."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,47 @@ from numpy.typing import NDArray
 
 from ainerd_agent._version import __version__
 from ainerd_agent.catalog.schema import RUN_STATUSES
-from ainerd_agent.records import Fingerprints, Run
+from ainerd_agent.records import Events, Run
 from ainerd_agent.records.analysis import ModelIdentity
+
+ACCESS = ("data_session", "data_groups", "tiled_access_tags", "access_tags")
+"""Keys that are copied from the start document."""
+
+SUMMARY_COLUMNS = (
+    "stream", "seq_num", "last_seq_num", "cluster", "kind", "novelty", "tau", "shear_stress", "time",
+)  # fmt: skip
+"""The columns of `points` from which the searchable summary of a run is computed, beside those of its axes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What the metadata of an analysed run are computed from.
+
+    Attributes
+    ----------
+    points : mapping of str to ndarray
+        `SUMMARY_COLUMNS` and those of the axes, of all rows of the run so far, each of shape (n_rows,).
+    status : str
+        One of `RUN_STATUSES`.
+    axes : mapping of str to str
+        Unit by column.
+    failures : mapping of Events to str
+        Why measurements could not be analysed.
+    made : sequence of mapping
+        Who analysed them, from `credit`.
+    """
+
+    points: Mapping[str, NDArray[Any]]
+    status: str
+    axes: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[Events, str] = field(default_factory=dict)
+    made: Sequence[Mapping[str, Any]] = ()
+
+    def measurements(self) -> list[Events]:
+        """The measurements that the rows are of, in their order."""
+        columns = (self.points[name].tolist() for name in ("stream", "seq_num", "last_seq_num"))
+        rows = zip(*columns, strict=True)
+        return list(dict.fromkeys(Events(str(stream), int(first), int(last)) for stream, first, last in rows))
 
 
 def origin_metadata(run: Run) -> dict[str, Any]:
@@ -30,100 +71,132 @@ def origin_metadata(run: Run) -> dict[str, Any]:
     return {str(key): plain_json(value) for key, value in metadata.items()}
 
 
-def maps_metadata(run: Run, first: Fingerprints, seq_nums: Sequence[int]) -> dict[str, Any]:
-    """Metadata of `/xpcs/<uid>`.
+def events_metadata(measurements: Sequence[Events]) -> dict[str, Any]:
+    """Which measurements there are, in lists as long as there are measurements; null is what goes without saying.
 
-    Parameters
-    ----------
-    first : Fingerprints
-        Of any measurement of the run: they share bins, lags and duration.
-    seq_nums : sequence of int
-        Of the measurements along the first axis of `c2` and `g2`, in that order.
+    `last_seq_nums` is null where each measurement is one event, `streams` where all are of `stream`.
     """
-    described = {
-        "n_bins": len(first.bins),
-        "lags": first.lags,
-        "duration": first.duration,
-        "units": {"lags": "s", "duration": "s"},
-    }
-    return {**origin_metadata(run), **plain_json(described), **maps_progress(run, first.origin.stream, seq_nums)}
-
-
-def maps_progress(run: Run, stream: str, seq_nums: Sequence[int]) -> dict[str, Any]:
-    """Give the part of the metadata of `/xpcs/<uid>` that changes with each measurement."""
+    streams = list(dict.fromkeys(each.stream for each in measurements))
+    firsts, lasts = [each.first for each in measurements], [each.last for each in measurements]
     return {
-        "n_measurements": len(seq_nums),
-        "derived_from": {
-            "raw_uid": run.uid,
-            "stream": stream,
-            "seq_nums": [int(number) for number in seq_nums],
-            "software": f"ainerd-agent {__version__}",
-        },
+        "stream": streams[0] if streams else "primary",
+        "streams": [each.stream for each in measurements] if len(streams) > 1 else None,
+        "seq_nums": firsts,
+        "last_seq_nums": None if lasts == firsts else lasts,
     }
 
 
-def run_metadata(
-    run: Run,
-    model: ModelIdentity,
-    points: Mapping[str, NDArray[Any]],
-    *,
-    status: str,
-    stream: str = "primary",
-    failures: Mapping[int, str] | None = None,
-    made: Sequence[Mapping[str, Any]] = (),
-) -> dict[str, Any]:
-    """Compute the flat, searchable metadata of `/ainerd/<model>/<uid>`.
+def events_of(derived_from: Mapping[str, Any]) -> list[Events]:
+    """The inverse of `events_metadata`, also for version 0.1, which had no other measurements than of one event."""
+    firsts = [int(number) for number in derived_from["seq_nums"]]
+    lasts = derived_from.get("last_seq_nums") or firsts
+    streams = derived_from.get("streams") or [derived_from["stream"]] * len(firsts)
+    return [Events(*each) for each in zip(map(str, streams), firsts, map(int, lasts), strict=True)]
 
-    Parameters
-    ----------
-    points : mapping of str to ndarray
-        `SUMMARY_COLUMNS` of all rows of the run so far, each of shape (n_rows,).
-    status : str
-        One of `RUN_STATUSES`.
-    failures : mapping of int to str, optional
-        Message by seq_num of the measurements that could not be analysed.
-    made : sequence of mapping, optional
-        Who analysed them, from `credit`.
-    """
-    if status not in RUN_STATUSES:
-        raise ValueError(f"status is {status!r}, not one of {', '.join(RUN_STATUSES)}")
-    failures = failures or {}
-    seq_nums = list(dict.fromkeys(int(number) for number in points["seq_num"]))
-    members = np.bincount(points["cluster"].astype(int), minlength=model.n_clusters)
-    fractions = members / max(1, members.sum())
+
+def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, Any]:
+    """Compute the flat, searchable metadata of `/ainerd/<model>/<uid>`."""
+    if summary.status not in RUN_STATUSES:
+        raise ValueError(f"status is {summary.status!r}, not one of {', '.join(RUN_STATUSES)}")
+    points, measurements = summary.points, summary.measurements()
     stress, novelty, tau = (_known(points[name]) for name in ("shear_stress", "novelty", "tau"))
-    summary = {
-        "status": status,
+    told = {
+        "status": summary.status,
         "model": model.name,
-        "n_measurements": len(seq_nums),
-        "dominant_cluster": int(members.argmax()) if seq_nums else None,
-        "cluster_fractions": fractions,
-        # A list cannot be searched by value in Tiled, so each fraction has a key of its own as well.
-        **{f"cluster_fraction_{cluster}": fraction for cluster, fraction in enumerate(fractions)},
+        "n_measurements": len(measurements),
+        **_shares(points["cluster"], model.n_clusters),
+        "dominant_kind": _most_frequent(points["kind"]),
         "shear_stress_mean": stress.mean() if stress.size else None,
         "shear_stress_min": stress.min() if stress.size else None,
         "shear_stress_max": stress.max() if stress.size else None,
         "novelty_max": novelty.max() if novelty.size else None,
+        "axes": summary.axes,
         **_extent("time", points["time"]),
-        **_extent("x", points["x"]),
-        **_extent("y", points["y"]),
+        **{key: value for axis in summary.axes for key, value in _extent(axis, points[axis]).items()},
         "tau_median": np.median(tau) if tau.size else None,
         # By which readers find what is new.
-        "analysed": made[-1]["end"] if made else None,
-        "failures": len(failures),
-        "failed": [{"seq_num": number, "message": message} for number, message in sorted(failures.items())],
+        "analysed": summary.made[-1]["end"] if summary.made else None,
+        "failures": len(summary.failures),
+        "failed": [
+            {"stream": of.stream, "seq_num": of.first, "last_seq_num": of.last, "message": message}
+            for of, message in sorted(summary.failures.items())
+        ],
         "derived_from": {
             "raw_uid": run.uid,
-            "stream": stream,
-            "seq_nums": seq_nums,
+            **events_metadata(measurements),
             "software": f"ainerd-agent {__version__}",
             "weights_sha256": model.weights_sha256,
             "parameters": model.parameters,
             "geometry": model.geometry,
-            "made": made,
+            "made": summary.made,
         },
     }
-    return {**origin_metadata(run), **plain_json(summary)}
+    return {**origin_metadata(run), **plain_json(told)}
+
+
+def run_of(metadata: Mapping[str, Any]) -> Run:
+    """The run that the metadata of an analysis tell of, with its own keys: the inverse of `origin_metadata`."""
+    about = Run(
+        uid=metadata["raw_uid"],
+        time=float(metadata["time"]),
+        source=metadata["source"],
+        scan_id=metadata["scan_id"],
+        plan_name=metadata["plan_name"],
+        sample=metadata["sample"],
+        access={key: metadata[key] for key in ACCESS if key in metadata},
+    )
+    axes = metadata.get("axes", {"x": "mm", "y": "mm"})
+    nothing: dict[str, NDArray[Any]] = {name: np.empty(0) for name in (*SUMMARY_COLUMNS, *axes)}
+    empty = Summary(points=nothing, status="running", axes=axes)
+    ours = {
+        *origin_metadata(about),
+        *run_metadata(about, ModelIdentity(name="m", weights_sha256="", n_clusters=0), empty),
+    }
+    own = {
+        key: value
+        for key, value in metadata.items()
+        if key not in ours and not re.fullmatch(r"cluster_fraction_\d+", key)
+    }
+    return Run(
+        uid=about.uid,
+        time=about.time,
+        source=about.source,
+        scan_id=about.scan_id,
+        plan_name=about.plan_name,
+        sample=about.sample,
+        access=about.access,
+        metadata=own,
+    )
+
+
+def failures_of(metadata: Mapping[str, Any]) -> dict[Events, str]:
+    """Why measurements of an analysed run failed; version 0.1 told the number of their event only."""
+    stream = metadata["derived_from"]["stream"]
+    return {
+        Events(
+            str(failed.get("stream", stream)),
+            int(failed["seq_num"]),
+            int(failed.get("last_seq_num", failed["seq_num"])),
+        ): str(failed["message"])
+        for failed in metadata["failed"]
+    }
+
+
+def _shares(cluster: NDArray[Any], n_clusters: int) -> dict[str, Any]:
+    members = np.bincount(cluster.astype(int), minlength=n_clusters)
+    fractions = members / max(1, members.sum())
+    return {
+        "dominant_cluster": int(members.argmax()) if members.sum() else None,
+        "cluster_fractions": fractions,
+        # A list cannot be searched by value in Tiled, so each fraction has a key of its own as well.
+        **{f"cluster_fraction_{number}": fraction for number, fraction in enumerate(fractions)},
+    }
+
+
+def _most_frequent(kinds: NDArray[Any]) -> str | None:
+    """The kind of most maps, the first by name of a tie; None where none is known."""
+    known = sorted(str(kind) for kind in kinds if isinstance(kind, str) and kind)
+    return max(dict.fromkeys(known), key=known.count, default=None)
 
 
 def _extent(name: str, values: NDArray[np.float64]) -> dict[str, Any]:

@@ -1,19 +1,25 @@
-"""Fingerprints and analyses as rows of the table of points."""
+"""Fingerprints and analyses as rows of the table `points`. The way back is `measured_points`.
+
+Which columns there are says `point_columns`; beside those, a table has a column for each axis, each extra scalar and
+each latent of its run.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from ainerd_agent.catalog.schema import _FIT_COLUMNS, _POINT_COLUMNS, UNLIKE, points_schema
+from ainerd_agent.catalog.codec.columns import NUMBER, Column, common_kind, named_columns, role_field
+from ainerd_agent.catalog.codec.point_columns import NOT_FITTED, POINT_COLUMNS, UNLIKE
+from ainerd_agent.catalog.codec.point_layout import TAKEN, points_schema
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Fingerprints, Relaxations
+from ainerd_agent.records import Analysis, Fingerprints, Origin
+
+_Pair = tuple[Fingerprints, Analysis]
 
 
 def points_table(fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> pa.Table:
@@ -30,90 +36,93 @@ def points_table(fingerprints: Sequence[Fingerprints], analyses: Sequence[Analys
         The extra scalars differ between measurements, or one of them cannot be a column.
     """
     origins = [analysis.origin for analysis in analyses]
-    if [(f.origin.raw_uid, f.origin.seq_num) for f in fingerprints] != [(o.raw_uid, o.seq_num) for o in origins]:
+    if [(f.origin.raw_uid, f.origin.events) for f in fingerprints] != [(o.raw_uid, o.events) for o in origins]:
         raise ValueError("fingerprints and analyses are not of the same measurements")
+    pairs = list(zip(fingerprints, analyses, strict=True))
     counts = [len(analysis.cluster) for analysis in analyses]
-
-    def per_measurement(values: Sequence[Any]) -> Any:
-        return np.repeat(np.asarray(values), counts)
-
-    def per_bin(arrays: Sequence[NDArray[Any]]) -> Any:
-        return np.concatenate(arrays)
-
-    extra = _extra_columns([origin.extra for origin in origins])
-    latents = per_bin([analysis.latents for analysis in analyses])
-    columns: dict[str, Any] = {
-        "raw_uid": per_measurement([origin.raw_uid for origin in origins]),
-        "seq_num": per_measurement([origin.seq_num for origin in origins]),
-        "bin": per_bin([np.arange(1, count + 1) for count in counts]),
-        "time": per_measurement([origin.start for origin in origins]),
-        "elapsed": per_measurement([origin.elapsed for origin in origins]),
-        "x": per_measurement([origin.position.get("x", math.nan) for origin in origins]),
-        "y": per_measurement([origin.position.get("y", math.nan) for origin in origins]),
-        "q": per_bin([f.bins.q for f in fingerprints]),
-        "azimuth": per_bin([f.bins.azimuth for f in fingerprints]),
-        "cluster": per_bin([analysis.cluster for analysis in analyses]),
-        "centre_distance": per_bin([analysis.centre_distance for analysis in analyses]),
-        "novelty": per_bin([analysis.novelty for analysis in analyses]),
-        "reconstruction_error": per_bin([analysis.reconstruction_error for analysis in analyses]),
-        "shear_stress": per_measurement([analysis.stress.mean for analysis in analyses]),
-        "shear_stress_std": per_measurement([analysis.stress.std for analysis in analyses]),
-        "shear_rate": per_measurement([analysis.stress.shear_rate for analysis in analyses]),
-        "viscosity": per_measurement([analysis.stress.viscosity for analysis in analyses]),
-        "tau": per_bin([f.tau for f in fingerprints]),
-        "contrast": per_bin([f.contrast for f in fingerprints]),
-        "mean_counts": per_bin([f.mean_counts for f in fingerprints]),
-        "snr": per_bin([f.quality.snr for f in fingerprints]),
-        "bad_share": per_measurement([f.quality.bad_share for f in fingerprints]),
-        "intensity_drift": per_measurement([f.quality.drift for f in fingerprints]),
-        "problems": per_bin([_problems(f, a) for f, a in zip(fingerprints, analyses, strict=True)]),
-        **{column.name: per_bin([_fitted(f, column.name) for f in fingerprints]) for column in _FIT_COLUMNS},
-        **{f"z{k}": np.ascontiguousarray(latents[:, k]) for k in range(latents.shape[1])},
-        **{name: np.repeat(np.array(values, dtype=object), counts) for name, (_, values) in extra.items()},
-    }
-    schema = points_schema(latents.shape[1], {name: kind for name, (kind, _) in extra.items()})
-    return pa.table([pa.array(columns[column.name], column.type) for column in schema], schema=schema)
+    arrays = {column.name: _column_of(column, pairs, counts) for column in POINT_COLUMNS}
+    axes, extras = _axes(origins, counts), _extras(origins, counts)
+    latents = np.concatenate([analysis.latents for analysis in analyses])
+    arrays |= {f"z{k}": pa.array(np.ascontiguousarray(latents[:, k])) for k in range(latents.shape[1])}
+    schema = points_schema(latents.shape[1], [each for each, _ in axes], [each for each, _ in extras])
+    arrays |= {each.name: values for each, values in (*axes, *extras)}
+    return pa.table([arrays[name] for name in schema.names], schema=schema)
 
 
-def _problems(fingerprints: Fingerprints, analysis: Analysis) -> NDArray[np.object_]:
-    """What makes each map too poor to trust, or its labels, shape (n_bins,)."""
-    told = [[text] if text else [] for text in fingerprints.quality.problems]
-    for number in () if analysis.unlike is None else np.flatnonzero(analysis.unlike):
-        told[number].append(UNLIKE)
-    return np.array(["; ".join(each) for each in told], dtype=object)
+def _column_of(column: Column, pairs: Sequence[_Pair], counts: Sequence[int]) -> pa.Array:
+    if column.name == "bin":
+        return pa.array(np.concatenate([np.arange(1, count + 1) for count in counts]), column.kind)
+    if column.name == "problems":
+        return pa.array([text for pair in pairs for text in _problems(*pair)], column.kind)
+    values = [_value(pair, column.field) for pair in pairs]
+    if column.name == "fit_problems":
+        values = [(NOT_FITTED,) * n if value is None else value for value, n in zip(values, counts, strict=True)]
+    if not column.per_bin and None not in values:
+        return pa.array(np.repeat(np.asarray(values), counts), column.kind)
+    if all(isinstance(value, np.ndarray) for value in values):
+        return pa.array(np.concatenate(values), column.kind)
+    single = not column.per_bin
+    spread = [[value] * n if single or value is None else value for value, n in zip(values, counts, strict=True)]
+    return pa.array([item for each in spread for item in each], column.kind)
 
 
-def _fitted(fingerprints: Fingerprints, column: str) -> NDArray[Any]:
-    """The values of one of `_FIT_COLUMNS`, shape (n_bins,)."""
-    fits = fingerprints.relaxations or Relaxations.unknown(len(fingerprints.bins))
-    values = getattr(fits, column.removeprefix("fit_"))
-    return np.array(values, dtype=object if isinstance(values, tuple) else np.float64)
+def _value(pair: _Pair, path: str) -> Any:
+    """What is at a path of the records; None where a record on it is None."""
+    fingerprints, analysis = pair
+    record, *names = path.split(".")
+    value: Any = {"fingerprints": fingerprints, "analysis": analysis, "origin": analysis.origin}[record]
+    for name in names:
+        value = None if value is None else getattr(value, name)
+    return value
 
 
-def _extra_columns(records: Sequence[Mapping[str, Any]]) -> dict[str, tuple[pa.DataType, list[Any]]]:
-    """Type and values of each extra scalar: bool, int, float (also a mixture of both, and where unknown) or str."""
-    columns: dict[str, tuple[pa.DataType, list[Any]]] = {}
-    taken = {column.name for column in _POINT_COLUMNS} | {"_dataset_id", "_partition_id"}
-    for name in records[0]:
-        # Tiled refuses other names: they would end up in SQL.
-        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or re.fullmatch(r"z\d+", name) or name.lower() in taken:
-            raise CatalogError(
-                f"A measurement's extra value {name!r} cannot be a column of the points table: the name is taken "
-                "(capitals do not count), or holds more than letters, digits and underscores. Rename it."
-            )
-        taken.add(name.lower())
-    for record in records:
-        if record.keys() != records[0].keys():
-            differing = ", ".join(sorted(record.keys() ^ records[0].keys()))
+def _problems(fingerprints: Fingerprints, analysis: Analysis) -> list[str]:
+    """What makes each map too poor to trust, or its labels."""
+    unlike = np.zeros(len(analysis.cluster), np.bool_) if analysis.unlike is None else analysis.unlike
+    problems = zip(fingerprints.quality.problems, unlike, strict=True)
+    return ["; ".join(([text] if text else []) + ([UNLIKE] if is_unlike else [])) for text, is_unlike in problems]
+
+
+def _axes(origins: Sequence[Origin], counts: Sequence[int]) -> list[tuple[pa.Field, pa.Array]]:
+    names = list(dict.fromkeys(name for origin in origins for name in origin.position))
+    found = []
+    for name, column in named_columns(names, "axis", TAKEN).items():
+        units = _unit(name, origins, "mm")
+        values = np.repeat([float(origin.position.get(name, math.nan)) for origin in origins], counts)
+        found.append((role_field(column, NUMBER, "axis", name, units), pa.array(values)))
+    return found
+
+
+def _extras(origins: Sequence[Origin], counts: Sequence[int]) -> list[tuple[pa.Field, pa.Array]]:
+    """The extra scalars, each of one type."""
+    first = origins[0].extra
+    for origin in origins:
+        if origin.extra.keys() != first.keys():
+            differing = ", ".join(sorted(origin.extra.keys() ^ first.keys()))
             raise CatalogError(f"All measurements of a run need the same extra values; some lack: {differing}.")
-    for name in records[0]:
-        values = [value.item() if isinstance(value := record[name], np.generic) else value for record in records]
-        kinds = {type(value) for value in values if value is not None}
-        if kinds <= {int, float} and kinds != {int}:
-            columns[name] = (pa.float64(), [None if value is None else float(value) for value in values])
-        elif len(kinds) == 1 and kinds <= {bool, int, str}:
-            columns[name] = ({bool: pa.bool_(), int: pa.int64(), str: pa.string()}[kinds.pop()], values)
-        else:
-            found = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise CatalogError(f"The extra value {name!r} needs one type, of bool, int, float or str; found: {found}.")
-    return columns
+    axes = named_columns({name: None for origin in origins for name in origin.position}, "axis", TAKEN).values()
+    found = []
+    for name, column in named_columns(first, "extra", (*TAKEN, *axes)).items():
+        values = [_plain(origin.extra[name]) for origin in origins]
+        try:
+            kind = common_kind(name, values)
+        except ValueError as error:
+            raise CatalogError(str(error)) from error
+        if kind == NUMBER:
+            values = [None if value is None else float(value) for value in values]
+        units = _unit(name, origins, "")
+        spread = [value for value, n in zip(values, counts, strict=True) for _ in range(n)]
+        found.append((role_field(column, kind, "extra", name, units), pa.array(spread, kind)))
+    return found
+
+
+def _unit(name: str, origins: Sequence[Origin], usual: str) -> str:
+    """The unit of an axis or an extra scalar, which is one for a run."""
+    found = {origin.units.get(name, usual) for origin in origins if name in origin.position or name in origin.extra}
+    if len(found) > 1:
+        raise CatalogError(f"{name} is in {' and in '.join(sorted(found))} within one run: give all in one unit.")
+    return found.pop() if found else usual
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -72,10 +72,14 @@ def export(root: Container, analysis: Container, path: Path, measurement: int | 
         chosen = [each for each in recalled.fingerprints if measurement in (None, each.origin.seq_num)]
         written = []
         for each in chosen:
-            number = each.origin.seq_num
+            events, number = each.origin.events, each.origin.seq_num
             file = path if len(chosen) == 1 else path.with_name(f"{path.stem}-{number:04d}{path.suffix}")
-            whole = replace(each, c2=read_maps(maps, C2, number), g2=read_maps(maps, G2, number))
-            own = rows[rows["seq_num"] == number]
+            whole = replace(
+                each,
+                c2=read_maps(maps, C2, number, stream=events.stream),
+                g2=read_maps(maps, G2, number, stream=events.stream),
+            )
+            own = rows[(rows["seq_num"] == number) & (rows["stream"] == events.stream)]
             write_results(file, whole, about, {str(name): np.asarray(own[name]) for name in own.columns})
             written.append(file)
     return written

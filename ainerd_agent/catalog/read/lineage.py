@@ -7,21 +7,29 @@ from typing import Any
 
 from tiled.client.container import Container as TiledContainer
 
-from ainerd_agent.catalog.codec.metadata import plain_json
+from ainerd_agent.catalog.codec.measured_points import measurements_in
+from ainerd_agent.catalog.codec.metadata import events_of, plain_json
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.provenance import maker_of
+from ainerd_agent.catalog.read.maps import the_measurement
 from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import BINS, C2, MAPS, ROW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Events
 
 FOUND = ("cluster", "novelty", "centre_distance", "reconstruction_error", "shear_stress", "tau", "contrast", "problems")
 """Columns of a point that are told."""
 
 
 def explain(
-    analysis: Container, maps: Container, raw: Callable[[], Container], seq_num: int, bin: int
+    analysis: Container,
+    maps: Container,
+    raw: Callable[[], Container],
+    seq_num: int,
+    bin: int,
+    stream: str | None = None,
 ) -> dict[str, Any]:
     """Say where a point comes from.
 
@@ -31,6 +39,8 @@ def explain(
         Of its run.
     raw : callable
         Gives the raw run, or raises a `CatalogError`.
+    stream : str, optional
+        Needed where several streams have a measurement of that number.
 
     Returns
     -------
@@ -46,21 +56,25 @@ def explain(
     metadata = analysis.metadata_copy()[0]
     origin, uid = metadata["derived_from"], metadata["raw_uid"]
     with server_errors(address_of(analysis)):
-        points = points_of(analysis)
-        rows = points[(points["seq_num"] == seq_num) & (points["bin"] == bin)]
-        if not len(rows):
+        measurements = events_of(origin)
+        where = f"Run {uid} has points by {metadata['model']}"
+        events = the_measurement(measurements, seq_num, stream, where)
+        rows = dict(measurements_in(points_of(analysis))).get(events)
+        chosen = None if rows is None else rows[rows["bin"] == bin]
+        if chosen is None or not len(chosen):
             raise CatalogError(f"Run {uid} has no point of measurement {seq_num} and bin {bin} by {metadata['model']}.")
-        row = plain_json(rows.iloc[0].to_dict())
+        row = plain_json(chosen.iloc[0].to_dict())
         bins = plain_json(maps[BINS].read().to_dict("records"))
-        made = maker_of(origin, seq_num)
+        made = maker_of(origin.get("made", ()), measurements.index(events))
+        axes = metadata.get("axes", ("x", "y"))
         return {
             "point": {**{name: row[name] for name in ROW}, "model": metadata["model"]},
             "found": {name: row.get(name) for name in FOUND},
-            "measured": {name: row[name] for name in ("time", "elapsed", "x", "y")} | {"sample": metadata["sample"]},
-            "frames": _frames(raw, metadata, seq_num),
+            "measured": {name: row[name] for name in ("time", "elapsed", *axes)} | {"sample": metadata["sample"]},
+            "frames": _frames(raw, metadata, events),
             "map": {
                 "array": f"/{MAPS}/{uid}/{C2}",
-                "index": [maps.metadata_copy()[0]["derived_from"]["seq_nums"].index(seq_num), bin - 1],
+                "index": [events_of(maps.metadata["derived_from"]).index(events), bin - 1],
                 "software": maps.metadata["derived_from"]["software"],
             },
             "bin": next((entry for entry in bins if entry["bin"] == bin), None),
@@ -71,16 +85,21 @@ def explain(
         }
 
 
-def _frames(raw: Callable[[], Container], metadata: dict[str, Any], seq_num: int) -> dict[str, Any]:
-    """The event, and the files that its stream refers to; of an ingested file, the file."""
+def _frames(raw: Callable[[], Container], metadata: dict[str, Any], events: Events) -> dict[str, Any]:
+    """The events, and the files that its stream refers to; of an ingested file, the file."""
     if metadata["source"] == "ingest":
-        return {name: metadata.get(name) for name in ("file", "file_sha256", "baseline")} | {"map": seq_num - 1}
-    event = {"raw_uid": metadata["raw_uid"], "stream": metadata["derived_from"]["stream"], "seq_num": seq_num}
+        return {name: metadata.get(name) for name in ("file", "file_sha256", "baseline")} | {"map": events.first - 1}
+    event = {
+        "raw_uid": metadata["raw_uid"],
+        "stream": events.stream,
+        "seq_num": events.first,
+        "last_seq_num": events.last,
+    }
     try:
         run = raw()
     except CatalogError as error:
         return {**event, "files": [], "note": str(error)}
-    stream: Container | None = child(run, event["stream"])
+    stream: Container | None = child(run, events.stream)
     return {**event, "files": [] if stream is None else _files(stream)}
 
 

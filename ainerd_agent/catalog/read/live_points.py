@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from ainerd_agent.catalog.layout import address_of
-from ainerd_agent.catalog.read.unseen_points import News
+from ainerd_agent.catalog.read.unseen_points import UnseenPoints
 from ainerd_agent.catalog.server_errors import ServerUnreachableError
 from ainerd_agent.catalog.tiled_types import Container
+from ainerd_agent.records import Events
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ def follow(
     model: Container,
     *,
     start: Literal["now", "beginning"] = "now",
-    seen: Mapping[str, Iterable[int]] | None = None,
+    seen: Mapping[str, Iterable[Events | int]] | None = None,
     columns: Sequence[str] | None = None,
     every: float = 5.0,
     stop: threading.Event | None = None,
@@ -44,8 +45,9 @@ def follow(
     model : ModelClient
     start : {"now", "beginning"}
         Whether points that are there already are told first.
-    seen : mapping of str to iterable of int, optional
-        Instead, to go on after an interruption: the seq_nums that were told, by raw_uid.
+    seen : mapping of str to iterable of Events, optional
+        Instead, to go on after an interruption: the measurements that were told, by raw_uid; a number alone is that of
+        an event of the stream "primary".
     columns : sequence of str, optional
         As for `ModelClient.points`.
     every : float
@@ -58,21 +60,26 @@ def follow(
     CatalogError
         By `next`, where the server refuses. While it is away, this waits for it.
     """
-    news = News({} if seen is None else {uid: set(numbers) for uid, numbers in seen.items()})
+    known = {} if seen is None else {uid: {_events(each) for each in told} for uid, told in seen.items()}
+    unseen = UnseenPoints(known)
     if seen is None and start == "now":
-        news.skip(model)
-    return _told(model, news, columns, every, threading.Event() if stop is None else stop)
+        unseen.skip(model)
+    return _told(model, unseen, columns, every, threading.Event() if stop is None else stop)
+
+
+def _events(told: Events | int) -> Events:
+    return told if isinstance(told, Events) else Events("primary", told, told)
 
 
 def _told(
-    model: Container, news: News, columns: Sequence[str] | None, every: float, stop: threading.Event
+    model: Container, unseen: UnseenPoints, columns: Sequence[str] | None, every: float, stop: threading.Event
 ) -> Generator[pd.DataFrame, None, None]:
     reachable = True
     with _bell(model, every) as bell:
         while not stop.is_set():
             bell.clear()  # before reading: what comes meanwhile rings again
             try:
-                yield from news.read(model, columns)
+                yield from unseen.read(model, columns)
                 reachable = True
             except ServerUnreachableError as error:
                 if reachable:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ainerd_agent.catalog.codec.maps_index import maps_index
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.schema import C2, MAPS
 from ainerd_agent.catalog.server_errors import server_errors
-from ainerd_agent.catalog.tiled_types import Container
+from ainerd_agent.catalog.tiled_types import Array, Container
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Events
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,16 +19,18 @@ if TYPE_CHECKING:
 
 
 def read_c2(
-    root: Container, raw_uid: str, measurement: int | None = None, bin: int | None = None
+    root: Container, raw_uid: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
 ) -> NDArray[np.float32]:
     """Read C2 maps of a run.
 
     Parameters
     ----------
     measurement : int, optional
-        Its seq_num, as in the points. By default all, in the order of `derived_from.seq_nums` in the metadata.
+        The seq_num of its first event, as in the points. By default all, in the order of the index of the maps.
     bin : int, optional
         From 1, as in the points. By default all.
+    stream : str, optional
+        Of the measurement; needed where several streams have one of that number.
 
     Returns
     -------
@@ -33,22 +38,42 @@ def read_c2(
         Without the axes of which one element was asked for.
     """
     with server_errors(address_of(root)):
-        maps = child(root, MAPS)
-        run = None if maps is None else child(maps, raw_uid)
+        maps: Container | None = child(root, MAPS)
+        run: Container | None = None if maps is None else child(maps, raw_uid)
         if run is None:
             raise CatalogError(f"The catalog holds no C2 maps of a run {raw_uid}.")
-        return read_maps(run, C2, measurement, bin)
+        return read_maps(run, C2, measurement, bin, stream)
 
 
-def read_maps(run: Container, key: str, measurement: int | None = None, bin: int | None = None) -> NDArray[np.float32]:
-    """Read from the array `key`, C2 or G2, of a container of maps; otherwise as `read_c2`."""
-    uid, metadata = run.item["id"], run.metadata_copy()[0]
-    seq_nums, n_bins = metadata["derived_from"]["seq_nums"], metadata["n_bins"]
-    if measurement is not None and measurement not in seq_nums:
-        raise CatalogError(f"Run {uid} holds no C2 maps of a measurement {measurement}.")
-    if bin is not None and not 1 <= bin <= n_bins:
-        raise CatalogError(f"Run {uid} has bins 1 to {n_bins}, not {bin}.")
-    first = slice(0, len(seq_nums)) if measurement is None else seq_nums.index(measurement)
-    second = slice(0, n_bins) if bin is None else bin - 1
-    read: NDArray[np.float32] = run[key].read((first, second))
-    return read
+def read_maps(
+    run: Container, key: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
+) -> NDArray[np.float32]:
+    """Read from an array over measurements and bins, by its key, of a container of maps; otherwise as `read_c2`."""
+    uid, index = run.item["id"], maps_index(run.metadata_copy()[0])
+    if key not in index.arrays:
+        raise CatalogError(f"Run {uid} holds no {key}; it holds {', '.join(index.arrays)}.")
+    if bin is not None and not 1 <= bin <= index.n_bins:
+        raise CatalogError(f"Run {uid} has bins 1 to {index.n_bins}, not {bin}.")
+    place: slice | int = slice(0, len(index.events))
+    if measurement is not None:
+        place = index.events.index(the_measurement(index.events, measurement, stream, f"Run {uid} holds C2 maps"))
+    second = slice(0, index.n_bins) if bin is None else bin - 1
+    array: Array = run[key]
+    return array.read((place, second))
+
+
+def the_measurement(events: Sequence[Events], seq_num: int, stream: str | None, where: str) -> Events:
+    """The measurement of this number among others.
+
+    Raises
+    ------
+    CatalogError
+        There is none, or there are several: in several streams. `where` begins the sentence that says so.
+    """
+    found = [each for each in events if each.first == seq_num and stream in (None, each.stream)]
+    if not found:
+        raise CatalogError(f"{where} of no measurement {seq_num if stream is None else f'{stream}/{seq_num}'}.")
+    if len(found) > 1:
+        streams = ", ".join(each.stream for each in found)
+        raise CatalogError(f"{where} of measurements {seq_num} in several streams ({streams}): name the stream.")
+    return found[0]

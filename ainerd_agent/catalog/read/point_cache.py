@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.catalog.schema import latent_columns
+from ainerd_agent.catalog.codec.columns import latent_columns
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Events
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2
 
 KEPT = {
     "time": "f8", "x": "f4", "y": "f4", "q": "f4", "azimuth": "f4", "cluster": "i2", "novelty": "f4",
@@ -32,8 +33,8 @@ KEPT = {
 }  # fmt: skip
 """Columns of points that are kept beside the latents, to be shown."""
 
-NUMBERS = {"seq_num": "i4", "bin": "i2"}
-ROW_TYPE = np.dtype([("run", "i4"), *NUMBERS.items(), *KEPT.items()])
+NUMBERS = {"seq_num": "i4", "last_seq_num": "i4", "bin": "i2"}
+ROW_TYPE = np.dtype([("run", "i4"), ("stream", "i2"), *NUMBERS.items(), *KEPT.items()])
 
 Latents = NDArray[np.float32]
 
@@ -69,6 +70,7 @@ class PointFiles:
         self._generation: int = self._generation + 1 if generation is None else generation
         self._n_latents = 0
         self.uids: list[str] = []
+        self.streams: list[str] = []
         self.codes: dict[str, int] = {}
         self.run: NDArray[np.int32] = np.empty(0, np.int32)
         self.since = 0.0
@@ -90,26 +92,31 @@ class PointFiles:
         if anew:
             self.restart(state["generation"])
         self._n_latents, self.since = state["n_latents"], state["since"]
-        self.uids = state["runs"]
+        self.uids, self.streams = state["runs"], state["streams"]
         self.codes = {uid: code for code, uid in enumerate(self.uids)}
         if state["length"] > len(self):
             rows = self._mapped("rows", ROW_TYPE, (state["length"],))
             self.run = np.concatenate([self.run, rows["run"][len(self) :]])
         return anew
 
-    def measurements(self, first: int = 0) -> dict[str, set[int]]:
-        """The seq_nums by run of the rows from `first` on."""
+    def measurements(self, first: int = 0) -> dict[str, set[Events]]:
+        """The measurements by run of the rows from `first` on."""
         rows = self.rows(slice(first, None))
-        found: dict[str, set[int]] = {}
-        begins = np.flatnonzero((np.diff(rows["run"], prepend=-1) != 0) | (np.diff(rows["seq_num"], prepend=-1) != 0))
-        for code, seq_num in zip(rows["run"][begins].tolist(), rows["seq_num"][begins].tolist(), strict=True):
-            found.setdefault(self.uids[code], set()).add(seq_num)
+        found: dict[str, set[Events]] = {}
+        names = ("run", "stream", "seq_num", "last_seq_num")
+        changes = [np.diff(rows[name].astype(np.int64), prepend=-1) != 0 for name in names]
+        begins = np.flatnonzero(np.logical_or.reduce(changes))
+        for code, stream, *events in zip(*(rows[name][begins].tolist() for name in names), strict=True):
+            found.setdefault(self.uids[code], set()).add(Events(self.streams[stream], *events))
         return found
 
     def add(self, tables: Sequence[pd.DataFrame], runs: Sequence[str], since: float) -> None:
         """Add points, and runs of which there are none; points with latents that are not finite are left out."""
         for uid in [*(uid for table in tables for uid in table["raw_uid"].unique()), *runs]:
             self.codes.setdefault(uid, len(self.codes))
+        for stream in dict.fromkeys(stream for table in tables for stream in table["stream"].unique()):
+            if stream not in self.streams:
+                self.streams.append(stream)
         parts = [self._packed(table) for table in tables]
         with self._errors():
             if parts:
@@ -146,8 +153,9 @@ class PointFiles:
         usable = np.isfinite(latents).all(axis=1)
         rows = np.zeros(len(table), ROW_TYPE)
         rows["run"] = table["raw_uid"].map(self.codes)
+        rows["stream"] = table["stream"].map({stream: code for code, stream in enumerate(self.streams)})
         for name in (*NUMBERS, *KEPT):
-            rows[name] = table[name]
+            rows[name] = table.get(name, np.nan)  # not every run has these axes
         self._n_latents = self._n_latents or len(names)
         return latents[usable], rows[usable]
 
@@ -170,6 +178,7 @@ class PointFiles:
             "length": len(self),
             "n_latents": self._n_latents,
             "runs": self.uids,
+            "streams": self.streams,
             "since": self.since,
         }
         unfinished = self.folder / "state.new"
@@ -186,7 +195,14 @@ class PointFiles:
                 return dict(state)
         except (OSError, ValueError, KeyError):
             pass  # none yet, or one that is of no use
-        return {"generation": self._generation + 1, "length": 0, "n_latents": 0, "runs": [], "since": 0.0}
+        return {
+            "generation": self._generation + 1,
+            "length": 0,
+            "n_latents": 0,
+            "runs": [],
+            "streams": [],
+            "since": 0.0,
+        }
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}-{self._generation}.bin"

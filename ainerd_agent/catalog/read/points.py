@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ainerd_agent.catalog.codec.point_layout import PointsLayout, normalised, points_schema
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.queries import Conditions, narrowed
-from ainerd_agent.catalog.schema import POINTS, ROW, points_schema
+from ainerd_agent.catalog.schema import POINTS, ROW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container, Table
 
@@ -50,25 +51,42 @@ def read_points(models: Iterable[Container], columns: Sequence[str] | None = Non
     return pd.concat(tables, ignore_index=True) if tables else points_of(None, needed).assign(model="")
 
 
-def points_of(analysis: Container | None, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Points of an analysed run by seq_num and bin, or an empty table; some columns beside `ROW`, or all."""
+def points_of(
+    analysis: Container | None, columns: Sequence[str] | None = None, *, latents: bool = True
+) -> pd.DataFrame:
+    """Points of an analysed run by measurement and bin, or an empty table.
+
+    Some columns beside `ROW`, or all of them, or all but the latents; those of this version, whatever version wrote
+    them.
+    """
     table: Table | None = None if analysis is None else child(analysis, POINTS)
     wanted = None if columns is None else list(dict.fromkeys([*ROW, *columns]))
-    rows: pd.DataFrame
-    if table is None:
-        rows = points_schema().empty_table().to_pandas()
-        return rows if wanted is None else rows.reindex(columns=wanted)
+    if analysis is None or table is None:
+        nothing: pd.DataFrame = points_schema().empty_table().to_pandas()
+        return nothing if wanted is None else nothing.reindex(columns=wanted)
+    layout = layout_of(analysis, table)
+    if wanted is None and not latents:
+        wanted = layout.columns_but_latents()
+    return stored_points(table, layout, wanted)
+
+
+def layout_of(analysis: Container, table: Table) -> PointsLayout:
+    """What the columns of the points of a run are."""
+    stream = analysis.metadata["derived_from"]["stream"]
+    return PointsLayout.of_table(table.metadata, table.structure().arrow_schema_decoded, stream)
+
+
+def stored_points(table: Table, layout: PointsLayout, wanted: Sequence[str] | None = None) -> pd.DataFrame:
+    """Rows of a table as this version writes them; some columns, or all."""
     if wanted is None:
-        rows = table.read()
-    else:
-        # Tables of an earlier version lack some; Tiled gives the others in any order.
-        rows = table.read([name for name in wanted if name in table.columns]).reindex(columns=wanted)
-    # PostgreSQL keeps rows in no order.
-    return rows.sort_values(["seq_num", "bin"], ignore_index=True)
+        return normalised(table.read(), layout)
+    # Tiled gives columns in any order.
+    stored = [name for name in map(layout.stored, wanted) if name is not None and name in table.columns]
+    return normalised(table.read(stored), layout, wanted)
 
 
 def tables_of(
-    runs: Iterable[Container], columns: Sequence[str] | None = None
+    runs: Iterable[Container], columns: Sequence[str] | None = None, *, latents: bool = True
 ) -> Iterator[tuple[Container, pd.DataFrame]]:
     """Analysed runs with their points, as `points_of`. The next ones are read ahead: each takes two requests."""
     from collections import deque
@@ -78,7 +96,7 @@ def tables_of(
     waiting: deque[tuple[Container, Future[pd.DataFrame]]] = deque()
     try:
         for run in runs:
-            waiting.append((run, pool.submit(points_of, run, columns)))
+            waiting.append((run, pool.submit(points_of, run, columns, latents=latents)))
             if len(waiting) > _AHEAD:
                 first, rows = waiting.popleft()
                 yield first, rows.result()

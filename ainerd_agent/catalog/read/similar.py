@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.point_cache import KEPT, Latents, PointFiles
-from ainerd_agent.catalog.read.unseen_points import News
-from ainerd_agent.catalog.schema import ROW
+from ainerd_agent.catalog.read.unseen_points import UnseenPoints
 from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import FloatArray
@@ -68,7 +67,7 @@ class PointIndex:
 
     def __init__(self, files: PointFiles) -> None:
         self._files = files
-        self._news = News()
+        self._unseen = UnseenPoints()
         self._atlases: list[Atlas] = []
         self._lock = threading.RLock()
 
@@ -93,16 +92,16 @@ class PointIndex:
             if self._files.catch_up():
                 self._forget()
                 before = 0
-            for uid, seq_nums in self._files.measurements(before).items():
-                self._news.seen.setdefault(uid, set()).update(seq_nums)
+            for uid, measurements in self._files.measurements(before).items():
+                self._unseen.seen.setdefault(uid, set()).update(measurements)
             for uid in self._files.uids:
-                self._news.seen.setdefault(uid, set())
-            self._news.since = self._files.since
-            self._read_news(model)
-            if self._news.shrunk:  # rare enough to begin again
+                self._unseen.seen.setdefault(uid, set())
+            self._unseen.since = self._files.since
+            self._read_unseen(model)
+            if self._unseen.shrunk:  # rare enough to begin again
                 self._files.restart()
                 self._forget()
-                self._read_news(model)
+                self._read_unseen(model)
             return len(self) - before
 
     def similar(
@@ -117,7 +116,9 @@ class PointIndex:
             rows = self._files.rows(numbers)
             about = {
                 "raw_uid": [self._files.uids[code] for code in rows["run"]],
+                "stream": [self._files.streams[code] for code in rows["stream"]],
                 "seq_num": rows["seq_num"].astype(np.int64),
+                "last_seq_num": rows["last_seq_num"].astype(np.int64),
                 "bin": rows["bin"].astype(np.int64),
                 "distance": distances,
             }
@@ -151,30 +152,35 @@ class PointIndex:
         return number[order], distance[order]
 
     def _forget(self) -> None:
-        self._news, self._atlases = News(), []
+        self._unseen, self._atlases = UnseenPoints(), []
 
-    def _read_news(self, model: Container) -> None:
+    def _read_unseen(self, model: Container) -> None:
         waiting: list[pd.DataFrame] = []
-        for rows in self._news.read(model):
+        for rows in self._unseen.read(model):
             waiting.append(rows)
             if sum(map(len, waiting)) >= COMMIT_ROWS:
                 self._files.add(waiting, [], self._files.since)
                 waiting = []
-        self._files.add(waiting, list(self._news.seen), self._news.since)
+        self._files.add(waiting, list(self._unseen.seen), self._unseen.since)
 
     def _asked(self, what: Any, model: Container, encoder: Encoder | None) -> tuple[Latents, int | None]:
         """The latent vector of what is asked about, and its number where it is a point."""
         if isinstance(what, pd.Series | dict) or (isinstance(what, tuple) and isinstance(what[0], str)):
-            uid, seq_num, bin = what if isinstance(what, tuple) else (what[name] for name in ROW)
-            number = self._number(str(uid), int(seq_num), int(bin))
+            named = what if isinstance(what, tuple) else (what["raw_uid"], what["seq_num"], what["bin"])
+            uid, seq_num, bin = named
+            stream = None if isinstance(what, tuple) else what.get("stream")
+            number = self._number(str(uid), int(seq_num), int(bin), stream)
             return self._files.latents(slice(number, number + 1))[0], number
         values = np.asarray(what)
         return (_encoded(values, model, encoder) if values.ndim > 1 else values), None
 
-    def _number(self, uid: str, seq_num: int, bin: int) -> int:
+    def _number(self, uid: str, seq_num: int, bin: int, stream: str | None) -> int:
         of_run = np.flatnonzero(self._files.run == self._files.codes.get(uid, -1))
         rows = self._files.rows(of_run)
-        found = of_run[(rows["seq_num"] == seq_num) & (rows["bin"] == bin)]
+        chosen = (rows["seq_num"] == seq_num) & (rows["bin"] == bin)
+        if stream in self._files.streams:
+            chosen &= rows["stream"] == self._files.streams.index(stream)
+        found = of_run[chosen]
         if not len(found):
             raise CatalogError(f"There is no point {uid}/{seq_num}/{bin} in these results.")
         return int(found[0])

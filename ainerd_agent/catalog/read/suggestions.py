@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ainerd_agent.catalog.codec.suggestions import suggestion_of
+from ainerd_agent.catalog.codec.suggestions import events_of, normalised, stored_columns, suggestion_of
 from ainerd_agent.catalog.layout import address_of, child
-from ainerd_agent.catalog.schema import SUGGESTIONS, SUGGESTIONS_SPEC
+from ainerd_agent.catalog.schema import SUGGESTIONS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container, Table
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Suggestion
-from ainerd_agent.records.suggestion import SuggestionEvent
+from ainerd_agent.records import Suggestion, SuggestionEvent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +33,8 @@ def read_suggestions(
     agent : str, optional
         Of this agent only.
     columns : sequence of str, optional
-        By default all; the reasons are long. "time" is one of them, and "agent" where one is given.
+        By default all, with one for each axis of the positions; the reasons are long. "agent" is one of them where one
+        is given.
 
     Raises
     ------
@@ -47,11 +47,10 @@ def read_suggestions(
         table = _table(model)
         if agent is not None and "agent" not in table.columns:
             raise CatalogError(
-                f"The suggestions by {model.item['id']} were begun before they named their agents (version "
-                f"{SUGGESTIONS_SPEC[1]}): go on under another name of the model."
+                f"The suggestions by {model.item['id']} were begun before they named their agents (version 1.1): go on "
+                "under another name of the model."
             )
-        rows: pd.DataFrame = table.read(None if columns is None else list(columns))
-    rows = rows.sort_values("time", kind="stable", ignore_index=True)
+        rows = normalised(table.read(stored_columns(columns, table.columns)), columns)
     if agent is not None:
         rows = rows[rows["agent"] == agent].reset_index(drop=True)
         if rows.empty:
@@ -80,21 +79,6 @@ def life_of(model: Container, suggestion_id: str) -> tuple[Suggestion, list[Sugg
         )
     suggestion = suggestion_of(found.iloc[0].to_dict())
     return suggestion, list(events_of(rows[rows["suggestion_id"] == suggestion.id]))
-
-
-def events_of(rows: pd.DataFrame) -> Iterator[SuggestionEvent]:
-    """The rows as events, in their order."""
-    for row in rows.to_dict("records"):
-        yield SuggestionEvent(
-            time=float(row["time"]),
-            suggestion_id=str(row["suggestion_id"]),
-            event=str(row["event"]),
-            position={axis: float(row[axis]) for axis in ("x", "y")},
-            raw_uid=str(row["raw_uid"]),
-            seq_num=int(row["seq_num"]),
-            novelty=float(row["novelty"]),
-            note=str(row.get("note") or ""),
-        )
 
 
 def waiting(rows: pd.DataFrame) -> pd.DataFrame:

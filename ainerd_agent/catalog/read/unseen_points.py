@@ -11,11 +11,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ainerd_agent.catalog.codec.metadata import events_of
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.queries import Conditions, between, narrowed
 from ainerd_agent.catalog.read.points import tables_of
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container
+from ainerd_agent.records import Events
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +26,13 @@ CLOCKS = 120.0
 """Seconds by which the clocks of those who write may differ."""
 
 
-class News:
+class UnseenPoints:
     """Points that are new since they were last read.
 
     Parameters
     ----------
-    seen : dict of str to set of int, optional
-        The seq_nums that need not be told, by raw_uid; kept up to date.
+    seen : dict of str to set of Events, optional
+        The measurements that need not be told, by raw_uid; kept up to date.
     since : float
         When the latest of them was analysed, seconds since the epoch.
 
@@ -40,8 +42,8 @@ class News:
         Whether something that was seen is not there any more: deleted, or replaced.
     """
 
-    def __init__(self, seen: dict[str, set[int]] | None = None, since: float = 0.0) -> None:
-        self.seen: dict[str, set[int]] = {} if seen is None else seen
+    def __init__(self, seen: dict[str, set[Events]] | None = None, since: float = 0.0) -> None:
+        self.seen: dict[str, set[Events]] = {} if seen is None else seen
         self.since = since
         self.shrunk = False
 
@@ -63,11 +65,11 @@ class News:
         """
         for runs in self._changed(model):
             there = {run.item["id"]: _measurements(run) for run in runs}
-            new = {uid: numbers - self.seen.get(uid, set()) for uid, numbers in there.items()}
+            new = {uid: events - self.seen.get(uid, set()) for uid, events in there.items()}
             with server_errors(address_of(model)):
                 for run, table in tables_of([run for run in runs if new[run.item["id"]]], columns):
                     uid = run.item["id"]
-                    yield table[table["seq_num"].isin(new[uid])].assign(model=run.metadata["model"])
+                    yield table[_among(table, new[uid])].assign(model=run.metadata["model"])
                     self._note(run, there[uid])
             for run in runs:
                 self._note(run, there[run.item["id"]])
@@ -89,7 +91,7 @@ class News:
                 yield there
         self.since = latest
 
-    def _note(self, run: Container, there: set[int]) -> None:
+    def _note(self, run: Container, there: set[Events]) -> None:
         self.shrunk |= bool(self.seen.get(run.item["id"], set()) - there)
         self.seen[run.item["id"]] = there
 
@@ -98,5 +100,11 @@ def _analysed(run: Container) -> float:
     return float(run.metadata.get("analysed") or 0.0)
 
 
-def _measurements(run: Container) -> set[int]:
-    return {int(number) for number in run.metadata["derived_from"]["seq_nums"]}
+def _measurements(run: Container) -> set[Events]:
+    return set(events_of(run.metadata["derived_from"]))
+
+
+def _among(table: pd.DataFrame, measurements: set[Events]) -> list[bool]:
+    """Which rows are of these measurements."""
+    columns = (table[name].tolist() for name in ("stream", "seq_num", "last_seq_num"))
+    return [each in measurements for each in zip(*columns, strict=True)]

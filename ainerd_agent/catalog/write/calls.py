@@ -44,11 +44,15 @@ class RecordFailure:
     run: Run
     seq_num: int
     message: str
+    stream: str = "primary"
+    last_seq_num: int = 0
 
     def perform(self, writer: DerivedWriter) -> None:
         """Make the call."""
         writer.open_run(self.run)
-        writer.record_failure(self.run.uid, self.seq_num, self.message)
+        writer.record_failure(
+            self.run.uid, self.seq_num, self.message, stream=self.stream, last_seq_num=self.last_seq_num
+        )
 
     def __str__(self) -> str:
         return f"the failure of measurement {self.seq_num} of run {self.run.uid} ({self.message})"
@@ -91,6 +95,7 @@ class RecordSuggestion:
     novelty: float
     time: float
     note: str
+    stream: str = "primary"
 
     def perform(self, writer: DerivedWriter) -> None:
         """Make the call."""
@@ -99,6 +104,7 @@ class RecordSuggestion:
             self.event,
             raw_uid=self.raw_uid,
             seq_num=self.seq_num,
+            stream=self.stream,
             novelty=self.novelty,
             time=self.time,
             note=self.note,
@@ -115,6 +121,9 @@ class RecordSuggestion:
         """What to do where it is lost."""
         return "Nothing else holds it: note it by hand"
 
+
+_LATER = ("stream", "last_seq_num")
+"""Arguments that came after version 0.1."""
 
 Call = Append | RecordFailure | CloseRun | RecordSuggestion
 
@@ -146,7 +155,8 @@ def _stored_call(call: Call) -> dict[str, Any]:
             arguments = {"fingerprints": list(call.fingerprints), "analyses": list(call.analyses)}
             return _stored("append", run, arguments)
         case RecordFailure(run=run):
-            return _stored("record_failure", run, {"seq_num": call.seq_num, "message": call.message})
+            events = {"stream": call.stream, "seq_num": call.seq_num, "last_seq_num": call.last_seq_num}
+            return _stored("record_failure", run, {**events, "message": call.message})
         case CloseRun(run=run):
             return _stored("close_run", run, {"status": call.status})
         case RecordSuggestion():
@@ -158,6 +168,7 @@ def _stored_call(call: Call) -> dict[str, Any]:
                     "event": call.event,
                     "raw_uid": call.raw_uid,
                     "seq_num": call.seq_num,
+                    "stream": call.stream,
                     "novelty": call.novelty,
                     "note": call.note,
                     "time": call.time,
@@ -181,7 +192,8 @@ def restored(content: Any) -> Call:
         case {"method": "append", "run": Run() as run, "arguments": {"fingerprints": [*f], "analyses": [*a]}}:
             return Append(run=run, fingerprints=f, analyses=a)
         case {"method": "record_failure", "run": Run() as run, "arguments": {"seq_num": n, "message": message}}:
-            return RecordFailure(run=run, seq_num=n, message=message)
+            later = {name: content["arguments"][name] for name in _LATER if name in content["arguments"]}
+            return RecordFailure(run=run, seq_num=n, message=message, **later)
         case {"method": "close_run", "run": Run() as run, "arguments": {"status": status}}:
             return CloseRun(run=run, status=status)
         case {
@@ -204,6 +216,7 @@ def restored(content: Any) -> Call:
                 novelty=novelty,
                 note=note,
                 time=time,
+                stream=content["arguments"].get("stream", "primary"),
             )
     method = content.get("method") if isinstance(content, Mapping) else None
     raise CatalogError(f"A record holds the call {method!r} in a form that this version does not know.")

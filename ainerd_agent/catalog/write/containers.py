@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from ainerd_agent.catalog.codec.metadata import events_of
 from ainerd_agent.catalog.layout import ensure_container
 from ainerd_agent.catalog.schema import ANALYSES, MODEL_SPEC
 from ainerd_agent.catalog.tiled_types import Container, Node
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Run
+from ainerd_agent.records import Events, Run
 from ainerd_agent.records.analysis import ModelIdentity
 
 
@@ -58,11 +59,20 @@ def _changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str,
     return changes
 
 
-def _seq_nums(container: Container) -> list[int] | None:
+def events_in(container: Container | None) -> list[Events] | None:
     """The measurements that the metadata of a run's maps or points name; None where there is no such container."""
-    return None if container is None else list(container.metadata_copy()[0]["derived_from"]["seq_nums"])
+    return None if container is None else events_of(container.metadata_copy()[0]["derived_from"])
 
 
-def _access(run: Run) -> dict[str, Any]:
+def upgrade_first(where: str, version: str) -> CatalogError:
+    """What is said where something of an earlier major version would be added to."""
+    return CatalogError(
+        f"{where} was begun by ainerd-agent 0.1 (schema {version}), and nothing can be added to it as it is: run "
+        "`ainerd check --upgrade` on the folder of the catalog first, which makes a copy before it changes anything."
+    )
+
+
+def access_of(run: Run) -> dict[str, Any]:
+    """The access tags of a run, as options of what Tiled makes."""
     tags = run.access.get("tiled_access_tags", run.access.get("access_tags"))
     return {} if tags is None else {"access_tags": list(tags)}

@@ -1,25 +1,25 @@
-"""The container of the maps of a run, as a writer fills it."""
+"""The C2 maps and g2 of a run, as a writer fills them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.catalog.codec.arrays import MAP_ARRAYS, arrays_of, stacked
 from ainerd_agent.catalog.codec.bins import BINS_UNITS, bins_columns
-from ainerd_agent.catalog.codec.metadata import maps_metadata, maps_progress
-from ainerd_agent.catalog.layout import child, ensure_container
-from ainerd_agent.catalog.schema import BINS, C2, C2_DIMS, G2, G2_DIMS, MAPS, MAPS_SPEC
-from ainerd_agent.catalog.tiled_types import Container
-from ainerd_agent.catalog.write.containers import _access, _seq_nums, set_metadata
+from ainerd_agent.catalog.codec.maps_index import MapsIndex, maps_index, maps_metadata, maps_progress
+from ainerd_agent.catalog.layout import child, ensure_container, version_of
+from ainerd_agent.catalog.schema import BINS, MAPS, MAPS_SPEC
+from ainerd_agent.catalog.tiled_types import Array, Container, Table
+from ainerd_agent.catalog.write.containers import access_of, events_in, set_metadata, upgrade_first
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Fingerprints, Run
 
 _CHUNK_BYTES = 4 * 2**20
 """About this much of an array is one file: a measurement's maps, or many where they are small."""
-
 
 _BLOCK_BYTES = 32 * 2**20
 """A request carries about this much of an array."""
@@ -30,95 +30,96 @@ class MapsStore:
 
     Parameters
     ----------
-    root : tiled Container
+    root : Container
     run : Run
     """
 
     def __init__(self, root: Container, run: Run) -> None:
         self._parent = ensure_container(root, MAPS, specs=[])
         self._run = run
-        self._container: Any = child(self._parent, run.uid)
-        self._seq_nums: list[int] = []
-        self._arrays: dict[str, Any] = {}
+        self._container: Container | None = child(self._parent, run.uid)
+        self._index: MapsIndex | None = None
+        self._arrays: dict[str, Array] = {}
+        self._version = MAPS_SPEC[1]
         if self._container is not None:
-            self._arrays = {key: child(self._container, key) for key in (C2, G2)}
-            self._seq_nums = self._container.metadata_copy()[0]["derived_from"]["seq_nums"]
+            self._version = version_of(self._container, MAPS_SPEC[0])
+            self._index = maps_index(self._container.metadata_copy()[0])
+            found = {key: child(self._container, key) for key in self._index.arrays}
+            self._arrays = {key: array for key, array in found.items() if array is not None}
 
     def is_current(self) -> bool:
         """Whether nobody else has written since this was made."""
-        return _seq_nums(child(self._parent, self._run.uid)) == (None if self._container is None else self._seq_nums)
+        return events_in(child(self._parent, self._run.uid)) == (None if self._index is None else self._index.events)
 
     def append(self, fingerprints: Sequence[Fingerprints]) -> None:
         """Add the measurements that are not there yet."""
-        known = set(self._seq_nums)
-        new = [f for f in fingerprints if f.origin.seq_num not in known]
+        known = set() if self._index is None else set(self._index.events)
+        new = [f for f in fingerprints if f.origin.events not in known]
         if not new:
             return
-        first = new[0]
+        if self._version != MAPS_SPEC[1]:
+            raise upgrade_first(f"/{MAPS}/{self._run.uid}", self._version)
+        index = MapsIndex.beginning(new[0]) if self._index is None else self._index
         if self._container is None:
             self._container = ensure_container(
                 self._parent,
                 self._run.uid,
                 specs=[MAPS_SPEC],
-                metadata=maps_metadata(self._run, first, []),
-                **_access(self._run),
+                metadata=maps_metadata(self._run, index),
+                **access_of(self._run),
             )
-        if not self._seq_nums:
-            self._write_bins(first)
-        self._check_lags(new)
-        additions = ((C2, [f.c2 for f in new], C2_DIMS), (G2, [f.g2 for f in new], G2_DIMS))
-        for addition in additions:
-            self._extend(*addition)
-        # Last: what these numbers do not name does not count, and is overwritten by the next attempt.
-        self._seq_nums += [f.origin.seq_num for f in new]
-        set_metadata(self._container, maps_progress(self._run, first.origin.stream, self._seq_nums))
+        if not index.events:
+            self._write_bins(self._container, new[0])
+        for f in new:
+            index.check(f)
+        for key, arrays in arrays_of(new, index.arrays).items():
+            self._extend(self._container, key, arrays, len(index.events))
+        # Last: what the index does not name does not count, and is overwritten by the next attempt.
+        self._index = index.extended(new, [*self._arrays])
+        set_metadata(self._container, maps_progress(self._run, self._index))
 
-    def _write_bins(self, first: Fingerprints) -> None:
+    def _write_bins(self, container: Container, first: Fingerprints) -> None:
         import pandas as pd
 
         table = pd.DataFrame(bins_columns(first.bins))
-        existing = child(self._container, BINS)
+        existing: Table | None = child(container, BINS)
         if existing is None:
-            self._container.write_table(table, key=BINS, metadata={"units": BINS_UNITS}, **_access(self._run))
+            container.write_table(table, key=BINS, metadata={"units": BINS_UNITS}, **access_of(self._run))
         else:
             existing.write(table)  # an earlier attempt may have created it without its rows
 
-    def _check_lags(self, new: Sequence[Fingerprints]) -> None:
-        lags = np.array(self._container.metadata_copy()[0]["lags"], np.float64)
-        for f in new:
-            if f.lags.shape != lags.shape or not np.allclose(f.lags, lags, rtol=1e-3, equal_nan=True):
-                raise CatalogError(
-                    f"Measurement {f.origin.seq_num} of run {self._run.uid} has other lags than the run's first one: "
-                    "all measurements of a run need the same frame time and number of frames."
-                )
-
-    def _extend(self, key: str, arrays: Sequence[NDArray[Any]], dims: Sequence[str]) -> None:
-        """Put `arrays` behind the measurements of an array that count."""
+    def _extend(self, container: Container, key: str, arrays: Sequence[NDArray[Any] | None], behind: int) -> None:
+        """Put arrays of measurements behind the first `behind` of those that are there."""
         node = self._arrays.get(key)
-        shapes = {array.shape for array in arrays} | ({tuple(node.shape[1:])} if node is not None else set())
+        there = set() if node is None else {tuple(node.shape[1:])}
+        shapes = {array.shape for array in arrays if array is not None} | there
         if len(shapes) > 1:
             raise CatalogError(
                 f"The measurements of run {self._run.uid} differ in the shape of {key}: {sorted(shapes)}. All "
                 "measurements of a run need the same bins and map size."
             )
+        (shape,) = shapes
         done = 0
         if node is None:
+            # Measurements that were there before the first one with such an array have nothing in it.
+            arrays = [*[None] * behind, *arrays]
+            behind = 0
             # What is written first is the chunk in which the array is stored and read ever after.
-            done = _fitting(arrays, _CHUNK_BYTES)
-            node = self._container.write_array(
-                _stack(arrays[:done]), key=key, dims=list(dims), metadata={"units": ""}, **_access(self._run)
+            done = _fitting(arrays, shape, _CHUNK_BYTES)
+            about = next(array for array in MAP_ARRAYS if array.key == key)
+            node = container.write_array(
+                stacked(arrays[:done], shape),
+                key=key,
+                dims=list(about.dims),
+                metadata={"units": about.units, "description": about.meaning},
+                **access_of(self._run),
             )
             self._arrays[key] = node
-        step = _fitting(arrays, _BLOCK_BYTES)
+        step = _fitting(arrays, shape, _BLOCK_BYTES)
         for start in range(done, len(arrays), step):
-            offset = (len(self._seq_nums) + start,)
-            node.patch(_stack(arrays[start : start + step]), offset=offset, extend=True)
+            node.patch(stacked(arrays[start : start + step], shape), offset=(behind + start,), extend=True)
 
 
-def _stack(arrays: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-    return np.stack(arrays).astype(np.float32, copy=False)
-
-
-def _fitting(arrays: Sequence[NDArray[Any]], n_bytes: int) -> int:
-    """How many of `arrays`, all of one size, fit in `n_bytes` as float32; at least one."""
-    return min(len(arrays), max(1, n_bytes // max(1, 4 * arrays[0].size)))
+def _fitting(arrays: Sequence[Any], shape: tuple[int, ...], n_bytes: int) -> int:
+    """How many of `arrays`, all of one shape, fit in `n_bytes` as float32; at least one."""
+    return min(len(arrays), max(1, n_bytes // max(1, 4 * math.prod(shape))))

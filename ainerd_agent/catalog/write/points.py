@@ -1,4 +1,4 @@
-"""The container of the points of a run, as a writer fills it."""
+"""The points of a run and the summary that people search by, as a writer fills them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ainerd_agent.catalog.codec.metadata import plain_json, run_metadata
-from ainerd_agent.catalog.codec.points import points_table
-from ainerd_agent.catalog.layout import child, ensure_container
-from ainerd_agent.catalog.provenance import credit
-from ainerd_agent.catalog.schema import (
-    ADDED_COLUMNS,
-    ANALYSIS_SPEC,
-    POINTS,
-    RUN_STATUSES,
+from ainerd_agent.catalog.codec.columns import column_metadata
+from ainerd_agent.catalog.codec.metadata import (
     SUMMARY_COLUMNS,
-    column_metadata,
-    points_schema,
+    Summary,
+    events_of,
+    failures_of,
+    plain_json,
+    run_metadata,
 )
-from ainerd_agent.catalog.tiled_types import Container
-from ainerd_agent.catalog.write.containers import _access, set_metadata
+from ainerd_agent.catalog.codec.point_layout import PointsLayout
+from ainerd_agent.catalog.codec.points import points_table
+from ainerd_agent.catalog.layout import child, ensure_container, version_of
+from ainerd_agent.catalog.provenance import credit
+from ainerd_agent.catalog.read.points import layout_of, stored_points
+from ainerd_agent.catalog.schema import ANALYSES, ANALYSIS_SPEC, POINTS, RUN_STATUSES
+from ainerd_agent.catalog.tiled_types import Container, Table
+from ainerd_agent.catalog.write.containers import access_of, events_in, set_metadata, upgrade_first
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Fingerprints, Run
+from ainerd_agent.records import Analysis, Events, Fingerprints, Run
 from ainerd_agent.records.analysis import ModelIdentity
 
 
@@ -35,7 +37,7 @@ class PointsStore:
 
     Parameters
     ----------
-    parent : tiled Container
+    parent : Container
         `/ainerd/<model>`.
     """
 
@@ -43,117 +45,149 @@ class PointsStore:
         self._parent = parent
         self._run = run
         self._model = model
-        self._container: Any = child(parent, run.uid)
-        self._table: Any = None
-        self._stream = "primary"
-        self._failures: dict[int, str] = {}
+        self._container: Container | None = child(parent, run.uid)
+        self._table: Table | None = None
+        self._axes: dict[str, str] = {}
+        self._failures: dict[Events, str] = {}
         self._status = "running"
         self._made: list[dict[str, Any]] = []
-        nothing = points_schema(0).empty_table()
-        self._summary: dict[str, NDArray[Any]] = {name: nothing[name].to_numpy() for name in SUMMARY_COLUMNS}
+        self._version = ANALYSIS_SPEC[1]
+        self._points: dict[str, NDArray[Any]] = {name: np.empty(0) for name in SUMMARY_COLUMNS}
         if self._container is not None:
-            metadata = self._container.metadata_copy()[0]
-            derived = metadata["derived_from"]
-            for what, before, now in (
-                ("parameters", derived["parameters"], plain_json(model.parameters)),
-                # Stored maps are analysed again without a geometry.
-                ("geometry", derived.get("geometry") or {}, plain_json(model.geometry)),
-            ):
-                if before != now and (what == "parameters" or (before and now)):
-                    raise CatalogError(
-                        f"Run {run.uid} was analysed before with other {what} ({before}): those results "
-                        "stay as they are. Use another catalog, or another name for the model."
-                    )
-            self._status = _status(metadata)
-            self._stream = metadata["derived_from"]["stream"]
-            self._made = metadata["derived_from"].get("made", _uncredited(metadata))
-            self._failures = _failures(metadata)
-            self._table = child(self._container, POINTS)
-        if self._table is not None:
-            rows = self._table.read(columns=list(SUMMARY_COLUMNS))
-            self._summary = {name: rows[name].to_numpy() for name in SUMMARY_COLUMNS}
+            self._read(self._container)
+
+    def _read(self, container: Container) -> None:
+        """Read back what is there."""
+        metadata = container.metadata_copy()[0]
+        derived = metadata["derived_from"]
+        for what, before, now in (
+            ("parameters", derived["parameters"], plain_json(self._model.parameters)),
+            # Stored maps are analysed again without a geometry.
+            ("geometry", derived.get("geometry") or {}, plain_json(self._model.geometry)),
+        ):
+            if before != now and (what == "parameters" or (before and now)):
+                raise CatalogError(
+                    f"Run {self._run.uid} was analysed before with other {what} ({before}): those results "
+                    "stay as they are. Use another catalog, or another name for the model."
+                )
+        self._version = version_of(container, ANALYSIS_SPEC[0])
+        self._made = derived.get("made", _uncredited(metadata))
+        self._status = _status(metadata)
+        self._failures = failures_of(metadata)
+        self._table = child(container, POINTS)
+        if self._table is None:
+            return
+        layout = layout_of(container, self._table)
+        self._axes = layout.units_of_axes()
+        rows = stored_points(self._table, layout, [*SUMMARY_COLUMNS, *self._axes])
+        self._points = {str(name): rows[name].to_numpy() for name in rows}
 
     def is_current(self) -> bool:
         """Whether nobody else has written since this was made."""
-        container = child(self._parent, self._run.uid)
+        container: Container | None = child(self._parent, self._run.uid)
         if container is None or self._container is None:
             return container is self._container
         metadata = container.metadata_copy()[0]
-        measured = list(dict.fromkeys(self._summary["seq_num"].tolist()))
-        ours = measured, self._failures, self._status
-        return (metadata["derived_from"]["seq_nums"], _failures(metadata), _status(metadata)) == ours
+        same = sorted(events_of(metadata["derived_from"])) == sorted(self._measurements())
+        return same and (failures_of(metadata), _status(metadata)) == (self._failures, self._status)
 
     def append(self, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
         """Add the measurements that are not there yet. A run that has ended stays so: they may come late."""
-        known = set(self._summary["seq_num"])
-        new = [(f, a) for f, a in zip(fingerprints, analyses, strict=True) if a.origin.seq_num not in known]
+        known = set(self._measurements())
+        new = [(f, a) for f, a in zip(fingerprints, analyses, strict=True) if a.origin.events not in known]
         if not new:
             return
+        self._refuse_old()
         rows = points_table([f for f, _ in new], [a for _, a in new])
-        self._stream = new[0][1].origin.stream
-        self._ensure_container()
         if self._table is None:
-            self._table = self._container.create_appendable_table(
-                rows.schema, key=POINTS, metadata=column_metadata(rows.schema), **_access(self._run)
+            self._axes = PointsLayout.of_table(column_metadata(rows.schema), rows.schema).units_of_axes()
+            self._points |= {name: np.empty(0) for name in self._axes}
+        container = self._ensured()
+        if self._table is None:
+            self._table = container.create_appendable_table(
+                rows.schema, key=POINTS, metadata=column_metadata(rows.schema), **access_of(self._run)
             )
-        self._table.append_partition(0, self._as_stored(rows))
-        for name in SUMMARY_COLUMNS:
-            self._summary[name] = np.concatenate([self._summary[name], rows[name].to_numpy()])
+        stored = self._as_stored(self._table, rows)
+        self._table.append_partition(0, stored)
+        self._points = {
+            name: np.concatenate([before, stored[name].to_numpy(zero_copy_only=False)])
+            for name, before in self._points.items()
+        }
         for _, analysis in new:
-            self._failures.pop(analysis.origin.seq_num, None)
+            self._failures.pop(analysis.origin.events, None)
         self.update(self._status)
 
-    def fail(self, seq_num: int, message: str) -> None:
+    def fail(self, events: Events, message: str) -> None:
         """Note that a measurement could not be analysed, unless it has been. A run that has ended stays so."""
-        if seq_num in set(self._summary["seq_num"]) or self._failures.get(seq_num) == message:
+        if events in set(self._measurements()) or self._failures.get(events) == message:
             return
-        self._failures[seq_num] = message
-        self._ensure_container()
+        self._refuse_old()
+        self._failures[events] = message
+        self._ensured()
         self.update(self._status)
 
     def update(self, status: str) -> None:
         """Bring the metadata up to date. A run without measurements and failures stays unrecorded."""
-        if self._container is not None:
-            set_metadata(self._container, self._metadata(status))
-            self._status = status
+        if self._container is None:
+            return
+        if self._version != ANALYSIS_SPEC[1]:
+            if self._container.metadata_copy()[0]["status"] == status:
+                return
+            self._refuse_old()
+        set_metadata(self._container, self._metadata(status))
+        self._status = status
 
     def outdated(self, status: str) -> list[str]:
         """Give the keys of the metadata that do not tell what the rows hold; who made them is not looked at."""
         if self._container is None:
             return []
         found, told = self._metadata(status), self._container.metadata_copy()[0]
-        keys = [key for key in found if key not in ("derived_from", "analysed") and told.get(key) != found[key]]
-        numbers = (each["derived_from"]["seq_nums"] for each in (told, found))
-        return keys if len({tuple(sorted(each)) for each in numbers}) == 1 else [*keys, "derived_from.seq_nums"]
+        if self._version != ANALYSIS_SPEC[1]:
+            found = {key: value for key, value in found.items() if key in told}  # the others came later
+        apart = ("derived_from", "analysed", "failed")
+        keys = [key for key in found if key not in apart and told.get(key) != found[key]]
+        if failures_of(told) != failures_of(found):
+            keys.append("failed")
+        there = events_in(self._container) or []
+        return keys if sorted(there) == sorted(self._measurements()) else [*keys, "derived_from.seq_nums"]
+
+    def _measurements(self) -> list[Events]:
+        return self._summary("running").measurements()
+
+    def _summary(self, status: str) -> Summary:
+        return Summary(points=self._points, status=status, axes=self._axes, failures=self._failures, made=self._made)
 
     def _metadata(self, status: str) -> dict[str, Any]:
-        self._made = credit(self._made, len(set(self._summary["seq_num"])), time.time())
-        return run_metadata(
-            self._run,
-            self._model,
-            self._summary,
-            status=status,
-            stream=self._stream,
-            failures=self._failures,
-            made=self._made,
-        )
+        self._made = credit(self._made, len(self._measurements()), time.time())
+        return run_metadata(self._run, self._model, self._summary(status))
 
-    def _ensure_container(self) -> None:
+    def _refuse_old(self) -> None:
+        if self._version != ANALYSIS_SPEC[1]:
+            raise upgrade_first(f"/{ANALYSES}/{self._model.name}/{self._run.uid}", self._version)
+
+    def _ensured(self) -> Container:
         if self._container is None:
             self._container = ensure_container(
                 self._parent,
                 self._run.uid,
                 specs=[ANALYSIS_SPEC],
                 metadata=self._metadata(self._status),
-                **_access(self._run),
+                **access_of(self._run),
             )
+        return self._container
 
-    def _as_stored(self, rows: pa.Table) -> pa.Table:
-        schema = self._table.structure().arrow_schema_decoded
+    def _as_stored(self, table: Table, rows: pa.Table) -> pa.Table:
+        """Rows in the columns of the table, which were fixed by the first measurement of the run."""
+        schema = table.structure().arrow_schema_decoded
         try:
-            rows = rows.drop_columns(sorted(ADDED_COLUMNS.intersection(rows.schema.names).difference(schema.names)))
+            for axis in self._axes:
+                if axis not in rows.schema.names:  # not known this time
+                    rows = rows.append_column(schema.field(axis), pa.nulls(len(rows), schema.field(axis).type))
             if differing := set(rows.schema.names) ^ set(schema.names):
                 raise pa.ArrowInvalid(f"only one of them has {', '.join(sorted(differing))}")
+            units, before = column_metadata(rows.schema)["units"], table.metadata["units"]
+            if differing := {name for name in units if units[name] != before.get(name, units[name])}:
+                raise pa.ArrowInvalid(f"other units of {', '.join(sorted(differing))}")
             return rows.select(schema.names).cast(schema)
         except pa.ArrowInvalid as error:
             raise CatalogError(
@@ -171,8 +205,3 @@ def _uncredited(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _status(metadata: Mapping[str, Any]) -> str:
     """How the run ended, or "running", also where the metadata have a word that is no status."""
     return str(metadata["status"]) if metadata["status"] in RUN_STATUSES else "running"
-
-
-def _failures(metadata: Mapping[str, Any]) -> dict[int, str]:
-    """What the metadata of a run say of measurements that could not be analysed, by number."""
-    return {failed["seq_num"]: failed["message"] for failed in metadata["failed"]}

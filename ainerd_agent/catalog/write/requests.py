@@ -6,7 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ainerd_agent.catalog.codec.suggestions import suggestion_table
+import pyarrow as pa
+
+from ainerd_agent.catalog.codec.suggestions import request_table, suggestion_table
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
 from ainerd_agent.catalog.schema import REQUESTS
@@ -14,7 +16,7 @@ from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Suggestion
+from ainerd_agent.records import AgentRequest, Suggestion, SuggestionEvent
 
 DECISIONS = ("approved", "edited", "rejected")
 
@@ -26,6 +28,8 @@ def decide(
     *,
     position: Mapping[str, float] | None = None,
     note: str = "",
+    by: str = "",
+    verified: bool = False,
 ) -> Suggestion:
     """Approve, edit or reject a suggestion that waits; gives it as it was decided.
 
@@ -38,9 +42,13 @@ def decide(
     decision : str
         "approved", "edited" or "rejected".
     position : mapping, optional
-        "x" and "y" in mm, for "edited": to be measured there. The agent checks its limits.
+        By axis, for "edited": to be measured there. The agent checks its limits.
     note : str
-        Who decided and why.
+        Why.
+    by : str
+        Who decided.
+    verified : bool
+        The server vouches for that.
 
     Raises
     ------
@@ -50,17 +58,26 @@ def decide(
     if decision not in DECISIONS:
         raise CatalogError(f"A suggestion can be {', '.join(DECISIONS)}; not {decision!r}.")
     if (decision == "edited") != (position is not None):
-        raise CatalogError("Give the new x and y with a suggestion that is edited, and only then.")
+        raise CatalogError("Give the new position with a suggestion that is edited, and only then.")
     suggestion, events = life_of(model, suggestion_id)
     if done := [each.event for each in events if each.event != "proposed"]:
         raise CatalogError(f"Suggestion {suggestion.id} was decided already: it is {done[-1]}.")
     if position is not None:
         suggestion = replace(suggestion, position=dict(position))
-    _append(model, suggestion, decision, note)
+    happened = SuggestionEvent(
+        time=time.time(),
+        suggestion_id=suggestion.id,
+        event=decision,
+        position=suggestion.position,
+        note=note,
+        by=by,
+        verified=None if not by else verified,
+    )
+    _append(model, suggestion_table(suggestion, happened))
     return suggestion
 
 
-def request(model: Container, agent: str, what: str, *, note: str = "") -> None:
+def request(model: Container, agent: str, what: str, *, note: str = "", by: str = "", verified: bool = False) -> None:
     """Ask a running agent for something, which it does within a moment.
 
     Parameters
@@ -71,6 +88,8 @@ def request(model: Container, agent: str, what: str, *, note: str = "") -> None:
         Its name.
     what : str
         "pause", "resume" or "stop"; or the mode "suggest", "ask" or "automatic".
+    note, by, verified
+        As for `decide`.
 
     Raises
     ------
@@ -80,10 +99,12 @@ def request(model: Container, agent: str, what: str, *, note: str = "") -> None:
     if what not in REQUESTS:
         raise CatalogError(f"An agent can be asked to {', '.join(REQUESTS)}; not to {what!r}.")
     read_suggestions(model, agent=agent)
-    asked = Suggestion(id=agent, position={}, reason="", model=model.item["id"], agent=agent)
-    _append(model, asked, what, note)
+    asked = AgentRequest(
+        time=time.time(), agent=agent, what=what, note=note, by=by, verified=None if not by else verified
+    )
+    _append(model, request_table(asked, model.item["id"]))
 
 
-def _append(model: Container, suggestion: Suggestion, event: str, note: str) -> None:
+def _append(model: Container, row: pa.Table) -> None:
     with server_errors(address_of(model)):
-        SuggestionsStore(model).append(suggestion_table(suggestion, event, time=time.time(), note=note))
+        SuggestionsStore(model).append(row)

@@ -16,7 +16,7 @@ from ainerd_agent.catalog.write.lock import Turns
 from ainerd_agent.catalog.write.maps import MapsStore
 from ainerd_agent.catalog.write.points import PointsStore
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
-from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion
+from ainerd_agent.records import Analysis, Events, Fingerprints, Run, Suggestion, SuggestionEvent
 from ainerd_agent.records.analysis import ModelIdentity
 
 FINAL_STATUSES = ("success", "abort", "fail")
@@ -95,10 +95,18 @@ class DerivedWriter:
         with self._stores_of(raw_uid) as (_, points):
             points.append(fingerprints, analyses)
 
-    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
-        """Note in the metadata of a run why a measurement could not be analysed."""
+    def record_failure(
+        self, raw_uid: str, seq_num: int, message: str, *, stream: str = "primary", last_seq_num: int = 0
+    ) -> None:
+        """Note in the metadata of a run why a measurement could not be analysed.
+
+        Parameters
+        ----------
+        stream, seq_num, last_seq_num
+            The events that it is made of; by default one event of the stream "primary".
+        """
         with self._stores_of(raw_uid) as (_, points):
-            points.fail(seq_num, message)
+            points.fail(Events(stream, seq_num, last_seq_num or seq_num), message)
 
     def close_run(self, raw_uid: str, status: str) -> None:
         """Note how a run ended: "success", "abort" or "fail". A run without any measurement leaves no trace."""
@@ -115,6 +123,7 @@ class DerivedWriter:
         *,
         raw_uid: str = "",
         seq_num: int = 0,
+        stream: str = "primary",
         novelty: float = math.nan,
         time: float | None = None,
         note: str = "",
@@ -125,7 +134,7 @@ class DerivedWriter:
         ----------
         event : str
             One of `schema.SUGGESTION_EVENTS`.
-        raw_uid, seq_num
+        raw_uid, stream, seq_num
             The measurement that came of it; 0 where the number is not known.
         novelty : float
             What was found there.
@@ -134,15 +143,18 @@ class DerivedWriter:
         note : str
             Why it failed, or who decided.
         """
-        row = suggestion_table(
-            suggestion,
-            event,
+        happened = SuggestionEvent(
             time=clock.time() if time is None else time,
+            suggestion_id=suggestion.id,
+            event=event,
+            position=suggestion.position,
             raw_uid=raw_uid,
+            stream=stream,
             seq_num=seq_num,
             novelty=novelty,
             note=note,
         )
+        row = suggestion_table(suggestion, happened)
         try:
             with server_errors(self._address):
                 if self._suggestions is None:

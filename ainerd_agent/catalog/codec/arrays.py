@@ -1,0 +1,84 @@
+"""The arrays of `/xpcs/<uid>`: to add one, add it here, and its field to the fingerprints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.records import Fingerprints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapArray:
+    """An array whose first axis are the measurements of a run.
+
+    Attributes
+    ----------
+    key : str
+    dims : tuple of str
+        Names of its axes.
+    meaning : str
+        One line for people.
+    field : str
+        Where it is in `Fingerprints`.
+    """
+
+    key: str
+    dims: tuple[str, ...]
+    meaning: str
+    field: str
+    units: str = ""
+
+    def of(self, fingerprints: Fingerprints) -> NDArray[Any] | None:
+        """The array of one measurement; None where it has none."""
+        value: Any = fingerprints
+        for name in self.field.split("."):
+            value = None if value is None else getattr(value, name)
+        found: NDArray[Any] | None = value
+        return found
+
+
+MAP_ARRAYS = (
+    MapArray(
+        key="c2", dims=("measurement", "bin", "t1", "t2"), field="c2",
+        meaning="neither rescaled nor offset: baseline 0, contrast on the diagonal",
+    ),
+    MapArray(key="g2", dims=("measurement", "bin", "lag"), field="g2", meaning="at `lags`"),
+    MapArray(
+        key="age_lag", dims=("measurement", "bin", "age", "age_lag"), field="age_lag.values",
+        meaning="C2 over age and lag, at `ages` and `age_lags`",
+    ),
+    MapArray(
+        key="age_lag_error", dims=("measurement", "bin", "age", "age_lag"), field="age_lag.errors",
+        meaning="standard uncertainty of `age_lag`",
+    ),
+    MapArray(
+        key="mean_image", dims=("measurement", "row", "column"), field="scattering.mean_image",
+        meaning="counts per pixel and frame",
+    ),
+    MapArray(
+        key="intensity_q", dims=("measurement", "ring"), field="scattering.intensity_q",
+        meaning="I(q), counts per pixel and frame in rings at `ring_q`",
+    ),
+    MapArray(
+        key="intensity_t", dims=("measurement", "bin", "section"), field="scattering.intensity_t",
+        meaning="I(t), counts per pixel and frame in equal sections of the exposure",
+    ),
+)  # fmt: skip
+"""The first two are always there; the others where a run has them, as `arrays` in the metadata says."""
+
+
+def arrays_of(new: Sequence[Fingerprints], there: Sequence[str]) -> dict[str, list[NDArray[Any] | None]]:
+    """By key, what each measurement adds to an array; arrays that neither the run nor one of these has are left out."""
+    found = {array.key: [array.of(f) for f in new] for array in MAP_ARRAYS}
+    return {key: each for key, each in found.items() if key in there or any(one is not None for one in each)}
+
+
+def stacked(arrays: Sequence[NDArray[Any] | None], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Measurements along a new first axis, NaN for those that have nothing."""
+    nothing = np.full(shape, np.nan, np.float32)
+    return np.stack([nothing if array is None else array for array in arrays]).astype(np.float32, copy=False)

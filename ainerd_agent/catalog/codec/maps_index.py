@@ -1,0 +1,158 @@
+"""What `/xpcs/<uid>` says of the measurements along the first axis of its arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from ainerd_agent._version import __version__
+from ainerd_agent.catalog.codec.metadata import events_metadata, events_of, origin_metadata, plain_json
+from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Events, Fingerprints, FloatArray, Run
+
+_ALWAYS = ("c2", "g2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapsIndex:
+    """The measurements of a run's maps, in their order, and the axes of the maps.
+
+    Attributes
+    ----------
+    n_bins : int
+    lags : ndarray, shape (n_lags,)
+        Of g2, seconds, of the first measurement: those of another are longer as its `duration` is.
+    events : list of Events
+    duration, frame_time : list of float
+        Seconds that a side of a map spans, and from one frame to the next; NaN where it is not known.
+    frames : list of int or None
+    arrays : list of str
+        Keys of the arrays that there are.
+    ages, age_lags : ndarray or None
+        Axes of `age_lag`, seconds, of the first measurement: ages of another are longer as its `duration` is, lags as
+        its `frame_time`. None where there are none yet.
+    ring_q : ndarray or None
+        Momentum transfer of the rings of `intensity_q`, 1/nm.
+    """
+
+    n_bins: int
+    lags: FloatArray
+    events: list[Events] = field(default_factory=list)
+    duration: list[float] = field(default_factory=list)
+    frame_time: list[float] = field(default_factory=list)
+    frames: list[int | None] = field(default_factory=list)
+    arrays: list[str] = field(default_factory=lambda: [*_ALWAYS])
+    ages: FloatArray | None = None
+    age_lags: FloatArray | None = None
+    ring_q: FloatArray | None = None
+
+    @classmethod
+    def beginning(cls, first: Fingerprints) -> Self:
+        """Without measurements yet, of a run whose first one this is."""
+        return cls(n_bins=len(first.bins), lags=first.lags)
+
+    def lags_of(self, place: int) -> FloatArray:
+        """The lags of one measurement, seconds."""
+        return self._lags(self.duration[place])
+
+    def check(self, fingerprints: Fingerprints) -> None:
+        """Make sure that a measurement fits the others.
+
+        Raises
+        ------
+        CatalogError
+            Its lags are others, even for its duration.
+        """
+        expected = self._lags(fingerprints.duration)
+        lags = fingerprints.lags
+        if lags.shape != expected.shape or not np.allclose(lags, expected, rtol=1e-3, equal_nan=True):
+            raise CatalogError(
+                f"Measurement {fingerprints.origin.events} of run {fingerprints.origin.raw_uid} has other lags than "
+                "the run's first one: all measurements of a run need the same number of lags, in the same parts of "
+                "their duration."
+            )
+
+    def extended(self, new: Sequence[Fingerprints], arrays: list[str]) -> Self:
+        """The same with further measurements."""
+        with_ages = next((f.age_lag for f in new if f.age_lag is not None), None)
+        seen = next((f.scattering for f in new if f.scattering is not None), None)
+        return replace(
+            self,
+            events=[*self.events, *(f.origin.events for f in new)],
+            duration=[*self.duration, *(f.duration for f in new)],
+            frame_time=[*self.frame_time, *(f.origin.exposure.frame_time for f in new)],
+            frames=[*self.frames, *(f.origin.exposure.frames for f in new)],
+            arrays=arrays,
+            ages=with_ages.ages if self.ages is None and with_ages is not None else self.ages,
+            age_lags=with_ages.lags if self.age_lags is None and with_ages is not None else self.age_lags,
+            ring_q=seen.ring_q if self.ring_q is None and seen is not None else self.ring_q,
+        )
+
+    def _lags(self, duration: float) -> FloatArray:
+        first = self.duration[0] if self.duration else duration
+        same = duration == first or not (math.isfinite(first) and math.isfinite(duration))
+        return self.lags if same else self.lags * (duration / first)
+
+
+def maps_metadata(run: Run, index: MapsIndex) -> dict[str, Any]:
+    """Metadata of `/xpcs/<uid>`."""
+    units = dict.fromkeys(("lags", "duration", "frame_time", "ages", "age_lags"), "s") | {"ring_q": "1/nm"}
+    described = {"n_bins": index.n_bins, "lags": index.lags, "units": units}
+    return {**origin_metadata(run), **plain_json(described), **maps_progress(run, index)}
+
+
+def maps_progress(run: Run, index: MapsIndex) -> dict[str, Any]:
+    """Give the part of the metadata of `/xpcs/<uid>` that changes with each measurement."""
+    told = {
+        "n_measurements": len(index.events),
+        "duration": _one_or_all(index.duration),
+        "frame_time": _one_or_all(index.frame_time),
+        "frames": _one_or_all(index.frames),
+        "arrays": index.arrays,
+        "ages": index.ages,
+        "age_lags": index.age_lags,
+        "ring_q": index.ring_q,
+        "derived_from": {
+            "raw_uid": run.uid,
+            **events_metadata(index.events),
+            "software": f"ainerd-agent {__version__}",
+        },
+    }
+    found: dict[str, Any] = plain_json(told)
+    return found
+
+
+def maps_index(metadata: Mapping[str, Any]) -> MapsIndex:
+    """The inverse of `maps_metadata`, also for version 0.1, where all exposures of a run were alike."""
+    events = events_of(metadata["derived_from"])
+
+    def each(key: str) -> list[Any]:
+        value = metadata.get(key)
+        return list(value) if isinstance(value, list | tuple) else [value] * len(events)
+
+    def axis(key: str) -> FloatArray | None:
+        value = metadata.get(key)
+        return None if value is None else np.array(value, np.float64)
+
+    return MapsIndex(
+        n_bins=int(metadata["n_bins"]),
+        lags=np.array(metadata["lags"], np.float64),
+        events=events,
+        duration=[math.nan if value is None else float(value) for value in each("duration")],
+        frame_time=[math.nan if value is None else float(value) for value in each("frame_time")],
+        frames=[None if value is None else int(value) for value in each("frames")],
+        arrays=[str(key) for key in metadata.get("arrays", _ALWAYS)],
+        ages=axis("ages"),
+        age_lags=axis("age_lags"),
+        ring_q=axis("ring_q"),
+    )
+
+
+def _one_or_all(values: Sequence[float | None]) -> Any:
+    """A value that all measurements have in common, else a list with that of each; None for what is not known."""
+    plain = [None if value is None else plain_json(value) for value in values]
+    return plain[0] if plain and all(value == plain[0] for value in plain) else plain or None
