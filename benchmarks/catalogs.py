@@ -20,9 +20,11 @@ import pyarrow as pa
 from measuring import timed
 from numpy.typing import NDArray
 
-from ainerd_agent.catalog import ModelIdentity, points_schema, run_metadata
+from ainerd_agent.catalog import ModelIdentity, points_schema
+from ainerd_agent.catalog.codec.columns import column_metadata
+from ainerd_agent.catalog.codec.metadata import SUMMARY_COLUMNS, Summary, run_metadata
 from ainerd_agent.catalog.provenance import credit
-from ainerd_agent.catalog.schema import ANALYSES, ANALYSIS_SPEC, MAPS, MODEL_SPEC, POINTS, RAW, SUMMARY_COLUMNS
+from ainerd_agent.catalog.schema import ANALYSES, ANALYSIS_SPEC, MAPS, MODEL_SPEC, POINTS, RAW
 from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress
 
 BINS, CLUSTERS, SIZE, LENGTH = 18, 6, 256, 64
@@ -44,6 +46,9 @@ class Size:
     tables: bool
 
 
+AXES = {"x": "mm", "y": "mm"}
+
+
 def points_of_run(number: int, measurements: int) -> pa.Table:
     """Points of a run, by chance; latents near eight directions."""
     rng = np.random.default_rng(number)
@@ -53,7 +58,9 @@ def points_of_run(number: int, measurements: int) -> pa.Table:
     latents += 0.1 * rng.standard_normal((n, LENGTH), np.float32)
     values: dict[str, Any] = {
         "raw_uid": [uid_of(number)] * n,
+        "stream": ["primary"] * n,
         "seq_num": seq_num,
+        "last_seq_num": seq_num,
         "bin": np.tile(np.arange(1, BINS + 1), measurements),
         "time": START + 3600 * number + seq_num,
         "x": np.repeat(rng.uniform(0, 10, measurements), BINS),
@@ -65,12 +72,16 @@ def points_of_run(number: int, measurements: int) -> pa.Table:
         **{f"z{axis}": latents[:, axis] for axis in range(LENGTH)},
     }
     schema = points_schema(LENGTH)
-    texts = {"problems", "fit_problems"}
     filler = rng.random(n)
-    return pa.table(
-        [pa.array(values.get(c.name, [""] * n if c.name in texts else filler), c.type) for c in plain(schema)],
-        schema=schema,
-    )
+
+    def column(field: pa.Field) -> pa.Array:
+        if field.name in values:
+            return pa.array(values[field.name], field.type)
+        if pa.types.is_floating(field.type):
+            return pa.array(filler, field.type)
+        return pa.array([""] * n) if pa.types.is_string(field.type) else pa.nulls(n, field.type)
+
+    return pa.table([column(field) for field in plain(schema)], schema=schema)
 
 
 def plain(schema: pa.Schema) -> list[pa.Field]:
@@ -87,9 +98,9 @@ def metadata_of_run(number: int, points: pa.Table) -> dict[str, Any]:
     """As the writer gives them."""
     about = {"scan_id": number, "plan_name": "grid", "sample": f"sample {number % SAMPLES}"}
     run = Run(uid=uid_of(number), time=START + 3600 * number, **about)
-    summary = {name: points[name].to_numpy() for name in SUMMARY_COLUMNS}
-    made = credit([], len(set(summary["seq_num"])), START + 3600 * number)
-    return run_metadata(run, MODEL, summary, status="success", made=made)
+    columns = {name: points[name].to_numpy(zero_copy_only=False) for name in (*SUMMARY_COLUMNS, *AXES)}
+    made = credit([], len(set(columns["seq_num"])), START + 3600 * number)
+    return run_metadata(run, MODEL, Summary(points=columns, status="success", axes=AXES, made=made))
 
 
 async def fill(database: str, tables: str, folder: Path, size: Size) -> None:
@@ -134,7 +145,9 @@ async def fill(database: str, tables: str, folder: Path, size: Size) -> None:
             structure=structure, structure_family="table", mimetype="application/x-tiled-sql-table", parameters={},
             management="writable",
         )  # fmt: skip
-        table = await run.create_node(structure_family="table", metadata={}, key=POINTS, data_sources=[source])
+        table = await run.create_node(
+            structure_family="table", metadata=column_metadata(points.schema), key=POINTS, data_sources=[source]
+        )
         (await table.get_adapter()).append_partition(0, points)
     await catalog.shutdown()
 

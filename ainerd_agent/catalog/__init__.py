@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ainerd_agent.catalog.catalog import Catalog, ModelResults
+from ainerd_agent.catalog.catalog import Catalog
 from ainerd_agent.catalog.codec.point_layout import points_schema
 from ainerd_agent.catalog.layout import UnknownModelError
+from ainerd_agent.catalog.model_results import ModelResults
 from ainerd_agent.catalog.opening import connect, open_catalog
 from ainerd_agent.catalog.read.suggestions import UnknownAgentError
 from ainerd_agent.catalog.server.embedded import TiledServer

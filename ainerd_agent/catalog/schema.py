@@ -4,6 +4,7 @@
     /xpcs/<uid>                    `MAPS_SPEC`: arrays `c2` and `g2`, table `bins`
     /ainerd/<model>/<uid>          `ANALYSIS_SPEC`: table `points`, one row per measurement and bin
     /ainerd/<model>/suggestions    what the agent proposed, why, and what became of it
+    /annotations                   what people said of measurements
     /turns/<uid>                   there while a writer writes to that run
 
 Bins are counted from 1, clusters from 0 (the slowest). A measurement is known by its run, its stream and the numbers of
@@ -21,6 +22,8 @@ G2 = "g2"
 BINS = "bins"
 POINTS = "points"
 SUGGESTIONS = "suggestions"
+ANNOTATIONS = "annotations"
+STRESS = "stress"
 
 RAW_SPEC = ("CatalogOfBlueskyRuns", "3.0")
 MAPS_SPEC = ("XPCSFingerprints", "2.0")

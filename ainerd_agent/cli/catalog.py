@@ -55,6 +55,12 @@ def check(
         str, typer.Argument(metavar="WHERE", help="Folder of a session, or address of a Tiled server.")
     ] = "ainerd-session",
     repair: Annotated[bool, typer.Option(help="Repair what loses nothing; no analysis may be under way.")] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="First bring a catalog of version 0.1 up to date; it is copied before.")
+    ] = False,
+    undo_upgrade: Annotated[
+        bool, typer.Option("--undo-upgrade", help="Put a catalog back as it was before it was upgraded.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One line of JSON for each problem.")] = False,
 ) -> None:
     """Compare a whole catalog with the schema, and say what is wrong, where, and what to do.
@@ -64,6 +70,11 @@ def check(
     from ainerd_agent.catalog.check import check as problems_of
 
     console = Console()
+    if undo_upgrade:
+        _undo_upgrade(catalog, console)
+        return
+    if upgrade:
+        _upgrade(catalog, Console(stderr=json))
     found = remaining = 0
     with open_catalog(catalog) as opened:
         for problem in problems_of(opened, repair=repair):
@@ -79,6 +90,26 @@ def check(
         console.print(f"{found} problems, {found - remaining} repaired" if found else "nothing is wrong")
     if remaining:
         raise typer.Exit(1)
+
+
+def _upgrade(where: str, console: Console) -> None:
+    from ainerd_agent.catalog.upgrade import BACKUP, upgrade_folder
+
+    done = 0
+    for path in upgrade_folder(where):
+        if not done:
+            write_line(console, f"copied to {Path(where) / BACKUP}")
+        write_line(console, f"upgraded {path}")
+        done += 1
+    if not done:
+        console.print("nothing to upgrade")
+
+
+def _undo_upgrade(where: str, console: Console) -> None:
+    from ainerd_agent.catalog.upgrade import restore_backup
+
+    restore_backup(Path(where))
+    write_line(console, f"the databases in {where} are as they were before the upgrade")
 
 
 def export(

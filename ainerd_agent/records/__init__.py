@@ -10,6 +10,7 @@ from ainerd_agent.records.arrays import FloatArray, MapStack
 from ainerd_agent.records.fingerprints import AgeLagMap, Bins, Fingerprints, Quality, Relaxations, Scattering
 from ainerd_agent.records.frames import FrameSource, NumberedFrames, PhotonEvents
 from ainerd_agent.records.measurement import Measurement
+from ainerd_agent.records.notes import Annotation, StressVersion
 from ainerd_agent.records.rheometry import RheometerSamples, ShearStress
 from ainerd_agent.records.run import Events, Exposure, Origin, Run
 from ainerd_agent.records.suggestion import AgentRequest, Suggestion, SuggestionEvent
@@ -18,6 +19,7 @@ __all__ = [
     "AgeLagMap",
     "AgentRequest",
     "Analysis",
+    "Annotation",
     "Bins",
     "Events",
     "Exposure",
@@ -35,6 +37,7 @@ __all__ = [
     "Run",
     "Scattering",
     "ShearStress",
+    "StressVersion",
     "Suggestion",
     "SuggestionEvent",
 ]

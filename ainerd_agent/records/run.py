@@ -142,3 +142,20 @@ class Origin:
     def events(self) -> Events:
         """The events that it is made of."""
         return Events(self.stream, self.seq_num, self.last_seq_num)
+
+    @property
+    def name(self) -> str:
+        """The measurement in text, as "uid/primary/3"."""
+        return f"{self.raw_uid}/{self.events}"
+
+
+def measurement_named(text: str) -> tuple[str, Events]:
+    """The run and the events of a measurement in text; version 0.1 wrote "uid/3".
+
+    Raises
+    ------
+    ValueError
+        It is no name of a measurement.
+    """
+    uid, _, events = text.partition("/")
+    return uid, Events.parse(events)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.records.run import measurement_named
+
 if TYPE_CHECKING:
     from ainerd_agent.catalog import ModelResults
     from ainerd_agent.records import MapStack, Suggestion
@@ -132,13 +134,12 @@ def draw_story(
 
 def _measured_before(results: ModelResults, suggestion: Suggestion) -> NDArray[np.float64]:
     """Positions of the measurements that were known, shape (n, 2), mm."""
-    numbers: dict[str, list[int]] = {}
-    for each in suggestion.inputs:
-        uid, _, number = each.rpartition("/")
-        numbers.setdefault(uid, []).append(int(number))
+    inputs: dict[str, list[tuple[str, int]]] = {}
+    for uid, events in map(measurement_named, suggestion.inputs):
+        inputs.setdefault(uid, []).append((events.stream, events.first))
     places = [np.empty((0, 2))]
-    for uid, wanted in numbers.items():
-        points = results.points(["seq_num", "x", "y"], raw_uid=uid).groupby("seq_num")[["x", "y"]].first()
+    for uid, wanted in inputs.items():
+        points = results.points(["x", "y"], raw_uid=uid).groupby(["stream", "seq_num"])[["x", "y"]].first()
         places.append(points.loc[wanted].to_numpy())
     return np.concatenate(places)
 
@@ -156,9 +157,9 @@ def _maps(
     measured = next((each for each in events if each.event == "measured"), None)
     found, azimuth = None, []
     if measured is not None:
-        analysis = results.analysis(measured.raw_uid, measured.seq_num)
-        points = results.points(["seq_num", "bin", "azimuth"], raw_uid=measured.raw_uid)
-        rows = points[points["seq_num"] == measured.seq_num].sort_values("bin")
+        analysis = results.analysis(measured.raw_uid, measured.seq_num, measured.stream)
+        points = results.points(["azimuth"], raw_uid=measured.raw_uid)
+        rows = points[(points["seq_num"] == measured.seq_num) & (points["stream"] == measured.stream)]
         if analysis is not None:
             found = encoder.decode(analysis.latents[some])
             azimuth = [float(each) for each in rows["azimuth"].iloc[some]]

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ainerd_agent.records import (
+    AgeLagMap,
     Analysis,
     Bins,
+    Exposure,
     Fingerprints,
     Origin,
     Quality,
     Relaxations,
     Run,
+    Scattering,
     ShearStress,
     Suggestion,
 )
@@ -46,10 +49,20 @@ runs = st.builds(
     uid=words, time=values, source=words, scan_id=st.none() | numbers, plan_name=words, sample=words,
     access=mappings, metadata=mappings,
 )  # fmt: skip
+exposures = st.builds(
+    Exposure,
+    frames=st.none() | numbers, frame_time=values, counted=values, planned=values, ended=words,
+    look=st.none() | numbers,
+)  # fmt: skip
 origins = st.builds(
     Origin,
     raw_uid=words, seq_num=numbers, start=values, stop=values, stream=words, elapsed=values, position=positions,
-    extra=mappings,
+    extra=mappings, last_seq_num=numbers, units=st.dictionaries(words, words, max_size=2), exposure=exposures,
+)  # fmt: skip
+age_lags = st.builds(AgeLagMap, values=arrays(np.float32, 3), errors=arrays(np.float32, 3), ages=vectors, lags=vectors)
+scatterings = st.builds(
+    Scattering,
+    mean_image=arrays(np.float32, 2), ring_q=vectors, intensity_q=arrays(np.float32), intensity_t=arrays(np.float32, 2),
 )  # fmt: skip
 bins = st.builds(Bins, q=vectors, azimuth=vectors, n_pixels=arrays(np.int64))
 qualities = st.builds(Quality, snr=vectors, bad_share=values, drift=values, problems=problems)
@@ -63,11 +76,14 @@ fingerprints = st.builds(
     Fingerprints,
     origin=origins, c2=maps, bins=bins, duration=values, mean_counts=vectors, contrast=vectors, tau=vectors,
     quality=qualities, g2=arrays(np.float32, 2), lags=vectors, relaxations=st.none() | relaxations,
+    age_lag=st.none() | age_lags, scattering=st.none() | scatterings,
 )  # fmt: skip
 analyses = st.builds(
     Analysis,
     origin=origins, latents=arrays(np.float32, 2), cluster=arrays(np.int64), centre_distance=vectors, novelty=vectors,
     reconstruction_error=vectors, stress=stresses, unlike=st.none() | arrays(np.bool_),
+    cluster_probability=st.none() | vectors, kind=st.none() | problems, kind_probability=st.none() | vectors,
+    repeat_probability=st.none() | vectors, recognised_as=words, p_new=values,
 )  # fmt: skip
 suggestions = st.builds(
     Suggestion,
@@ -75,6 +91,7 @@ suggestions = st.builds(
     inputs=problems, model=words, seed=numbers, agent=words, counting=values, wait=values,
     predicted=st.none() | arrays(np.float32, 2), predicted_std=values, terms=positions,
     alternatives=st.lists(positions, max_size=2).map(tuple), settings=mappings,
+    units=st.dictionaries(words, words, max_size=2),
 )  # fmt: skip
 identities = st.builds(
     ModelIdentity,
@@ -83,14 +100,17 @@ identities = st.builds(
 )  # fmt: skip
 
 ANY = {
+    AgeLagMap: age_lags,
     Analysis: analyses,
     Bins: bins,
+    Exposure: exposures,
     Fingerprints: fingerprints,
     ModelIdentity: identities,
     Origin: origins,
     Quality: qualities,
     Relaxations: relaxations,
     Run: runs,
+    Scattering: scatterings,
     ShearStress: stresses,
     Suggestion: suggestions,
 }

@@ -23,11 +23,11 @@ from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.agent.runners.queue import QueueRunner
 from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError, QueueServer
 from ainerd_agent.catalog import ModelIdentity, TiledServer, connect
-from ainerd_agent.catalog.codec.suggestions import suggestion_table
+from ainerd_agent.catalog.codec.suggestions import request_table
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
-from ainerd_agent.records import Suggestion
+from ainerd_agent.records import AgentRequest
 from tests.integration.catalog_servers import free_port, redis, running
 from tests.integration.conftest import ROOT, ainerd
 
@@ -248,9 +248,7 @@ def test_what_may_not_be_asked_is_refused_and_ignored(catalog, runner_of, caplog
     with pytest.raises(CatalogError, match="not to 'explode'"):
         root.model(MODEL).request("listens", "explode")
     store = SuggestionsStore(root["ainerd"][MODEL])
-    row = suggestion_table(
-        Suggestion(id="listens", position={}, reason="", agent="listens", model=MODEL), "pause", time=time.time()
-    )
+    row = request_table(AgentRequest(time=time.time(), agent="listens", what="pause"), MODEL)
     store.append(row.set_column(row.schema.get_field_index("event"), "event", [["_cost"]]))
     runner.step()
     assert "'_cost', which it does not do" in caplog.text

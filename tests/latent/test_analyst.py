@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
+from ainerd_agent.catalog.codec.point_columns import UNLIKE
 from ainerd_agent.catalog.codec.points import points_table
-from ainerd_agent.catalog.schema import UNLIKE
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.records import ShearStress
 from ainerd_agent.scattering.files.map_files import StoredMaps

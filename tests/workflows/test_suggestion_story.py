@@ -28,7 +28,16 @@ SUGGESTION = Suggestion(
 
 
 def event(name, *, novelty=float("nan"), note=""):
-    return SuggestionEvent(0.0, "night-7", name, {"x": 2.0, "y": 0.5}, "run", 4, novelty, note)
+    return SuggestionEvent(
+        time=0.0,
+        suggestion_id="night-7",
+        event=name,
+        position={"x": 2.0, "y": 0.5},
+        raw_uid="run",
+        seq_num=4,
+        novelty=novelty,
+        note=note,
+    )
 
 
 def test_it_is_told_in_words():

@@ -22,7 +22,7 @@ class Measured:
     Attributes
     ----------
     inputs : list of str
-        Which measurements, as "uid/seq_num".
+        Which measurements, by `Origin.name`.
     extent : float
         Length of the sample, mm.
     """
@@ -68,7 +68,7 @@ class Measured:
         if half and len(latents) % 2 == 0:
             # Friedel pairs see the same dynamics: half of their squared distance is noise.
             self._noise.append(float(np.median(np.square(latents[:half] - latents[half:]).sum(axis=1)) / 2))
-        self.inputs.append(f"{origin.raw_uid}/{origin.seq_num}")
+        self.inputs.append(origin.name)
         return nearest
 
     def imagine(self, place: FloatArray) -> None:

@@ -232,7 +232,7 @@ class SpotAgent:
             )
         self._times.append(float(analysis.origin.start))
         self._latents.append(vector)
-        self._inputs.append(f"{analysis.origin.raw_uid}/{analysis.origin.seq_num}")
+        self._inputs.append(analysis.origin.name)
         if len(self._times) < 2:
             return math.nan
         self._moved = float(np.linalg.norm(self._latents[-1] - self._latents[-2])) / self._repeatability

@@ -6,6 +6,12 @@ from typing import Any
 
 from ainerd_agent.catalog.codec.columns import INTEGER, NUMBER, SMALL_INTEGER, TEXT, TRUTH, Column
 
+UNLIKE = "unlike the maps that the model was trained on"
+"""In `problems`, of a map whose cluster and neighbours cannot be trusted."""
+
+NOT_FITTED = "not fitted"
+"""In `fit_problems`, of a measurement whose g2 was not fitted."""
+
 
 def _of_measurement(name: str, meaning: str, field: str, units: str = "", **more: Any) -> Column:
     about: dict[str, Any] = {"kind": NUMBER, "name": name, "meaning": meaning, "field": field, "units": units}
@@ -122,12 +128,6 @@ POINT_COLUMNS = (
     *_FITS,
     _of_bins(
         "fit_problems", "why the fit or its errors cannot be trusted, in words; empty for a good one",
-        "fingerprints.relaxations.problems", kind=TEXT, since="1.2",
+        "fingerprints.relaxations.problems", kind=TEXT, default=NOT_FITTED, since="1.2",
     ),
 )  # fmt: skip
-
-UNLIKE = "unlike the maps that the model was trained on"
-"""In `problems`, of a map whose cluster and neighbours cannot be trusted."""
-
-NOT_FITTED = "not fitted"
-"""In `fit_problems`, of a measurement whose g2 was not fitted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ainerd_agent.catalog.codec.columns import (
     NUMBER,
     SMALL_INTEGER,
     TEXT,
+    TRUTH,
     Column,
     latent_columns,
     named_columns,
@@ -139,10 +140,10 @@ def normalised(rows: pd.DataFrame, layout: PointsLayout, wanted: Sequence[str] |
 
     if layout.old:
         rows = rows.rename(columns=layout.renamed())
-    truths = layout.current().truths
+    of_truths = layout.current().truths
     names = [str(name) for name in rows] if wanted is None else list(wanted)
     names += [name for name in FIXED if wanted is None and name not in rows]
-    columns = {name: _restored(name, rows, known.get(name), layout, name in truths) for name in names}
+    columns = {name: _restored(name, rows, known.get(name), layout, name in of_truths) for name in names}
     found = pd.DataFrame(columns, index=rows.index)
     ordered = list(FIXED) + [name for name in names if name not in known]
     found = found[[name for name in ordered if name in columns]] if wanted is None else found
@@ -160,7 +161,7 @@ def _restored(name: str, rows: pd.DataFrame, column: Column | None, layout: Poin
         return _missing(column)
     values = rows[name]
     if is_truth:
-        return _truths(values)
+        return truths(values)
     if column is not None and column.kind == TEXT:
         return values.astype(object).where(values.notna(), "")
     return values
@@ -168,12 +169,15 @@ def _restored(name: str, rows: pd.DataFrame, column: Column | None, layout: Poin
 
 def _missing(column: Column | None) -> Any:
     """What stands for a value that is not known."""
-    if column is None or column.kind in (NUMBER, INTEGER, SMALL_INTEGER):
-        return math.nan if column is None or column.default is None else column.default
-    return "" if column.kind == TEXT else None
+    if column is None or column.default is None:
+        return math.nan if column is None or column.kind in (NUMBER, INTEGER, SMALL_INTEGER) else _NOTHING[column.kind]
+    return column.default
 
 
-def _truths(values: pd.Series) -> list[bool | None]:
-    """SQLite gives 0 and 1, or text where some are null."""
+_NOTHING = {TEXT: "", TRUTH: None}
+
+
+def truths(values: Iterable[Any]) -> list[bool | None]:
+    """Truth values as databases give them: SQLite has 0 and 1, or text where some are null."""
     spelled: Mapping[Any, bool] = {"True": True, "False": False, "1": True, "0": False, "1.0": True, "0.0": False}
     return [spelled.get(str(value)) for value in values]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ainerd_agent.catalog.codec.columns import INTEGER, NUMBER, TEXT, TRUTH, Column, named_columns
+from ainerd_agent.catalog.codec.point_layout import truths
 from ainerd_agent.catalog.schema import REQUESTS, SUGGESTION_EVENTS
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import AgentRequest, Suggestion, SuggestionEvent
@@ -194,9 +195,7 @@ def normalised(rows: pd.DataFrame, wanted: Sequence[str] | None = None) -> pd.Da
         elif column.kind == TEXT:
             found[column.name] = found[column.name].astype(object).where(found[column.name].notna(), "")
         elif column.kind == TRUTH:
-            found[column.name] = [
-                {"1": True, "True": True, "0": False, "False": False}.get(str(v)) for v in found[column.name]
-            ]
+            found[column.name] = truths(found[column.name])
     if "position" in found:
         positions = [_loaded_numbers(text) for text in found["position"]]
         axes = list(dict.fromkeys(axis for each in positions for axis in each)) or ["x", "y"]
@@ -205,6 +204,18 @@ def normalised(rows: pd.DataFrame, wanted: Sequence[str] | None = None) -> pd.Da
             found[name] = [each.get(axis, math.nan) for each in positions]
     found = found.sort_values("time", kind="stable", ignore_index=True)
     return found if wanted is None else found.reindex(columns=list(wanted))
+
+
+def as_stored(rows: pd.DataFrame) -> pd.DataFrame:
+    """`normalised` rows with what version 0.1 wrote in another form as this one writes it."""
+    found = rows.copy()
+    for name in ("position_units", "inputs"):
+        dumped, loaded = _JSON[name]
+        found[name] = [dumped(loaded(text)) for text in found[name]]
+    for name in ("position", "terms", "alternatives", "predicted"):
+        dumped, loaded = _JSON[name]
+        found[name] = [dumped(loaded(text)) if text else "" for text in found[name]]
+    return found
 
 
 def _missing(column: Column, rows: pd.DataFrame) -> Any:

@@ -152,7 +152,7 @@ def test_a_checkpoint_makes_sure_that_all_is_kept(optimizer, make_optimizer):
 
 def test_outcomes_from_elsewhere(optimizer):
     optimizer.ingest([{"stage-x": 1.2, "stage-y": 1.2, "raw_uid": "past", "seq_num": 4}])
-    assert optimizer.agent.suggest().inputs == ("past/4",)
+    assert optimizer.agent.suggest().inputs == ("past/primary/4",)
     assert np.isnan(optimizer.get_best_points()[0][2]["novelty"])
     with pytest.raises(ValueError, match="no suggestion that is open"):
         optimizer.ingest([{"_id": "opt-77", "raw_uid": "past", "seq_num": 5}])

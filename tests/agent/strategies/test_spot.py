@@ -115,7 +115,7 @@ def test_an_edit_moves_the_spot_for_good():
     assert math.isnan(agent.ingest(edited, analysed(np.ones((4, 8)), 5.0)))
     assert agent.should_stop() == ""
     last = agent.suggest()
-    assert (last.position, last.inputs) == ({"x": 3.0, "y": 2.0}, ("run/1",))
+    assert (last.position, last.inputs) == ({"x": 3.0, "y": 2.0}, ("run/primary/1",))
     assert agent.ingest(last, analysed(np.ones((4, 8)), 9.0)) == 0.0
     assert "2 s of exposure of 2 s" in agent.should_stop()
 

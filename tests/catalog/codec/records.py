@@ -12,13 +12,16 @@ from ainerd_agent.catalog.codec.point_columns import UNLIKE
 from ainerd_agent.records import (
     AgentRequest,
     Analysis,
+    Annotation,
     Bins,
+    Events,
     Exposure,
     Fingerprints,
     Origin,
     Quality,
     Relaxations,
     ShearStress,
+    StressVersion,
     Suggestion,
     SuggestionEvent,
 )
@@ -42,6 +45,10 @@ def known(n_bins: int) -> st.SearchStrategy[Any]:
 def words(n_bins: int, texts: st.SearchStrategy[str] = TEXTS) -> st.SearchStrategy[tuple[str, ...]]:
     return st.tuples(*[texts] * n_bins)
 
+
+STRESSES = st.builds(
+    ShearStress, mean=NUMBERS, std=NUMBERS, shear_rate=NUMBERS, viscosity=NUMBERS, n_samples=st.integers(0, 99)
+)
 
 EXPOSURES = st.builds(
     Exposure,
@@ -111,7 +118,7 @@ def pairs(
         centre_distance=draw(arrays(n_bins)),
         novelty=draw(arrays(n_bins)),
         reconstruction_error=draw(arrays(n_bins)),
-        stress=ShearStress(*(draw(NUMBERS) for _ in range(4)), draw(st.integers(0, 99))),
+        stress=draw(STRESSES),
         unlike=draw(st.none() | arrays(n_bins, st.booleans(), np.bool_)),
         cluster_probability=draw(known(n_bins)),
         kind=draw(st.none() | words(n_bins, st.sampled_from(["ageing", "unknown"]))),
@@ -184,6 +191,33 @@ REQUESTS = st.builds(
     note=TEXTS,
     by=TEXTS,
     verified=st.none() | st.booleans(),
+)
+
+
+EVENT_NUMBERS = st.builds(Events, TEXTS, st.integers(1, 99), st.integers(1, 99))
+
+ANNOTATIONS = st.builds(
+    Annotation,
+    id=TEXTS,
+    time=FINITE,
+    raw_uid=TEXTS,
+    events=st.none() | EVENT_NUMBERS,
+    bin=st.none() | st.integers(1, 99),
+    kind=st.sampled_from(["label", "note", "bad", "sample", "undo"]),
+    text=TEXTS,
+    by=TEXTS,
+    verified=st.none() | st.booleans(),
+)
+
+STRESS_VERSIONS = st.builds(
+    StressVersion,
+    version=st.integers(1, 9),
+    events=EVENT_NUMBERS,
+    stress=STRESSES,
+    source=TEXTS,
+    offset=NUMBERS,
+    time=FINITE,
+    by=TEXTS,
 )
 
 

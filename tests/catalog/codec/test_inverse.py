@@ -9,11 +9,20 @@ from hypothesis import HealthCheck, given, settings
 
 from ainerd_agent.catalog.codec.columns import column_metadata
 from ainerd_agent.catalog.codec.measured_points import Maps, measured
+from ainerd_agent.catalog.codec.notes import annotation_table, annotations_of, stress_table, stress_versions_of
 from ainerd_agent.catalog.codec.point_layout import PointsLayout, normalised
 from ainerd_agent.catalog.codec.points import points_table
 from ainerd_agent.catalog.codec.suggestions import event_of, request_of, request_table, suggestion_of, suggestion_table
 from ainerd_agent.catalog.codec.suggestions import normalised as normalised_suggestions
-from ainerd_agent.records import AgentRequest, Analysis, Fingerprints, Suggestion, SuggestionEvent
+from ainerd_agent.records import (
+    AgentRequest,
+    Analysis,
+    Annotation,
+    Fingerprints,
+    StressVersion,
+    Suggestion,
+    SuggestionEvent,
+)
 from tests.catalog.codec import records
 
 
@@ -62,3 +71,17 @@ def test_events(suggestion: Suggestion, event: SuggestionEvent) -> None:
 def test_requests(request: AgentRequest) -> None:
     rows = normalised_suggestions(as_stored(request_table(request, "lag-v1")))
     assert records.same(request_of(rows.iloc[0].to_dict()), request)
+
+
+@settings(deadline=None)
+@given(records.ANNOTATIONS)
+def test_annotations(annotation: Annotation) -> None:
+    (found,) = annotations_of(as_stored(annotation_table([annotation])))
+    assert records.same(found, annotation)
+
+
+@settings(deadline=None)
+@given(records.STRESS_VERSIONS)
+def test_versions_of_stress(version: StressVersion) -> None:
+    (found,) = stress_versions_of(as_stored(stress_table([version])))
+    assert records.same(found, version)

@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.catalog.codec.metadata import origin_metadata, plain_json, run_metadata
-from ainerd_agent.catalog.schema import SUMMARY_COLUMNS
-from ainerd_agent.records import Run
+from ainerd_agent.catalog.codec.metadata import (
+    SUMMARY_COLUMNS,
+    Summary,
+    events_metadata,
+    events_of,
+    failures_of,
+    origin_metadata,
+    plain_json,
+    run_metadata,
+    run_of,
+)
+from ainerd_agent.records import Events, Run
 from ainerd_agent.records.analysis import ModelIdentity
 
 MODEL = ModelIdentity(name="m", weights_sha256="ab", n_clusters=4, parameters={"sigma": np.float64(2.0)})
@@ -24,17 +33,31 @@ RUN = Run(
 )
 
 
+AXES = {"x": "mm", "y": "mm"}
+
+
 def points(**columns: list[float]) -> dict[str, Any]:
     n = len(columns["seq_num"])
-    nothing = dict.fromkeys(SUMMARY_COLUMNS, [math.nan] * n)
-    return {name: np.array(values, dtype=float) for name, values in (nothing | columns).items()}
+    nothing = dict.fromkeys((*SUMMARY_COLUMNS, *AXES), [math.nan] * n)
+    given = {"last_seq_num": columns["seq_num"], **columns}
+    found: dict[str, Any] = {name: np.array(values, dtype=float) for name, values in (nothing | given).items()}
+    return found | {"stream": np.array(["primary"] * n, object), "kind": np.array([""] * n, object)}
+
+
+def summary_of(status: str, failures: dict[Events, str] | None = None, **columns: list[float]) -> Summary:
+    return Summary(points=points(**columns), status=status, axes=AXES, failures=failures or {})
+
+
+FAILED = {"stream": "primary", "seq_num": 2, "last_seq_num": 2, "message": "no frames"}
 
 
 def test_summary_of_a_run() -> None:
     metadata = run_metadata(
         RUN,
         MODEL,
-        points(
+        summary_of(
+            "success",
+            {Events("primary", 2, 2): "no frames"},
             seq_num=[1, 1, 3, 3],
             cluster=[1, 1, 2, 3],
             novelty=[math.nan, math.nan, 0.5, 2.0],
@@ -43,8 +66,6 @@ def test_summary_of_a_run() -> None:
             time=[6.0, 6.0, 9.0, 9.0],
             x=[0.5, 0.5, -1.0, -1.0],
         ),
-        status="success",
-        failures={2: "no frames"},
     )
     assert metadata["dominant_cluster"] == 1
     assert metadata["cluster_fractions"] == [0.0, 0.5, 0.25, 0.25]
@@ -54,7 +75,7 @@ def test_summary_of_a_run() -> None:
     extent = [metadata[f"{name}_{end}"] for name in ("time", "x", "y") for end in ("min", "max")]
     assert extent == [6.0, 9.0, -1.0, 0.5, None, None]
     assert (metadata["novelty_max"], metadata["tau_median"], metadata["n_measurements"]) == (2.0, 3.0, 2)
-    assert (metadata["failures"], metadata["failed"]) == (1, [{"seq_num": 2, "message": "no frames"}])
+    assert (metadata["failures"], metadata["failed"]) == (1, [FAILED])
     assert (metadata["sample"], metadata["operator"], metadata["data_session"]) == ("silica", "me", "pass-1")
     derived = metadata["derived_from"]
     assert (derived["raw_uid"], derived["seq_nums"], derived["parameters"]) == ("u", [1, 3], {"sigma": 2.0})
@@ -63,20 +84,48 @@ def test_summary_of_a_run() -> None:
 
 
 def test_slower_cluster_of_a_tie_dominates() -> None:
-    summary = run_metadata(RUN, MODEL, points(seq_num=[1, 1], cluster=[3, 2]), status="running")
+    summary = run_metadata(RUN, MODEL, summary_of("running", seq_num=[1, 1], cluster=[3, 2]))
     assert summary["dominant_cluster"] == 2
 
 
 def test_nothing_known_is_none_and_not_nan() -> None:
-    metadata = run_metadata(RUN, MODEL, points(seq_num=[]), status="fail", failures={1: "x"})
+    metadata = run_metadata(RUN, MODEL, summary_of("fail", {Events("primary", 1, 1): "x"}, seq_num=[]))
     for key in ("dominant_cluster", "shear_stress_mean", "shear_stress_max", "novelty_max", "tau_median"):
         assert metadata[key] is None
     assert metadata["cluster_fractions"] == [0.0] * 4
     with pytest.raises(ValueError, match="running, success, abort, fail"):
-        run_metadata(RUN, MODEL, points(seq_num=[]), status="done")
+        run_metadata(RUN, MODEL, summary_of("done", seq_num=[]))
 
 
 def test_own_metadata_of_a_run_is_plain() -> None:
     assert origin_metadata(RUN)["offsets"] == [1.0, None]
     values = {1: (np.int16(2), {np.float32(0.5)}), "deep": {"inf": math.inf, "flag": np.True_, "kind": Run}}
     assert plain_json(values) == {"1": [2, [0.5]], "deep": {"inf": None, "flag": True, "kind": str(Run)}}
+
+
+@pytest.mark.parametrize(
+    ("measurements", "terse"),
+    [
+        ([], True),
+        ([Events("primary", 1, 1), Events("primary", 3, 3)], True),
+        ([Events("primary", 1, 4), Events("primary", 5, 8)], False),
+        ([Events("primary", 1, 1), Events("dark", 1, 1)], False),
+    ],
+)
+def test_measurements_are_named_tersely_and_read_back(measurements: list[Events], terse: bool) -> None:
+    told = events_metadata(measurements)
+    assert (told["streams"] is None and told["last_seq_nums"] is None) is terse
+    assert events_of(json.loads(json.dumps(told))) == measurements
+
+
+def test_measurements_of_0_1_are_single_events() -> None:
+    derived = {"stream": "primary", "seq_nums": [2, 3]}
+    assert events_of(derived) == [Events("primary", 2, 2), Events("primary", 3, 3)]
+    failed = [{"seq_num": 4, "message": "dark"}]
+    assert failures_of({"derived_from": derived, "failed": failed}) == {Events("primary", 4, 4): "dark"}
+
+
+def test_a_run_is_read_back_with_its_own_metadata() -> None:
+    run = Run(uid="u", time=5.0, sample="gel", access={"data_session": "pass-1"}, metadata={"operator": "me"})
+    metadata = run_metadata(run, MODEL, summary_of("success", seq_num=[1], cluster=[1]))
+    assert run_of(metadata) == run

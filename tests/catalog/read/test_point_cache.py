@@ -9,14 +9,26 @@ import pytest
 from ainerd_agent.catalog.read.point_cache import KEPT, PointFiles
 from ainerd_agent.catalog.read.similar import PointIndex
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Events
 
 
 def points(uid: str, seq_nums: list[int], bins: int = 2) -> pd.DataFrame:
     n = len(seq_nums) * bins
-    columns = {"raw_uid": uid, "seq_num": np.repeat(seq_nums, bins), "bin": np.tile(np.arange(bins) + 1, len(seq_nums))}
+    numbers = np.repeat(seq_nums, bins)
+    columns = {
+        "raw_uid": uid,
+        "stream": "primary",
+        "seq_num": numbers,
+        "last_seq_num": numbers,
+        "bin": np.tile(np.arange(bins) + 1, len(seq_nums)),
+    }
     # In another order than they have, of which there are more than ten.
     latents = {f"z{axis}": np.arange(n) + 100.0 * axis for axis in reversed(range(11))}
     return pd.DataFrame({**columns, **dict.fromkeys(KEPT, 1.0), "cluster": 3, **latents})
+
+
+def events(*seq_nums: int) -> set[Events]:
+    return {Events("primary", number, number) for number in seq_nums}
 
 
 def opened(folder: Path, about: str = "a") -> PointFiles:
@@ -33,15 +45,15 @@ def test_what_was_added_is_there_for_others(tmp_path: Path) -> None:
     other = opened(tmp_path)
     assert len(other) == 6
     assert (other.uids, other.since) == (["u", "v", "empty"], 5.0)
-    assert other.measurements() == {"u": {1, 2}, "v": {7}}
-    assert other.measurements(4) == {"v": {7}}
+    assert other.measurements() == {"u": events(1, 2), "v": events(7)}
+    assert other.measurements(4) == {"v": events(7)}
     assert other.latents(slice(1, 2)).tolist() == [[1.0 + 100 * axis for axis in range(11)]]
     assert other.rows(np.array([5]))["cluster"].tolist() == [3]
     with other.alone():
         other.add([points("u", [3])], [], 6.0)
     with files.alone():
         assert files.catch_up() is False
-    assert (len(files), files.measurements(6)) == (8, {"u": {3}})
+    assert (len(files), files.measurements(6)) == (8, {"u": events(3)})
     assert files.run.tolist() == [0, 0, 0, 0, 1, 1, 0, 0]
 
 

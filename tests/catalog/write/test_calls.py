@@ -43,7 +43,7 @@ CALLS = (
         fingerprints=st.lists(fingerprints, max_size=2),
         analyses=st.lists(analyses, max_size=2),
     )
-    | st.builds(RecordFailure, run=runs, seq_num=numbers, message=words)
+    | st.builds(RecordFailure, run=runs, seq_num=numbers, message=words, stream=words, last_seq_num=numbers)
     | st.builds(CloseRun, run=runs, status=words)
     | st.builds(
         RecordSuggestion,
@@ -74,7 +74,8 @@ class Notes:
     def append(self, raw_uid: str, fingerprints: Any, analyses: Any) -> None:
         self.asked.append(("append", raw_uid, [each.origin.seq_num for each in (*fingerprints, *analyses)]))
 
-    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+    def record_failure(self, raw_uid: str, seq_num: int, message: str, *, stream: str, last_seq_num: int) -> None:
+        assert (stream, last_seq_num) == ("primary", 0)
         self.asked.append(("failure", raw_uid, seq_num, message))
 
     def close_run(self, raw_uid: str, status: str) -> None:
@@ -89,7 +90,9 @@ def test_what_version_0_1_kept_is_asked_of_the_writer() -> None:
     for path in sorted(OLD.iterdir()):
         restored(read_envelope(path)).perform(notes)  # type: ignore[arg-type]
     opened = ("open", "of-0.1")
-    about = {"raw_uid": "of-0.1", "seq_num": 2, "novelty": 0.25, "time": 1_700_000_100.0, "note": ""}
+    about = {
+        "raw_uid": "of-0.1", "seq_num": 2, "stream": "primary", "novelty": 0.25, "time": 1_700_000_100.0, "note": "",
+    }  # fmt: skip
     assert notes.asked == [
         opened, ("append", "of-0.1", [1, 1]),
         opened, ("append", "of-0.1", [2, 2]),

@@ -82,7 +82,7 @@ class Server:
         self.has.append(number)
         self.on_append()
 
-    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+    def record_failure(self, raw_uid: str, seq_num: int, message: str, **events: object) -> None:
         self._take(message)
 
     def close_run(self, raw_uid: str, status: str) -> None:
