@@ -79,12 +79,12 @@ class Exposure:
     ----------
     frames : int or None
         Frames that were taken; None where it is not known.
-    frame_time : float
-        Seconds from one frame to the next; NaN where it is not known.
-    counted : float
-        Seconds that were counted; NaN where it is not known.
-    planned : float
-        Seconds that were to be counted; NaN where nothing was planned, or it is not known.
+    frame_time : float or None
+        Seconds from one frame to the next; None where it is not known.
+    counted : float or None
+        Seconds that were counted; None where it is not known.
+    planned : float or None
+        Seconds that were to be counted; None where nothing was planned, or it is not known.
     ended : str
         Why it ended: "planned", "converged", "recognised", "damaged", "stopped"; empty where it is not known.
     look : int or None
@@ -92,9 +92,9 @@ class Exposure:
     """
 
     frames: int | None = None
-    frame_time: float = float("nan")
-    counted: float = float("nan")
-    planned: float = float("nan")
+    frame_time: float | None = None
+    counted: float | None = None
+    planned: float | None = None
     ended: str = ""
     look: int | None = None
 

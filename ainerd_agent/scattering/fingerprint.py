@@ -135,8 +135,14 @@ def fingerprint(
     duration = result.n_frames * measurement.frame_time
     lags = np.arange(options.size) * duration / options.size
     g2 = 1 + age_average(result.c2)
+    exposure = replace(
+        measurement.origin.exposure,
+        frames=result.n_frames,
+        frame_time=measurement.frame_time,
+        counted=duration,
+    )
     return Fingerprints(
-        origin=measurement.origin,
+        origin=replace(measurement.origin, exposure=exposure),
         c2=result.c2,
         bins=partition.bins,
         duration=duration,

@@ -51,7 +51,8 @@ runs = st.builds(
 )  # fmt: skip
 exposures = st.builds(
     Exposure,
-    frames=st.none() | numbers, frame_time=values, counted=values, planned=values, ended=words,
+    frames=st.none() | numbers, frame_time=st.none() | values, counted=st.none() | values, planned=st.none() | values,
+    ended=words,
     look=st.none() | numbers,
 )  # fmt: skip
 origins = st.builds(

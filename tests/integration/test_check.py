@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.catalog.check import Problem, check
+from ainerd_agent.catalog.codec.upgraded import as_table
 from ainerd_agent.cli.app import app
 from ainerd_agent.records import Suggestion
 from tests.integration.derived_runs import MODEL, write_run
@@ -67,12 +68,8 @@ def test_a_run_that_was_left_behind(root: Any, monkeypatch: pytest.MonkeyPatch) 
 def test_rows_that_are_there_twice_or_not_at_all(root: Any) -> None:
     table = root["ainerd", MODEL.name, "twice", "points"]
     rows = table.read()
-    schema = table.structure().arrow_schema_decoded
-    import pyarrow as pa
-
-    again = rows.iloc[[0, 0]].assign(seq_num=[1, 9])
-    again["problems"] = again["fit_problems"] = ""
-    table.append_partition(0, pa.Table.from_pandas(again, schema, preserve_index=False))
+    again = rows.iloc[[0, 0]].assign(seq_num=[1, 9], last_seq_num=[1, 9])
+    table.append_partition(0, as_table(again, table.structure().arrow_schema_decoded))
     found = " ".join(problem.what for problem in problems(root, "twice"))
     assert "rows of measurements 1 are there more than once" in found
     assert "measurements 9 lack some of their 3 rows" in found
@@ -96,10 +93,10 @@ def test_maps_and_raw_runs_that_are_gone(root: Any) -> None:
 
 def test_what_is_not_ours_and_another_version(root: Any) -> None:
     root["xpcs"].create_container("foreign", metadata={})
-    root["xpcs"].create_container("future", metadata={}, specs=[Spec("XPCSFingerprints", "2.0")])
+    root["xpcs"].create_container("future", metadata={}, specs=[Spec("XPCSFingerprints", "3.0")])
     assert "no spec XPCSFingerprints" in problems(root, "foreign")[0].what
     first, *others = problems(root, "future")
-    assert "is 2.0, this version reads 1.0" in first.what
+    assert "is 3.0, this version reads 1.x and 2.0" in first.what
     assert any("lack n_bins" in problem.what for problem in others)
 
 

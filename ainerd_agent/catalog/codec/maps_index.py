@@ -27,8 +27,10 @@ class MapsIndex:
     lags : ndarray, shape (n_lags,)
         Of g2, seconds, of the first measurement: those of another are longer as its `duration` is.
     events : list of Events
-    duration, frame_time : list of float
-        Seconds that a side of a map spans, and from one frame to the next; NaN where it is not known.
+    duration : list of float
+        Seconds that a side of a map spans; NaN where it is not known.
+    frame_time : list of float or None
+        Seconds from one frame to the next.
     frames : list of int or None
     arrays : list of str
         Keys of the arrays that there are.
@@ -43,7 +45,7 @@ class MapsIndex:
     lags: FloatArray
     events: list[Events] = field(default_factory=list)
     duration: list[float] = field(default_factory=list)
-    frame_time: list[float] = field(default_factory=list)
+    frame_time: list[float | None] = field(default_factory=list)
     frames: list[int | None] = field(default_factory=list)
     arrays: list[str] = field(default_factory=lambda: [*_ALWAYS])
     ages: FloatArray | None = None
@@ -143,7 +145,7 @@ def maps_index(metadata: Mapping[str, Any]) -> MapsIndex:
         lags=np.array(metadata["lags"], np.float64),
         events=events,
         duration=[math.nan if value is None else float(value) for value in each("duration")],
-        frame_time=[math.nan if value is None else float(value) for value in each("frame_time")],
+        frame_time=[None if value is None else float(value) for value in each("frame_time")],
         frames=[None if value is None else int(value) for value in each("frames")],
         arrays=[str(key) for key in metadata.get("arrays", _ALWAYS)],
         ages=axis("ages"),

@@ -148,9 +148,9 @@ def _decoded(column: Column, values: pd.Series) -> Any:
         value = values.iloc[0]
         if column.kind == TEXT:
             return str(value)
-        if column.kind == NUMBER:
-            return float(value)
-        return None if column.optional and math.isnan(value) else int(value)
+        if column.optional and math.isnan(value):
+            return None
+        return float(value) if column.kind == NUMBER else int(value)
     if column.kind == TEXT:
         texts = tuple(str(value) for value in values)
         return None if column.optional and not any(texts) else texts

@@ -53,9 +53,18 @@ POINT_COLUMNS = (
     _of_measurement(
         "frames", "frames that were taken", "origin.exposure.frames", kind=INTEGER, optional=True, since="2.0"
     ),
-    _of_measurement("frame_time", "from one frame to the next", "origin.exposure.frame_time", "s", since="2.0"),
-    _of_measurement("seconds_counted", "how long was counted", "origin.exposure.counted", "s", since="2.0"),
-    _of_measurement("seconds_planned", "how long was to be counted", "origin.exposure.planned", "s", since="2.0"),
+    _of_measurement(
+        "frame_time", "from one frame to the next", "origin.exposure.frame_time", "s", optional=True,
+        since="2.0",
+    ),
+    _of_measurement(
+        "seconds_counted", "how long was counted", "origin.exposure.counted", "s", optional=True,
+        since="2.0",
+    ),
+    _of_measurement(
+        "seconds_planned", "how long was to be counted", "origin.exposure.planned", "s", optional=True,
+        since="2.0",
+    ),
     _of_measurement(
         "ended", "why the exposure ended: planned, converged, recognised, damaged, stopped", "origin.exposure.ended",
         kind=TEXT, since="2.0",
