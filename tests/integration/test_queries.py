@@ -235,7 +235,8 @@ def test_similar_points(model: Any, tmp_path: Path) -> None:
 
 def test_where_a_point_comes_from(uri: str, model: Any) -> None:
     told = model.explain(model.novel(1).iloc[0])
-    assert told["point"] == {"raw_uid": "mixed", "seq_num": 2, "bin": 1, "model": MODEL.name}
+    point = {"raw_uid": "mixed", "stream": "primary", "seq_num": 2, "last_seq_num": 2, "bin": 1}
+    assert told["point"] == {**point, "model": MODEL.name}
     assert (told["found"]["novelty"], told["found"]["shear_stress"], told["measured"]["x"]) == (100.0, 150.0, 3.0)
     assert told["map"] == {"array": "/xpcs/mixed/c2", "index": [1, 0], "software": f"ainerd-agent {__version__}"}
     assert told["bin"] == {"bin": 1, "q": 0.05, "azimuth": 0.0, "n_pixels": 90}
@@ -275,7 +276,8 @@ def test_find_on_the_command_line(uri: str, root: Any, tmp_path: Path) -> None:
     assert "1 found" in table
     best = json.loads(asked(uri, "novel", "-k", "2", "--format", "json", "--columns", "novelty"))
     assert best == [{"novelty": 100.0}, {"novelty": 50.0}]
-    similar = asked(uri, "similar", "mixed/1/1", "-k", "1", "--format", "csv", "--index", str(tmp_path))
+    chosen = ("--columns", "raw_uid,seq_num,bin,distance")
+    similar = asked(uri, "similar", "mixed/1/1", "-k", "1", "--format", "csv", "--index", str(tmp_path), *chosen)
     assert similar.splitlines()[1].startswith("mixed,1,2,0.09999")
     assert asked(uri, "points", "--stress", "1000..").strip() == "0 found"
 
