@@ -287,7 +287,7 @@ def test_a_queue_server_that_is_away_is_waited_for(catalog, runner_of):
 def test_results_that_never_come_are_a_failure(catalog, runner_of, monkeypatch):
     """Nobody analyses the run: the agent goes on with what it knows."""
     root, _ = catalog
-    monkeypatch.setattr("ainerd_agent.agent.runners.queue.stored_analysis", lambda *_: None)
+    monkeypatch.setattr("ainerd_agent.catalog.ModelResults.analysis", lambda *_: None)
     runner = runner_of("waits", mode="automatic", patience=0.5)
     until(runner, lambda: ("waits-2", "proposed") in events(root, "waits"))
     rows = root.model(MODEL).suggestions(agent="waits").set_index(["suggestion_id", "event"])
