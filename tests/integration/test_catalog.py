@@ -23,7 +23,20 @@ from ainerd_agent.catalog import (
     connect,
 )
 from ainerd_agent.errors import CatalogError, SessionError
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress, Suggestion
+from ainerd_agent.records import (
+    Analysis,
+    Annotation,
+    Bins,
+    Events,
+    Exposure,
+    Fingerprints,
+    Origin,
+    Quality,
+    Run,
+    ShearStress,
+    StressVersion,
+    Suggestion,
+)
 
 N_BINS, SIZE, N_LATENTS = 3, 16, 4
 MODEL = ModelIdentity(name="toy-1", weights_sha256="ab" * 32, n_clusters=4, parameters={"size": SIZE})
@@ -321,6 +334,76 @@ def test_suggestions(root: Any, writer: DerivedWriter) -> None:
     assert rows.time[0] > 1.7e9
     with pytest.raises(ValueError, match="not one of proposed, approved"):
         writer.record_suggestion(suggestion, "forgotten")
+
+
+def test_notes_and_later_stress_change_nothing_that_was_measured(root: Catalog, writer: DerivedWriter) -> None:
+    write_run(writer, a_run("noted"), range(1, 3))
+    before = root.points(raw_uid="noted")
+    third, time = Events("primary", 2, 2), 1.7e9
+    notes = [
+        Annotation(id="n-1", time=time, raw_uid="noted", kind="bad", events=third, by="Ann", verified=True),
+        Annotation(id="n-2", time=time + 1, raw_uid="noted", kind="label", text="a bubble", events=third, bin=2),
+        Annotation(id="n-3", time=time + 2, raw_uid="noted", kind="undo", text="n-1"),
+    ]
+    root.annotate(*notes[:2])
+    root.annotate(*notes)
+    assert [each for each in root.annotations() if each.raw_uid == "noted"] == notes
+    stress = ShearStress(mean=219.75, std=0.5, shear_rate=0.1, viscosity=2.0, n_samples=7)
+    joined = StressVersion(version=1, events=third, stress=stress, source="flow.csv", offset=-1.5, time=time)
+    assert root.stress_versions("noted") == []
+    root.add_stress("noted", [joined])
+    assert root.stress_versions("noted") == [joined]
+    with pytest.raises(CatalogError, match="has a version 1 of its stress"):
+        root.add_stress("noted", [joined])
+    with pytest.raises(CatalogError, match="no measurements of a run nowhere"):
+        root.add_stress("nowhere", [joined])
+    assert root.points(raw_uid="noted").equals(before)
+    assert root.c2("noted").shape[0] == 2
+
+
+def test_measurements_of_several_streams_axes_and_lengths(root: Catalog, writer: DerivedWriter) -> None:
+    writer.open_run(a_run("mixed"))
+    for number, (stream, last, seconds) in enumerate([("primary", 4, 1.0), ("late", 1, 0.5)]):
+        f, a = measurement("mixed", 1)
+        origin = dataclasses.replace(
+            f.origin, stream=stream, last_seq_num=last, position={"theta": 0.5 * number, "temperature": 20.0},
+            units={"theta": "deg", "temperature": "degC"},
+            exposure=Exposure(frames=10, frame_time=seconds / 10, counted=seconds, ended="planned"),
+        )  # fmt: skip
+        f = dataclasses.replace(f, origin=origin, duration=seconds, lags=f.lags * seconds)
+        writer.append("mixed", [f], [dataclasses.replace(a, origin=origin)])
+    writer.record_failure("mixed", 2, "dark", stream="late")
+    points = root.points(raw_uid="mixed", theta=(0.4, None))
+    assert set(points["stream"]) == {"late"}
+    assert points[["theta", "temperature", "frame_time"]].iloc[0].tolist() == [0.5, 20.0, 0.05]
+    assert "x" not in root["ainerd", "toy-1", "mixed", "points"].columns
+    run = root.model("toy-1").records("mixed")
+    assert [f.origin.events for f in run.fingerprints] == [Events("primary", 1, 4), Events("late", 1, 1)]
+    assert [f.lags[-1] for f in run.fingerprints] == pytest.approx([0.04, 0.02])
+    assert run.fingerprints[1].origin.units == {"theta": "deg", "temperature": "degC"}
+    assert run.failures == {Events("late", 2, 2): "dark"}
+    with pytest.raises(CatalogError, match=r"several streams \(primary, late\): name the stream"):
+        root.c2("mixed", 1)
+    assert root.c2("mixed", 1, stream="late").shape == (N_BINS, SIZE, SIZE)
+    assert root["xpcs", "mixed"].metadata["duration"] == [1.0, 0.5]
+
+
+def test_an_append_takes_nine_requests(root: Catalog, writer: DerivedWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes time, and there is one append for each exposure."""
+    write_run(writer, a_run("counted"), range(1, 2))
+    writer.open_run(a_run("counted"))
+    client, asked = root.tiled.context.http_client, []
+    send = client.send
+    pairs = [measurement("counted", number) for number in (2, 3)]
+    writer.append("counted", *([each] for each in pairs[0]))
+
+    def counting(request: Any, **options: Any) -> Any:
+        asked.append(request.method)
+        return send(request, **options)
+
+    monkeypatch.setattr(client, "send", counting)
+    writer.append("counted", *([each] for each in pairs[1]))
+    assert len(asked) == 9
 
 
 def test_readers_never_see_points_without_maps(server: TiledServer, root: Catalog, writer: DerivedWriter) -> None:
