@@ -43,8 +43,7 @@ def _state() -> dict[str, Any]:
     for name, each in logging.Logger.manager.loggerDict.items():
         if isinstance(each, logging.Logger) and name.startswith(LOGGERS) and name not in SET_FOR_GOOD:
             state[f"level of logger {name}"] = each.level
-    if (torch := sys.modules.get("torch")) is not None:
-        state["torch threads"] = torch.get_num_threads()
+    if (torch := sys.modules.get("torch")) is not None:  # not its threads: numba and UMAP set those of OpenMP
         state["torch precision"] = torch.get_default_dtype()
     if (matplotlib := sys.modules.get("matplotlib")) is not None:
         settings = {name: repr(value) for name, value in dict.items(matplotlib.rcParams)}

@@ -14,7 +14,7 @@ import numpy as np
 from ainerd_agent.catalog import Catalog, points_schema
 from ainerd_agent.errors import MapError
 from ainerd_agent.latent import Encoder
-from ainerd_agent.records import Fingerprints, Run, ShearStress
+from ainerd_agent.records import Fingerprints, FloatArray, Run, ShearStress
 from ainerd_agent.scattering.files.aps_results import read_results
 from ainerd_agent.scattering.files.map_files import ORIGIN_COLUMNS, StoredMaps, read_maps
 from ainerd_agent.workflows.model_at_work import ModelAtWork
@@ -36,7 +36,10 @@ class ForeignMaps:
     key : str or None
         Name of the maps in the file, where it had to be given.
     stored : StoredMaps
-        The maps as they are in the file, with its columns.
+        The maps as they are in the file, with its columns; those whose names mean something else in the catalog begin
+        with `file_`.
+    stress : ndarray, shape (n,)
+        Shear stress of each map, Pa; NaN where the file does not say.
     baseline : float
         Value of uncorrelated times.
     contrast : float or None
@@ -48,6 +51,7 @@ class ForeignMaps:
     file: Path
     key: str | None
     stored: StoredMaps
+    stress: FloatArray
     baseline: float
     contrast: float | None
     duration: float
@@ -143,6 +147,7 @@ def read_foreign_maps(
         file=file,
         key=key,
         stored=stored.rename(set(points_schema().names) - set(ORIGIN_COLUMNS)),
+        stress=stored.columns.get("shear_stress", np.full(len(stored), np.nan)),
         baseline=level,
         contrast=contrast,
         duration=math.nan if duration is None else duration,
@@ -215,10 +220,9 @@ def ingest(
 def _batches(given: ForeignMaps, run: Run) -> Iterator[tuple[list[Fingerprints], list[ShearStress]]]:
     """Measurements of the usable maps, some at a time, each with its stress."""
     usable = given.stored.finite
-    stress = given.stored.columns.get("shear_stress", np.full(len(given), np.nan))
     measurements = given.stored.fingerprints(
         run.uid, run.time, baseline=given.baseline, contrast=given.contrast, duration=given.duration
     )
     kept = (each for each in measurements if usable[each.origin.seq_num - 1])
     while batch := list(islice(kept, BATCH)):
-        yield batch, [ShearStress(mean=float(stress[each.origin.seq_num - 1])) for each in batch]
+        yield batch, [ShearStress(mean=float(given.stress[each.origin.seq_num - 1])) for each in batch]

@@ -106,7 +106,8 @@ def test_positions_are_those_that_the_agent_proposed(session, catalog):
     measured = suggestions[suggestions["event"] == "measured"].sort_values("seq_num")
     assert len(proposed) == len(measured) == MEASUREMENTS
     points = catalog["ainerd"][summary["model"]][summary["raw_uid"]]["points"].read().groupby("seq_num").first()
-    np.testing.assert_allclose(points[["x", "y"]], proposed[["x", "y"]], atol=1e-6)
+    positions = [[json.loads(each)[axis] for axis in ("x", "y")] for each in proposed["position"]]
+    np.testing.assert_allclose(points[["x", "y"]], positions, atol=1e-6)
     # The sixth suggestion rests on the five measurements of the start.
     assert len(proposed["inputs"].iloc[5].split()) == 5
     assert np.isfinite(measured["novelty"].iloc[1:]).all()

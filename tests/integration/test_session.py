@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ainerd_agent.catalog import TiledServer
+from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.instrument.experiment import simulated_experiment
 from ainerd_agent.settings import Settings
 from ainerd_agent.workflows.session import Listeners, SessionOptions, run_session
@@ -26,8 +26,8 @@ def test_an_interrupted_session_leaves_the_process_as_it_was(tmp_path: Path, cap
     bluesky, listeners = logging.getLogger("bluesky"), Listeners(suggested=interrupt, settled=lambda _: None)
     bluesky.setLevel(logging.INFO)
     try:
-        with TiledServer(tmp_path) as server:
-            result = run_session(options, experiment, server.uri, Settings(), listeners)
+        with TiledServer(tmp_path) as server, connect(server.uri, create=True) as catalog:
+            result = run_session(catalog, options, experiment, Settings(), listeners)
         assert result.status == "abort"
         assert bluesky.level == logging.INFO
     finally:

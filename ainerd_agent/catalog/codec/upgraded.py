@@ -61,9 +61,11 @@ def as_table(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    import pandas as pd
+
     if pa.types.is_boolean(kind):
         return pa.array(truths(values), kind)
-    known = [None if value is None or value != value else value for value in values]
+    known = [None if is_null else value for value, is_null in zip(values, pd.isna(list(values)), strict=True)]
     if pa.types.is_integer(kind):
         known = [None if value is None else int(value) for value in known]
     return pa.array(known, kind)
