@@ -98,7 +98,7 @@ class _Pursuit:
         def work() -> None:
             try:
                 self.outcome.set_result(correlate(expected))
-            except BaseException as error:  # whatever it is, it is told to whoever asks
+            except BaseException as error:  # whatever it is, whoever asks for the result gets it
                 self.outcome.set_exception(error)
 
         Thread(target=work, name="following an exposure", daemon=True).start()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Lines(StrEnum):
-    """How it is told."""
+    """How measurements are printed."""
 
     text = "text"
     csv = "csv"

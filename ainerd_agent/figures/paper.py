@@ -43,7 +43,7 @@ MOMENTS = (0.05, 0.4, 0.95)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperOptions:
-    """What some of the figures are told beside the data.
+    """What some of the figures need beside the data.
 
     Attributes
     ----------

@@ -26,12 +26,12 @@ SMALL, NORMAL = 8, 9
 def cluster_colours(n_clusters: int) -> list[str]:
     """Give each cluster its colour, from slow (dark violet) to fast (yellow).
 
-    The colours are evenly spaced samples of viridis: ordered by lightness, and told apart with any colour vision.
+    The colours are evenly spaced samples of viridis: ordered by lightness, and distinct with any colour vision.
 
     Parameters
     ----------
     n_clusters : int
-        1 to 12; more could not be told apart.
+        1 to 12; more would look alike.
 
     Returns
     -------

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from ainerd_agent.latent.scaling import CLIP, SIDE
 
 SMALLEST = 50
-"""Side of the smallest maps whose lags are told apart one by one."""
+"""Side of the smallest maps whose lags are described one by one."""
 
 COARSE = 64
 """Side of the map that the texture is made of."""

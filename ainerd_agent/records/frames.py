@@ -14,7 +14,7 @@ from ainerd_agent.records.arrays import FloatArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotonEvents:
-    """Consecutive frames of which only the pixels with counts are told; the sparse form of a block of frames.
+    """Consecutive frames of which only the pixels with counts are listed; the sparse form of a block of frames.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ TREND = 0.2
 """Share of the measurement that counts as slow: such trends are taken off, because two trends always go together."""
 
 LIKELY = 0.05
-"""p-value below which a link is told as found."""
+"""p-value below which a link counts as found."""
 
 WINDOW = 0.1
 """Share of the measurement that is looked at on either side of an event, and the largest lag."""

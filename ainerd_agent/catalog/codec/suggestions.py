@@ -75,7 +75,7 @@ class _Row(NamedTuple):
 def suggestion_table(suggestion: Suggestion, event: SuggestionEvent) -> pa.Table:
     """One row: one event in the life of a suggestion.
 
-    Why it was made is told once, with "proposed".
+    The reasons are written once, with "proposed".
     """
     if event.event not in SUGGESTION_EVENTS:
         raise ValueError(f"event is {event.event!r}, not one of {', '.join(SUGGESTION_EVENTS)}")

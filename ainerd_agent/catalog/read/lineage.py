@@ -20,7 +20,7 @@ from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Events
 
 FOUND = ("cluster", "novelty", "centre_distance", "reconstruction_error", "shear_stress", "tau", "contrast", "problems")
-"""Columns of a point that are told."""
+"""Columns of a point that a lineage shows."""
 
 
 def explain(

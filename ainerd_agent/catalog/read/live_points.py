@@ -1,8 +1,8 @@
 """Points as they are written.
 
-Tiled's websocket only rings a bell; what is told is read from the catalog. For the websocket also streams rows of a
+Tiled's websocket only rings a bell; the points are read from the catalog. For the websocket also streams rows of a
 write that failed afterwards, forgets what is old, and counts anew when the server starts again. The catalog does none
-of that, so nothing is missed and nothing is told twice: not by a reader who comes late, nor while the server was away.
+of that, so nothing is missed and nothing comes twice: not by a reader who comes late, nor while the server was away.
 Without a websocket, it is asked every few seconds.
 """
 
@@ -44,9 +44,9 @@ def follow(
     ----------
     model : ModelClient
     start : {"now", "beginning"}
-        Whether points that are there already are told first.
+        Whether the points that the catalog already holds come first.
     seen : mapping of str to iterable of Events, optional
-        Instead, to go on after an interruption: the measurements that were told, by raw_uid; a number alone is that of
+        Instead, to go on after an interruption: the measurements given before, by raw_uid; a number alone is that of
         an event of the stream "primary".
     columns : sequence of str, optional
         As for `ModelClient.points`.

@@ -57,7 +57,7 @@ class PointsStore:
             self._read(self._container)
 
     def _read(self, container: Container) -> None:
-        """Read back what is there."""
+        """Read back what the catalog holds."""
         metadata = container.metadata_copy()[0]
         derived = metadata["derived_from"]
         for what, before, now in (

@@ -54,7 +54,7 @@ class DerivedWriter:
     ServerUnreachableError
         By every method but `open_run`: no server answers. The same call may be repeated later.
     CatalogError
-        By every method but `open_run`: the server refuses, or the records do not fit what is there.
+        By every method but `open_run`: the server refuses, or the records do not fit the stored ones.
     """
 
     def __init__(self, root_client: Container, *, model: ModelIdentity, turns: Turns | None = None) -> None:

@@ -48,7 +48,7 @@ class Normalisation:
         Count at which a pixel is full; for unsigned integers the largest number by default, which many detectors also
         write for a pixel that does not work. More than 0.1 % of such readings are refused.
     bad_frames : iterable of int or "detect", optional
-        Numbers of frames that are left out, from 0; or, for `two_time` and its stream, frames without beam are told by
+        Numbers of frames that are left out, from 0; or, for `two_time` and its stream, frames without beam are found by
         their counts (see `beam_loss`).
     loss : float
         Share of the usual counts below which "detect" takes a frame as lost.
@@ -99,7 +99,7 @@ class Normalisation:
 
     @property
     def detects(self) -> bool:
-        """Whether frames without beam are told by their counts."""
+        """Whether frames without beam are found by their counts."""
         return self.bad_frames == "detect"
 
     def watch(self) -> BeamWatch | None:

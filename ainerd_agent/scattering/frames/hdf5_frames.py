@@ -225,7 +225,7 @@ class _Movie:
         return self.stack.closed
 
     def refresh(self) -> None:
-        """Look again what is there."""
+        """Look again how many frames there are."""
         self.stamps.refresh()
         self.stack.refresh()
 
