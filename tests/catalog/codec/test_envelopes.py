@@ -69,7 +69,8 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert (back["suggestion"].inputs, back["suggestion"].reason) == (("u/1",), "Näher dran.")
     (fingerprints,) = back["arguments"]["fingerprints"]
     (analysis,) = back["arguments"]["analyses"]
-    assert_same(fingerprints.origin, ORIGIN)
+    # A number of numpy in what a beamline adds comes back as a plain number of the same value.
+    assert_same(fingerprints.origin, dataclasses.replace(ORIGIN, extra={"load": 1.5}))
     assert analysis.stress.mean == 3.0
     assert fingerprints.relaxations.problems == FITS.problems
     np.testing.assert_array_equal(fingerprints.relaxations.tau, FITS.tau)
