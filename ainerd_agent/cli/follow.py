@@ -30,7 +30,7 @@ def follow(
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     beginning: Annotated[
-        bool, typer.Option("--beginning", help="Tell first what is there already, instead of only what comes.")
+        bool, typer.Option("--beginning", help="Print what was measured so far first, then what comes.")
     ] = False,
     format: Annotated[
         Lines, typer.Option(help="A line for each measurement; or each point, as CSV or as lines of JSON.")

@@ -215,8 +215,8 @@ class Encoder:
         baseline : float
             Value of uncorrelated times: 0 for this package's C2, 1 for maps normalised like g2.
         contrast : float or array_like of shape (n,), optional
-            Of the speckles, where it is known: 1 for maps that were normalised by it. Give it where you can: what
-            decorrelates within a step is told from what is only faint. Estimated where it is not given, or NaN.
+            Of the speckles, where it is known: 1 for maps that were normalised by it. Give it where you can: it tells
+            dynamics that decorrelate within a step from faint speckles. Estimated where it is not given, or NaN.
 
         Returns
         -------

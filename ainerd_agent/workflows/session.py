@@ -78,7 +78,7 @@ class SessionResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
-    """Who is told what happens, for a display.
+    """Receives what happens, for a display.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from tests.callbacks.conftest import measure
 
 
 class Notes:
-    """A writer that keeps what it is given, and fails where it is told to."""
+    """A writer that keeps what it is given, and fails where a test asks for it."""
 
     def __init__(self, fail_on=()):
         self.calls, self.fail_on = [], fail_on

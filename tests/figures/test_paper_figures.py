@@ -1,4 +1,4 @@
-"""The figures of the paper: what they are told is what they show."""
+"""The figures of the paper: they show what they are given."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is told of maps that the model does not know."""
+"""What is said about maps that the model does not know."""
 
 import logging
 

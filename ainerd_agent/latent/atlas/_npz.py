@@ -15,7 +15,7 @@ from ainerd_agent.errors import MapError, ModelError
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[Any]:
-    """Open an .npz file, without pickle; whatever goes wrong while it is read is told as an error of `what`.
+    """Open an .npz file, without pickle; whatever goes wrong while it is read is raised as an error about `what`.
 
     Raises
     ------

@@ -112,8 +112,8 @@ def train_decay(
     model : LagAutoencoder
         Changed in place.
     sets : sequence of Repeats
-        Kinds of maps (real, simulated). Maps of one set are told apart from each other, not from those of another set,
-        whose noise alone would tell.
+        Kinds of maps (real, simulated). The model learns to distinguish maps within a set. Maps of different sets
+        are not compared: their noise alone would give them away.
     rate : float
         Highest learning rate.
     fix_units : bool

@@ -26,7 +26,7 @@ from ainerd_agent.scattering.geometry.detector import Geometry
 from ainerd_agent.scattering.geometry.partition import Partition
 
 RESULT_ENDINGS = (".h5", ".hdf", ".hdf5", ".nxs")
-"""By which files of results are told from arrays of numpy."""
+"""The first bytes of a file of results; an array of numpy begins differently."""
 
 MAPS, G2 = "/xpcs/twotime/correlation_map", "/xpcs/multitau/normalized_g2"
 SIZE = 256

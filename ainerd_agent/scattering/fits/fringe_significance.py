@@ -5,7 +5,7 @@ comes a maximum at a whole one. The *rise* at a frequency is the mean of g2 arou
 minima before them, a weighted sum of points in which every later one counts positive and every earlier one negative: it
 is not above zero for any curve that falls.
 
-Whether it is above zero by more than chance is told by the groups of pixels of g2. Without fringes a group's rise is as
+The groups of pixels of g2 show whether it is above zero by more than chance. Without fringes a group's rise is as
 often negative as positive, so that flipping the signs of groups at random gives the distribution of the largest rise at
 any frequency, with the noise that lags share and the number of frequencies looked at taken into account (E. S.
 Edgington, Randomization Tests; R. A. Fisher).

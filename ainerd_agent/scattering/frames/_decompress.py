@@ -1,7 +1,7 @@
 """Decompression of HDF5 chunks: LZ4, and bitshuffle with LZ4, compiled by numba.
 
 It is as fast as the C libraries, runs without the GIL, writes into memory that is used again, and spares the pixels
-that nobody will look at. Damaged input is told by the result; it neither reads nor writes outside of its buffers.
+that nobody will look at. Damaged input shows in the result; it neither reads nor writes outside of its buffers.
 
 Formats: the LZ4 block format (github.com/lz4/lz4, doc/lz4_Block_format.md); HDF5 filter 32004 (LZ4); HDF5 filter 32008
 (bitshuffle; Masui et al., Astronomy and Computing 12, 181, 2015). Both filters write the size of the whole (8 bytes,

@@ -33,7 +33,7 @@ class Stamps:
 
     @property
     def length(self) -> float:
-        """Frames that are told of; infinite where nothing is told."""
+        """Frames that the file has stamps for; infinite where it has no stamps."""
         return min((len(each) for each in (self._numbers, self._times) if each is not None), default=np.inf)
 
     def refresh(self) -> None:

@@ -57,7 +57,7 @@ MODEL = ModelIdentity(name="m", weights_sha256="0", n_clusters=2)
 
 
 class Server:
-    """A writer whose server is there and does as it is told."""
+    """A writer whose server answers and does what it should."""
 
     def __init__(self, model: ModelIdentity = MODEL) -> None:
         self.model = model

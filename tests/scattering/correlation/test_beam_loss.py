@@ -1,4 +1,4 @@
-"""Frames without beam: which are told from their counts, and that the verdict does not depend on blocks."""
+"""Frames without beam: which are recognised by their counts, and that the verdict does not depend on blocks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A rise is seen where there is a fringe, and by chance at the rate that is told."""
+"""A rise is seen where there is a fringe, and by chance at the stated rate."""
 
 import numpy as np
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""A detector's file writer in a process of its own: does what it is told on stdin, and says so on stdout.
+"""A detector's file writer in a process of its own: follows commands on stdin, and says so on stdout.
 
 Each line is JSON: {"do": "create", "path": ...}, "swmr", {"do": "append", "n": 3}, {"do": "reserve", "n": 3},
 {"do": "fill", "n": 3}, "close". Frame k of every file is `frame(k)`, its number 100 + k, its time k / 10.

@@ -22,7 +22,7 @@ from ainerd_agent.scattering.frames.hdf5_superblock import superblock
 from tests.scattering.frames.swmr_writer import SHAPE, frame
 
 PATIENCE = 20.0
-"""Seconds after which a test that hangs is told to fail."""
+"""Seconds after which a test that hangs fails."""
 
 
 class Writer:
