@@ -15,9 +15,6 @@ import numpy as np
 LOGGERS = ("ainerd_agent", "bluesky", "matplotlib", "ophyd", "tiled")
 """Beginnings of their names. Others change their own where they are imported, as distributed does those of tornado."""
 
-SET_FOR_GOOD = ("tiled.server.app",)
-"""Those of servers, which our own server keeps from greeting."""
-
 
 @contextmanager
 def unchanged() -> Iterator[None]:
@@ -41,7 +38,7 @@ def _state() -> dict[str, Any]:
         "level of the root logger": logging.getLogger().level,
     }
     for name, each in logging.Logger.manager.loggerDict.items():
-        if isinstance(each, logging.Logger) and name.startswith(LOGGERS) and name not in SET_FOR_GOOD:
+        if isinstance(each, logging.Logger) and name.startswith(LOGGERS):
             state[f"level of logger {name}"] = each.level
     if (torch := sys.modules.get("torch")) is not None:  # not its threads: numba and UMAP set those of OpenMP
         state["torch precision"] = torch.get_default_dtype()

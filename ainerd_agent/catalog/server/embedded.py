@@ -8,7 +8,8 @@ import secrets
 import socket
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -55,10 +56,13 @@ class TiledServer:
                 reason = str(error).partition("\n")[0]
                 raise SessionError(f"Tiled cannot open the catalog in {self.directory}: {reason}") from error
             # A daemon: a server that was never closed must not keep the interpreter from ending.
-            self._thread = threading.Thread(target=self._run, args=(listener,), name="tiled-server", daemon=True)
-            self._thread.start()
-            resources.callback(self._stop)
-            self._wait_until_healthy()
+            self._thread = threading.Thread(
+                target=self._run, args=(listener,), name=f"tiled-server-{self.port}", daemon=True
+            )
+            with _without_greeting(self._thread.name):
+                self._thread.start()
+                resources.callback(self._stop)
+                self._wait_until_healthy()
             self._resources = resources.pop_all()
 
     @property
@@ -115,6 +119,21 @@ class TiledServer:
                     pass  # not answering yet
                 time.sleep(0.02)
         raise SessionError(f"Tiled did not start on {self.directory} within {_START_SECONDS:.0f} s.")
+
+
+@contextmanager
+def _without_greeting(thread: str) -> Iterator[None]:
+    """Keep quiet what Tiled writes on stderr when a server starts in this thread. Other servers are heard."""
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return record.threadName != thread or record.levelno >= logging.WARNING
+
+    log = logging.getLogger("tiled.server.app")
+    log.addFilter(is_wanted)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_wanted)
 
 
 def _claim(directory: Path) -> IO[str]:
@@ -180,7 +199,6 @@ def _build_server(directory: Path, api_key: str) -> Any:
     # Tiled's settings belong to the process: without a copy, a second server's API key would replace the first one's.
     settings = app.dependency_overrides[get_settings]().model_copy(deep=True)
     app.dependency_overrides[get_settings] = lambda: settings
-    logging.getLogger("tiled.server.app").setLevel(logging.WARNING)  # it greets on stderr at each start
     return uvicorn.Server(
         uvicorn.Config(
             app,
