@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import FrameSource
@@ -19,6 +19,22 @@ NAMES = (
     "start", "descriptor", "event", "event_page", "stream_resource", "stream_datum", "resource", "datum", "datum_page",
     "stop",
 )  # fmt: skip
+
+
+class Documented(Protocol):
+    """A run that gives its documents: a BlueskyRun in Tiled, or a header of databroker."""
+
+    def documents(self) -> Iterable[Document]:
+        """All of them, from start to stop."""
+        ...
+
+
+class Runs(Protocol):
+    """A container in Tiled with the raw runs by uid."""
+
+    def __getitem__(self, uid: str) -> Any:
+        """The run; below it streams, and in them arrays."""
+        ...
 
 
 def documents_in(path: Path) -> Iterator[Document]:
@@ -62,7 +78,7 @@ def _document(found: Any) -> Document:
     return name, doc
 
 
-def documents_of(run: Any) -> Iterator[Document]:
+def documents_of(run: Documented) -> Iterator[Document]:
     """Give the documents of a BlueskyRun in Tiled, or of a header of databroker.
 
     Raises
@@ -134,13 +150,12 @@ def _ordered(documents: list[Document], frames: str) -> list[Document]:
     return sorted(documents, key=rank)
 
 
-def frames_in(raw: Any) -> Callable[[str, str, str, int, int], FrameSource]:
+def frames_in(raw: Runs) -> Callable[[str, str, str, int, int], FrameSource]:
     """Give what finds the frames of an event as an array in Tiled, where their files are out of reach.
 
     Parameters
     ----------
-    raw : tiled Container
-        With the runs by uid.
+    raw : Runs
     """
 
     def find(raw_uid: str, stream: str, key: str, event: int, n_frames: int) -> FrameSource:
