@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from ainerd_agent.scattering._numba import njit
 
 Array = NDArray[Any]
 U = np.uint64

@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ainerd_agent.scattering._numba import njit
 
 Array = NDArray[Any]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ainerd_agent.scattering._numba import njit
 from ainerd_agent.scattering.correlation._engine.kernels import without_dead_time
 
 Array = NDArray[Any]
