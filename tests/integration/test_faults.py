@@ -1,4 +1,4 @@
-"""Servers that fail, are busy, full, or change their key while a session writes: nothing is lost, and somebody hears of it."""
+"""Servers that fail, are busy, full, or change their key while a session writes: nothing is lost in silence."""
 
 from __future__ import annotations
 
