@@ -146,7 +146,7 @@ def measure(n_frames: int, rates: list[float], n: int) -> tuple[Table, dict[str,
     table = Table(
         f"From the last frame in the file to {N_BINS} x 256 x 256 maps: {n} exposures of {n_frames:,} frames of "
         f"{LARGE[0]} x {LARGE[1]}, {N_PIXELS:,} pixels in bins",
-        ["frames/s", "stored before", "median", "worst", f"within {MUST:g} s"],
+        ["frames/s", "ready", "median", "worst", f"within {MUST:g} s"],
     )
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name, detector(Path(name)) as process:
