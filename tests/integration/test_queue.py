@@ -297,6 +297,7 @@ def test_results_that_never_come_are_a_failure(catalog, runner_of, monkeypatch):
 
 def test_removed_items_are_taken_back(catalog, manager, runner_of):
     root, _ = catalog
+    manager.wait_for_idle(timeout=60)  # while an item of the test before runs, those added here would run after it
     # With an item of somebody's before it, the agent does not start the queue.
     manager.item_add(BPlan("measure", x=1.0, y=1.0))
     runner = runner_of("removed", mode="automatic")

@@ -25,15 +25,15 @@ class Manager(Protocol):
         """Put an item at the end of the queue."""
         ...
 
-    def queue_get(self) -> Mapping[str, Any]:
+    def queue_get(self, *, reload: bool = False) -> Mapping[str, Any]:
         """The items that wait, and the one that runs."""
         ...
 
-    def history_get(self) -> Mapping[str, Any]:
+    def history_get(self, *, reload: bool = False) -> Mapping[str, Any]:
         """The items that are done."""
         ...
 
-    def status(self) -> Mapping[str, Any]:
+    def status(self, *, reload: bool = False) -> Mapping[str, Any]:
         """What the manager does."""
         ...
 
@@ -94,14 +94,16 @@ class QueueServer:
     def find(self, suggestion_id: str) -> Mapping[str, Any] | None:
         """The item of a suggestion: running, waiting, or done (then it has a "result"). As `add`."""
         with _answers():
-            queue, history = self._manager.queue_get(), self._manager.history_get()
+            # The client keeps answers for half a second: an item that just ended would be in neither of two old ones.
+            # In this order: what leaves the queue before it is read is in the history by then.
+            queue, history = self._manager.queue_get(reload=True), self._manager.history_get(reload=True)
         items = [queue.get("running_item") or {}, *queue["items"], *reversed(history["items"])]
         return next((each for each in items if (each.get("meta") or {}).get(SUGGESTION_KEY) == suggestion_id), None)
 
     def start(self) -> bool:
         """Run the queue where it stands still and holds one item; False where no environment is open. As `add`."""
         with _answers():
-            status = self._manager.status()
+            status = self._manager.status(reload=True)  # an old one would start the queue beside items of others
             if not status["worker_environment_exists"]:
                 return False
             if status["manager_state"] == "idle" and status["items_in_queue"] == 1:
