@@ -1,6 +1,7 @@
 """Where to measure next: limits, strategies that choose, the life of a suggestion, and what carries it out.
 
-Who chooses the next position: a strategy (`strategies/`), by what `decision/` knows of places, costs and goals. Who
+Who chooses the next position: a strategy (`strategies/`; the default is `NoveltyAgent`), through `decision/choice.py`,
+which weighs places by a goal and their cost. Who
 carries it out, and tells the strategy what was found: `runners/`.
 """
 

@@ -40,8 +40,8 @@ class Suggests(Protocol):
 class Agent(Suggests, Protocol):
     """What every strategy offers to those who run it (`runners`) and who make it again (`lifecycle.restore`).
 
-    A strategy can be made again from `settings`, by its classmethod `from_settings`. Gone through the life of its
-    suggestions once more by `recall`, `edit`, `withdraw` and `ingest`, it is as it was.
+    A strategy can be made again from `settings`, by its classmethod `from_settings`. Repeating the life of all its
+    suggestions by `recall`, `edit`, `withdraw` and `ingest` brings it back to where it was.
     """
 
     @property

@@ -1,7 +1,8 @@
 """Detector frames to C2: bins of pixels, sources of frames, correlations, and what is fitted to them.
 
-Where a bad pixel is decided: `geometry/masks.py` makes masks, `Normalisation` takes masked pixels out of their bins
-(`correlation/normalisation.py`), and `correlation/_engine/frame_validation.py` refuses readings that are no counts.
+Where a bad pixel is decided: `geometry/masks.py` makes masks, and `geometry/partition.py` (`usable_pixels`) leaves
+masked pixels out of every bin, live too. `correlation/normalisation.py` takes further masks beside frames, and
+`correlation/_engine/frame_validation.py` refuses readings that are no counts.
 Where a new detector format goes: a module in `frames/`, whose docstring says what it must provide.
 
     frames/, geometry/ --> correlation/ --> fits/, quality --> fingerprint, files/        simulation/ makes movies

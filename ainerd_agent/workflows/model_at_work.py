@@ -1,4 +1,4 @@
-"""A latent model at work on a catalog: who it is there, what it analyses with, and what it found before."""
+"""A latent model, its place in a catalog, and its results there: what live analysis, replay and reprocessing share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suggestion that is waited for."""
+"""The suggestion that a runner waits for: to be decided, to run, and to be analysed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writers to one server, one for each model whose results are delivered there."""
+"""The writers of one spool: records that wait may be of several models, and each model has its own writer."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """What counts are divided by and which of them count: the rules that every correlation obeys, in one record.
 
-Here it is decided what a bad pixel is. The mask takes it out of its bin; a pixel whose flat field or mean image is not
-positive is refused. A full pixel is known by its counts (`saturation`), a bad frame by its number or its counts
-(`bad_frames`). How readings are checked as they come: `_engine/frame_validation`.
+Bad pixels that are known beforehand are left out of the bins where these are made (`geometry.partition.usable_pixels`); a
+mask that is given here takes further ones out. A pixel whose flat field or mean image is not positive is refused.
+Counts at `saturation` mean a full pixel. Bad frames are given by number, or recognised by their counts (`bad_frames`).
+How readings are checked as they come: `_engine/frame_validation`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read partition maps of the Advanced Photon Source (`aps_map_writer` writes them).
+"""Read partition maps of the Advanced Photon Source (`aps_partition_writer` writes them).
 
 A map is a group of an HDF5 file. pySimpleMask writes it as `/qmap`, boost_corr copies it to `/xpcs/qmap` of its
 results, and pyXpcsViewer reads it there. Its partitions are grids of two quantities (`map_names`), usually q and phi:

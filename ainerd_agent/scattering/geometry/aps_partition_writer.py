@@ -1,4 +1,4 @@
-"""Write partition maps of the Advanced Photon Source, so that its tools take our bins (the format: `aps_maps`)."""
+"""Write partition maps of the Advanced Photon Source, so that its tools take our bins (the format: `aps_partition`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inner loops of folding photon events, compiled by numba; see `_kernels` for how."""
+"""The inner loops of folding photon events, compiled by numba; see `kernels` for how."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The inner loops of the multi-tau correlator, compiled by numba.
 
 The counts of a pixel stand side by side in time, so that a sum of products over time is a plain loop over contiguous
-memory. They run without the GIL on threads of our own, as those in `_kernels`.
+memory. They run without the GIL on threads of our own, as those in `kernels`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TILE, RUN = 64, 16
 by side) and where they are written (frames side by side)."""
 
 U = np.uint64
-"""Addresses are used without sign, as in `_kernels`."""
+"""Addresses are used without sign, as in `kernels`."""
 
 PRODUCT, EARLIER, LATER = 0, 1, 2
 """What is added up at each lag: I(t) I(t + lag), I(t) and I(t + lag), over the pairs whose frames are both good."""
