@@ -1,7 +1,7 @@
 """What counts are divided by and which of them count: the rules that every correlation obeys, in one record.
 
-Bad pixels that are known beforehand are left out of the bins where these are made (`geometry.partition.usable_pixels`); a
-mask that is given here takes further ones out. A pixel whose flat field or mean image is not positive is refused.
+Bad pixels that are known beforehand are left out of the bins where these are made (`geometry.partition.usable_pixels`);
+a mask that is given here takes further ones out. A pixel whose flat field or mean image is not positive is refused.
 Counts at `saturation` mean a full pixel. Bad frames are given by number, or recognised by their counts (`bad_frames`).
 How readings are checked as they come: `_engine/frame_validation`.
 """
