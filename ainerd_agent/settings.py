@@ -36,9 +36,52 @@ class DataKeys(Table):
     exposure_start: str = "detector-exposure_start"
     x: str = "stage-x"
     y: str = "stage-y"
+    axes: dict[str, str] = Field(
+        default={}, description="further axes: a name of yours for the key of each, as theta = \"stage-theta\""
+    )
     shear_stress: str = "rheometer-shear_stress"
     shear_rate: str = "rheometer-shear_rate"
     viscosity: str = "rheometer-viscosity"
+
+
+class MovieSettings(Table):
+    """Which events of a run make a movie."""
+
+    streams: tuple[str, ...] = Field(
+        default=(), description="streams to analyse; by default all with the detector's key but those left alone"
+    )
+    left_alone: tuple[str, ...] = Field(
+        default=("*dark*", "*flat*", "*baseline*", "*background*"),
+        description="streams that are not analysed, by patterns of names",
+    )
+    made_of: Literal["auto", "event", "place", "stream"] = Field(
+        default="auto",
+        description="one event, the events in a row at one place, or the whole stream; "
+        "auto: one event where it holds several frames, else those at one place",
+    )
+    events: int | None = Field(default=None, ge=2, description="events that make a movie, where it is a fixed number")
+    same_place: float = Field(
+        default=0.01, ge=0, description="difference of an axis, in its unit, that still counts as the same place"
+    )
+    fewest_frames: int = Field(default=8, ge=2, description="frames below which there is no movie to correlate")
+
+    @model_validator(mode="after")
+    def _fixed_or_not(self) -> Self:
+        if self.events is not None and self.made_of != "auto":
+            raise ValueError(f"events already says what a movie is made of: leave out made_of = {self.made_of!r}")
+        return self
+
+
+class ClockSettings(Table):
+    """Clocks that differ from that of the control system, whose time the events carry."""
+
+    rheometer: float | None = Field(
+        default=None, description="s that the rheometer's clock is ahead; estimated where it is not given"
+    )
+    detector: float | None = Field(
+        default=None, description="s that the detector's clock is ahead; estimated where it is not given"
+    )
+    tolerance: float = Field(default=2.0, gt=0, description="s below which a difference is taken for delay, not clocks")
 
 
 class GeometrySettings(Table):
@@ -177,6 +220,8 @@ class Settings(BaseSettings):
     tiled_api_key: SecretStr | None = None
     model: Path | None = Field(default=None, description="A latent model; the shipped one where not given.")
     keys: DataKeys = DataKeys()
+    movies: MovieSettings = MovieSettings()
+    clocks: ClockSettings = ClockSettings()
     geometry: GeometrySettings | None = None
     bins: BinSettings = BinSettings()
     files: FileSettings = FileSettings()

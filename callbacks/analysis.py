@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ainerd_agent.callbacks.assemble import Assembler, Failure, RunEnd
+from ainerd_agent.callbacks.assemble import Assembler
+from ainerd_agent.callbacks.outcomes import Failure, RunEnd
 from ainerd_agent.callbacks.prefetch import Ahead
+from ainerd_agent.callbacks.time_limit import within
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.latent.analyst import Analyst
-from ainerd_agent.records import Analysis, Fingerprints, Measurement, Origin, Run
+from ainerd_agent.records import Analysis, Events, Fingerprints, Measurement, Origin, Run
 from ainerd_agent.rheology import stress_during
 from ainerd_agent.scattering.fingerprint import LIVE, TwoTimeOptions, fingerprint
 from ainerd_agent.scattering.geometry.partition import Partition
@@ -19,6 +21,12 @@ from ainerd_agent.scattering.geometry.partition import Partition
 logger = logging.getLogger(__name__)
 
 Outcome = Analysis | Failure
+
+KEPT_OUTCOMES = 256
+"""Latest outcomes that somebody may still ask for; more would fill the memory in a long session."""
+
+LIMIT = 600.0
+"""Seconds that one measurement may hold up the next, by default."""
 
 
 class ResultWriter(Protocol):
@@ -32,7 +40,13 @@ class ResultWriter(Protocol):
         """Add measurements."""
         ...
 
-    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+    def replace(self, raw_uid: str, fingerprints: list[Fingerprints], analyses: list[Analysis]) -> None:
+        """Put measurements in the place of earlier ones of the same events."""
+        ...
+
+    def record_failure(
+        self, raw_uid: str, seq_num: int, message: str, *, stream: str = "primary", last_seq_num: int = 0
+    ) -> None:
         """Note a measurement that failed."""
         ...
 
@@ -58,6 +72,8 @@ class AnalysisCallback:
         How C2 is computed.
     prefetch : bool
         Correlate the next exposure while it goes on (see `ainerd_agent.callbacks.prefetch`).
+    limit : float
+        Seconds that one measurement may hold up the next.
     take_up : callable, optional
         Takes a measurement up from earlier results, by its origin, and answers True where there are any: then it is not
         analysed, and nothing is written or told of it.
@@ -74,6 +90,7 @@ class AnalysisCallback:
         *,
         options: TwoTimeOptions = LIVE,
         prefetch: bool = True,
+        limit: float = LIMIT,
         take_up: Callable[[Origin], bool] | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
@@ -84,55 +101,60 @@ class AnalysisCallback:
         self._writer = writer
         self._on_outcome = on_outcome
         self._options = options
-        self._prefetch = prefetch
+        self._prefetch, self._limit = prefetch, limit
         self._ahead = Ahead(self._correlate)
         self._partitions: dict[tuple[int, int], Partition] = {}
-        self._outcomes: dict[tuple[str, int], Outcome] = {}
+        self._outcomes: dict[tuple[str, str, int], Outcome] = {}
         self._partitioning = threading.Lock()
         self._news = threading.Condition()
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take one document."""
+        """Take one document. Never raises: an exception here would stop a scan."""
         for record in self._assembler.feed(name, doc):
             match record:
                 case Run():
-                    self._writer.open_run(record)
+                    self._noted("the beginning", record.uid, lambda run=record: self._writer.open_run(run))
                 case Measurement() if self._take_up is not None and self._take_up(record.origin):
-                    logger.debug("measurement %d of run %s is there", record.origin.seq_num, record.origin.raw_uid)
+                    logger.debug("measurement %s is there", record.origin.name)
                 case Measurement():
-                    self._settle(record.origin.raw_uid, record.origin.seq_num, self._analyse(record))
+                    self._settle(self._analyse(record))
                 case Failure():
-                    self._settle(record.raw_uid, record.seq_num, record)
-                case RunEnd():
+                    logger.warning("measurement %s: %s", record.name, record.message)
+                    self._settle(record)
+                case RunEnd(raw_uid=uid, status=status):
                     self._ahead.forget()
-                    self._writer.close_run(record.raw_uid, record.status)
+                    self._noted("the end", uid, lambda uid=uid, status=status: self._writer.close_run(uid, status))
 
-    def outcome(self, raw_uid: str, seq_num: int, *, timeout: float) -> Outcome:
-        """Wait for the outcome of one measurement; a `Failure` where it does not come in time (seconds)."""
-        key = (raw_uid, seq_num)
+    def outcome(self, raw_uid: str, seq_num: int, *, timeout: float, stream: str = "primary") -> Outcome:
+        """Wait for the outcome of one measurement; a `Failure` where it does not come in time (seconds).
+
+        Only the latest few hundred are kept.
+        """
+        key = (raw_uid, stream, seq_num)
         with self._news:
             if not self._news.wait_for(lambda: key in self._outcomes, timeout):
-                return Failure(raw_uid, seq_num, f"no result within {timeout:g} s")
+                return Failure(raw_uid, Events(stream, seq_num, seq_num), f"no result within {timeout:g} s")
             return self._outcomes[key]
 
     def _analyse(self, measurement: Measurement) -> Outcome:
         origin = measurement.origin
         try:
             try:
-                fingerprints = self._ahead.take(measurement)
+                fingerprints = within(self._limit, lambda: self._ahead.take(measurement))
             finally:
                 if self._prefetch:
                     self._ahead.expect(measurement)
             stress = stress_during(measurement.rheometer, origin.start, origin.stop)
             (analysis,) = self._analyst.analyse([fingerprints], [stress])
-            self._writer.append(origin.raw_uid, [fingerprints], [analysis])
+            write = self._writer.replace if measurement.retake else self._writer.append
+            write(origin.raw_uid, [fingerprints], [analysis])
         except AinerdError as error:
-            logger.warning("measurement %d of run %s: %s", origin.seq_num, origin.raw_uid, error)
-            return Failure(origin.raw_uid, origin.seq_num, str(error))
+            logger.warning("measurement %s: %s", origin.name, error)
+            return Failure(origin.raw_uid, origin.events, str(error))
         except Exception as error:
             # Whatever it is, it must not cost the measurements after this one.
-            logger.exception("measurement %d of run %s", origin.seq_num, origin.raw_uid)
-            return Failure(origin.raw_uid, origin.seq_num, f"{type(error).__name__}: {error}")
+            logger.exception("measurement %s", origin.name)
+            return Failure(origin.raw_uid, origin.events, f"{type(error).__name__}: {error}")
         return analysis
 
     def _correlate(self, measurement: Measurement) -> Fingerprints:
@@ -142,17 +164,33 @@ class AnalysisCallback:
                 self._partitions[shape] = self._partition(shape)
         return fingerprint(measurement, self._partitions[shape], self._options)
 
-    def _settle(self, raw_uid: str, seq_num: int, outcome: Outcome) -> None:
+    def _noted(self, what: str, raw_uid: str, write: Callable[[], None]) -> None:
+        """Have the beginning or the end of a run written; where that fails, its measurements go on."""
+        try:
+            write()
+        except Exception as error:
+            logger.error("%s of run %s could not be noted: %s", what, raw_uid, error)
+
+    def _settle(self, outcome: Outcome) -> None:
+        raw_uid, events = (
+            (outcome.raw_uid, outcome.events)
+            if isinstance(outcome, Failure)
+            else (outcome.origin.raw_uid, outcome.origin.events)
+        )
         if isinstance(outcome, Failure):
             try:
-                self._writer.record_failure(raw_uid, seq_num, outcome.message)
+                self._writer.record_failure(
+                    raw_uid, events.first, outcome.message, stream=events.stream, last_seq_num=events.last
+                )
             except Exception:
-                logger.exception("the failure of measurement %d of run %s could not be noted", seq_num, raw_uid)
+                logger.exception("the failure of measurement %s could not be noted", outcome.name)
         with self._news:
-            self._outcomes[raw_uid, seq_num] = outcome
+            self._outcomes[raw_uid, events.stream, events.first] = outcome
+            while len(self._outcomes) > KEPT_OUTCOMES:
+                del self._outcomes[next(iter(self._outcomes))]
             self._news.notify_all()
         if self._on_outcome is not None:
             try:
                 self._on_outcome(outcome)
             except Exception:
-                logger.exception("nobody could be told of measurement %d of run %s", seq_num, raw_uid)
+                logger.exception("nobody could be told of measurement %s/%s", raw_uid, events)

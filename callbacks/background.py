@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 logger = logging.getLogger(__name__)
+
+KEPT_ERRORS = 100
 
 Callback = Callable[[str, Mapping[str, Any]], object]
 
@@ -16,8 +19,8 @@ Callback = Callable[[str, Mapping[str, Any]], object]
 class InBackground:
     """Hands documents to a callback on another thread, in order.
 
-    The queue has no bound: a slow callback never holds up the scan. An exception of the callback is logged and kept in
-    `errors`; the documents after it are handed on all the same.
+    The queue has no bound: a slow callback never holds up the scan. An exception of the callback is logged, and the
+    latest are kept in words in `errors`; the documents after it are handed on all the same.
 
     Keep a reference to it: the RunEngine holds callbacks weakly.
 
@@ -30,7 +33,7 @@ class InBackground:
     def __init__(self, callback: Callback) -> None:
         self._callback = callback
         self._documents: queue.Queue[tuple[str, Mapping[str, Any]] | None] = queue.Queue()
-        self.errors: list[BaseException] = []
+        self.errors: deque[str] = deque(maxlen=KEPT_ERRORS)  # in words: an exception holds frames and their arrays
         self._thread = threading.Thread(target=self._work, name=f"background {callback!r}", daemon=True)
         self._thread.start()
 
@@ -67,6 +70,6 @@ class InBackground:
                 self._callback(*item)
             except BaseException as error:  # even SystemExit: the thread must live for the next document
                 logger.exception("this document was not dealt with: %s", item[0] if item else None)
-                self.errors.append(error)
+                self.errors.append(f"{type(error).__name__}: {error}")
             finally:
                 self._documents.task_done()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,12 @@ class Quality:
     bad_share: float
     drift: float
     problems: tuple[str, ...]
+
+    def with_problems(self, problems: Sequence[str]) -> Quality:
+        """The same, with problems that concern all maps of the measurement."""
+        if not problems:
+            return self
+        return replace(self, problems=tuple("; ".join(filter(None, (each, *problems))) for each in self.problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

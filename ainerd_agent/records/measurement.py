@@ -11,7 +11,7 @@ from ainerd_agent.records.run import Origin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One burst of frames at one place and time: one event of a run.
+    """One burst of frames at one place and time: an event of a run, or several in a row.
 
     Attributes
     ----------
@@ -23,6 +23,10 @@ class Measurement:
         The count at which a detector pixel is full, None where the detector does not say.
     rheometer : RheometerSamples
         The readings of the exposure and of a moment around it.
+    problems : tuple of str
+        What is doubtful about it by its documents, in words.
+    retake : bool
+        Its events came again, after a pause: it replaces what was measured before.
     """
 
     origin: Origin
@@ -30,3 +34,5 @@ class Measurement:
     frame_time: float
     saturation: float | None = None
     rheometer: RheometerSamples = field(default_factory=RheometerSamples.empty)
+    problems: tuple[str, ...] = ()
+    retake: bool = False

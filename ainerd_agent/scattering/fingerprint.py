@@ -149,7 +149,7 @@ def fingerprint(
         mean_counts=result.mean_counts,
         contrast=result.contrast,
         tau=relaxation_time(g2 - 1, lags),
-        quality=assess(result, n_missing=n_missing),
+        quality=assess(result, n_missing=n_missing).with_problems(measurement.problems),
         g2=g2,
         lags=lags,
         relaxations=fit_maps(

@@ -1,0 +1,197 @@
+"""Events of the detector that make a movie, as a measurement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ainerd_agent.callbacks.clocks import DeviceClock, in_words
+from ainerd_agent.callbacks.detector_stream import Shot
+from ainerd_agent.callbacks.rheometer import Rheometer
+from ainerd_agent.callbacks.values import Values, as_mapping, as_number, did_you_mean, shown, unit_of
+from ainerd_agent.errors import FrameError
+from ainerd_agent.records import Exposure, FrameSource, Measurement, Origin, Run
+from ainerd_agent.settings import DataKeys
+
+RHEOMETER_MARGIN = 1.0
+"""Seconds around an exposure from which rheometer readings are handed on."""
+
+MOST_EXTRAS = 200
+"""Further values of an event that become columns."""
+
+UNEVEN = 0.5
+"""Deviation of the time between frames, as a part of it, from which lags of a movie of events are marked."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class MovieReader:
+    """Makes measurements of the movies of one run.
+
+    Parameters
+    ----------
+    run : Run
+    keys : DataKeys
+    values : Values
+    rheometer : Rheometer
+    clock : DeviceClock
+        The detector's.
+    """
+
+    run: Run
+    keys: DataKeys
+    values: Values
+    rheometer: Rheometer
+    clock: DeviceClock
+    axes: Mapping[str, str] = field(default_factory=dict)
+
+    def measurement(self, shots: Sequence[Shot], frames: FrameSource, *, retake: bool) -> Measurement:
+        """Put a measurement together.
+
+        Raises
+        ------
+        FrameError
+            Its frame time is not known.
+        """
+        problems: list[str] = []
+        n_frames = sum(shot.frames for shot in shots)
+        frame_time = self._frame_time(shots, problems)
+        duration = n_frames * frame_time
+        start = self._start(shots, duration, frame_time, problems)
+        samples, difference = self.rheometer.during(start, start + duration, RHEOMETER_MARGIN)
+        if difference.estimated:
+            problems.append(in_words("rheometer", difference))
+        if not len(samples.time) and not self.rheometer.empty:
+            problems.append("no stress: the rheometer read nothing within a second of the exposure")
+        position, units = self._position(shots)
+        extra, units_of_extra = self._extra(shots)
+        first, last = shots[0], shots[-1]
+        saturation = self._configured(first, self.keys.saturation, "")
+        return Measurement(
+            origin=Origin(
+                raw_uid=self.run.uid,
+                stream=first.described.stream,
+                seq_num=first.number,
+                last_seq_num=last.number,
+                start=start,
+                stop=start + duration,
+                elapsed=start - self.run.time,
+                position=position,
+                extra=extra,
+                units=units | units_of_extra,
+                exposure=Exposure(planned=duration),
+            ),
+            frames=frames,
+            frame_time=frame_time,
+            saturation=saturation if saturation > 0 else None,
+            rheometer=samples,
+            problems=tuple(problems),
+            retake=retake,
+        )
+
+    def _frame_time(self, shots: Sequence[Shot], problems: list[str]) -> float:
+        """Seconds from one frame to the next: between events, where each holds one, else as the detector says."""
+        if len(shots) > 1 and all(shot.frames == 1 for shot in shots):
+            steps = np.diff([self._moment(shot) for shot in shots])
+            if np.isfinite(steps).all() and (steps > 0).all():
+                mean = float(steps.mean())
+                if np.abs(steps - mean).max() > UNEVEN * mean:
+                    problems.append(f"frames come unevenly, {steps.min():.3g} to {steps.max():.3g} s apart: lags are means")
+                return mean
+        key = self.keys.frame_time
+        found = self._configured(shots[0], key, "s")
+        if found > 0:
+            return found
+        raise FrameError(self._no_frame_time(shots[0], key))
+
+    def _no_frame_time(self, shot: Shot, key: str) -> str:
+        described, data = shot.described, self._data(shot)
+        for values, keys in ((described.configuration, described.configuration_keys), (data, described.data_keys)):
+            if key in values:
+                if as_number(values[key]) > 0:
+                    return f"the frame time {key} is in {unit_of(keys, key)!r}, which is no unit of time"
+                return f"the frame time {key} is {shown(values[key])}, which is no time above zero"
+        known = [*described.configuration, *data]
+        return f"no frame time: neither the detector's configuration nor the event has {key}{did_you_mean(key, known)}"
+
+    def _configured(self, shot: Shot, key: str, unit: str) -> float:
+        """What the configuration says, or the event where that says nothing; NaN where neither does."""
+        described = shot.described
+        found = self.values.number(key, described.configuration, described.configuration_keys, unit)
+        if math.isnan(found) and shot.event is not None and key not in described.configuration:
+            found = self.values.number(key, as_mapping(shot.event.get("data")), described.data_keys, unit)
+        return found
+
+    def _moment(self, shot: Shot) -> float:
+        """When an event's frame was taken: as its detector stamped it, else when the event was made."""
+        event = shot.event or {}
+        stamp = as_number(as_mapping(event.get("timestamps")).get(self.keys.frames))
+        return as_number(event.get("time")) if math.isnan(stamp) else stamp
+
+    def _start(self, shots: Sequence[Shot], duration: float, frame_time: float, problems: list[str]) -> float:
+        first, event = shots[0], shots[0].event
+        if event is None:
+            problems.append("no event says when this was exposed: taken as the start of the run")
+            return self.run.time
+        if len(shots) > 1:
+            moment = self._moment(first)
+            return (moment if math.isfinite(moment) else self._event_time(first)) - frame_time
+        moment = as_number(event.get("time"))
+        start = self.values.number(
+            self.keys.exposure_start, as_mapping(event.get("data")), first.described.data_keys, "s"
+        )
+        if math.isnan(start):
+            return self._event_time(first) - duration
+        if math.isfinite(moment):
+            self.clock.add(moment, start + duration)
+        difference = self.clock.difference()
+        if difference.estimated:
+            problems.append(in_words("detector", difference))
+        return start + difference.seconds
+
+    def _event_time(self, shot: Shot) -> float:
+        moment = as_number((shot.event or {}).get("time"))
+        if math.isnan(moment):
+            raise FrameError("the event has no time, so that it is not known when its frames were taken")
+        return moment
+
+    def _position(self, shots: Sequence[Shot]) -> tuple[dict[str, float], dict[str, str]]:
+        """Where the sample was, by axis, and the units of axes that are no lengths."""
+        position: dict[str, float] = {}
+        units: dict[str, str] = {}
+        for axis, key in self.axes.items():
+            read = [self.values.axis(key, self._data(shot), shot.described.data_keys) for shot in shots]
+            known = [value for value, _ in read if not math.isnan(value)]
+            if known:
+                position[axis] = math.fsum(known) / len(known)
+                if (unit := read[0][1]) != "mm":
+                    units[axis] = unit
+        return position, units
+
+    def _extra(self, shots: Sequence[Shot]) -> tuple[dict[str, Any], dict[str, str]]:
+        """All other scalars of the events: means of numbers, the first of texts."""
+        keys, described = self.keys, shots[0].described
+        taken = {
+            keys.frames, keys.frame_time, keys.saturation, keys.exposure_start, keys.shear_stress, keys.shear_rate,
+            keys.viscosity, *self.axes.values(),
+        }  # fmt: skip
+        names = [name for name in self._data(shots[0]) if isinstance(name, str) and name not in taken]
+        extra: dict[str, Any] = {}
+        units: dict[str, str] = {}
+        for name in names[:MOST_EXTRAS]:
+            read = [self.values.extra(name, self._data(shot).get(name), shot.described.data_keys) for shot in shots]
+            if read[0] is None:
+                continue
+            numbers = [value for value in read if isinstance(value, float)]
+            known = [value for value in numbers if math.isfinite(value)]
+            extra[name] = (math.fsum(known) / len(known) if known else math.nan) if numbers else read[0]
+            unit = as_mapping(described.data_keys.get(name)).get("units")
+            if isinstance(unit, str) and unit:
+                units[name] = unit
+        return extra, units
+
+    def _data(self, shot: Shot) -> Mapping[str, Any]:
+        return as_mapping(None if shot.event is None else shot.event.get("data"))

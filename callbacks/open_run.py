@@ -1,0 +1,249 @@
+"""One run whose stop document has not come."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from ainerd_agent.callbacks.classic_assets import ClassicAssets
+from ainerd_agent.callbacks.clocks import DeviceClock
+from ainerd_agent.callbacks.detector_stream import Described, DetectorStream, Lost, Shot
+from ainerd_agent.callbacks.movie import MovieReader
+from ainerd_agent.callbacks.outcomes import Failure, RunEnd
+from ainerd_agent.callbacks.rheometer import Rheometer
+from ainerd_agent.callbacks.values import Values, as_mapping, did_you_mean, in_words, shown, whole_number
+from ainerd_agent.errors import AinerdError, FrameError
+from ainerd_agent.records import Events, FrameSource, Measurement, Run
+from ainerd_agent.scattering.frames.arrays import ArrayFrames
+from ainerd_agent.scattering.frames.assets import Asset, open_frames
+from ainerd_agent.scattering.frames.growing import Following
+from ainerd_agent.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Assembled = Run | Measurement | Failure | RunEnd
+FramesElsewhere = Callable[[str, str, str, int, int, int], FrameSource]
+"""Finds frames by run, stream, key, first row, number of rows, and frames of a row."""
+
+Document = Mapping[str, Any]
+
+
+class OpenRun:
+    """What is known of a run so far; gives its measurements as they become complete.
+
+    Parameters
+    ----------
+    run : Run
+    settings : Settings
+    elsewhere : callable, optional
+        See `Assembler`.
+    """
+
+    def __init__(self, run: Run, settings: Settings, elsewhere: FramesElsewhere | None) -> None:
+        self.run = run
+        self.owned: set[str] = set()
+        """Uids of descriptors and resources of this run."""
+        self._new: list[str] = []
+        self._settings, self._elsewhere = settings, elsewhere
+        self._said: set[str] = set()
+        keys, clocks = settings.keys, settings.clocks
+        self._axes = {"x": keys.x, "y": keys.y} | keys.axes
+        values = Values(self.say_once)
+        rheometer = Rheometer(keys, values, DeviceClock(clocks.rheometer, clocks.tolerance))
+        clock = DeviceClock(clocks.detector, clocks.tolerance, earliest=run.time)
+        self._movies = MovieReader(
+            run=run, keys=keys, values=values, rheometer=rheometer, clock=clock, axes=self._axes
+        )
+        self._described: dict[str, Described] = {}
+        self._streams: dict[str, DetectorStream] = {}
+        self._resources: dict[str, Asset] = {}
+        self._classic: ClassicAssets | None = None
+        self._descriptors: list[Document] = []
+
+    def say_once(self, message: str) -> None:
+        """Warn, once in this run."""
+        if message not in self._said:
+            self._said.add(message)
+            logger.warning("run %s: %s", self.run.uid, message)
+
+    def new_owned(self) -> list[str]:
+        """Uids of descriptors and resources that came since the last look."""
+        new, self._new = self._new, []
+        return new
+
+    def feed(self, name: str, doc: Document) -> Iterator[Measurement | Failure]:
+        """Take a document of this run that is neither start nor stop."""
+        match name:
+            case "descriptor":
+                self._descriptor(doc)
+            case "event":
+                yield from self._event(doc)
+            case "stream_resource" if "mimetype" in doc:
+                self._stream_resource(doc)
+            case "stream_datum":
+                yield from self._stream_datum(doc)
+            case "resource" | "datum" | "datum_page" | "stream_resource":
+                yield from self._convert(name, doc)
+            case _:
+                self.say_once(f"{shown(name)} documents are not known, and are passed over")
+
+    def end(self, doc: Document) -> Iterator[Measurement | Failure]:
+        """Take the stop document: what is open is complete, what waits is lost."""
+        if self._classic is not None:
+            yield from self._convert("stop", doc)
+        if not self._streams:
+            self._say_why_nothing_is_analysed()
+        for stream in self._streams.values():
+            yield from self._completed(stream, stream.end())
+
+    def _own(self, uid: Any) -> str:
+        if not isinstance(uid, str) or not uid:
+            raise ValueError(f"a document has the uid {shown(uid)}")
+        self.owned.add(uid)
+        self._new.append(uid)
+        return uid
+
+    def _descriptor(self, doc: Document) -> None:
+        described = Described.of(doc, self._settings.keys.frames)
+        self._described[self._own(doc.get("uid"))] = described
+        if self._settings.keys.frames not in described.data_keys:
+            return
+        self._descriptors.append(doc)
+        if self._classic is not None:
+            self._classic.convert("descriptor", doc)
+        name = described.stream
+        if not self._is_analysed(name):
+            self.say_once(f"stream {name!r} is left alone, as the settings say")
+        elif name not in self._streams:
+            self._streams[name] = DetectorStream(name, self._settings.keys.frames, self._settings.movies, self._axes)
+
+    def _is_analysed(self, stream: str) -> bool:
+        movies = self._settings.movies
+        if movies.streams:
+            return stream in movies.streams
+        return not any(fnmatchcase(stream.lower(), pattern) for pattern in movies.left_alone)
+
+    def _event(self, doc: Document) -> Iterator[Measurement | Failure]:
+        described = self._described.get(str(doc.get("descriptor")))
+        if described is None:
+            self.say_once("events of a descriptor that was not seen are passed over")
+            return
+        self._movies.rheometer.event(doc, described.data_keys)
+        stream = self._streams.get(described.stream)
+        key = self._settings.keys.frames
+        if stream is None or key not in described.data_keys:
+            return
+        yield from self._completed(stream, stream.event(doc, described))
+        if isinstance(as_mapping(doc.get("data")).get(key), str):
+            yield from self._convert("event", doc)
+
+    def _stream_resource(self, doc: Document) -> None:
+        uid = self._own(doc.get("uid"))
+        if doc.get("data_key") == self._settings.keys.frames:  # a stream may hold other detectors' files too
+            self._resources[uid] = Asset(
+                uri=str(doc.get("uri", "")),
+                mimetype=str(doc.get("mimetype", "")),
+                parameters=as_mapping(doc.get("parameters")),
+            )
+
+    def _stream_datum(self, doc: Document) -> Iterator[Measurement | Failure]:
+        asset = self._resources.get(str(doc.get("stream_resource")))
+        described = self._described.get(str(doc.get("descriptor")))
+        stream = None if described is None else self._streams.get(described.stream)
+        if asset is None or described is None or stream is None:
+            return
+        index, stop = _range(doc.get("indices"))
+        first, last = _range(doc.get("seq_nums"))
+        if first < 1 or last - first != stop - index:  # writers that know nothing of events number them from 0
+            first, last = index + 1, stop + 1
+        if last > first:
+            yield from self._completed(stream, stream.rows(asset, described, first, last - 1, index))
+
+    def _convert(self, name: str, doc: Document) -> Iterator[Measurement | Failure]:
+        """Handle documents of assets as older versions of Bluesky write them."""
+        if self._classic is None:
+            self._classic = ClassicAssets(self._settings.keys.frames)
+            for each in self._descriptors:
+                self._classic.convert("descriptor", each)
+        if name in ("resource", "stream_resource"):
+            self._own(doc.get("uid"))
+        try:
+            converted = self._classic.convert(name, doc)
+        except Exception as error:
+            self.say_once(f"a {name} document cannot be read, and is passed over: {in_words(error)}")
+            return
+        for kind, made in converted:
+            yield from self.feed(kind, made)
+
+    def _completed(self, stream: DetectorStream, found: Iterator[Sequence[Shot] | Lost]) -> Iterator[Measurement | Failure]:
+        for each in found:
+            if isinstance(each, Lost):
+                yield Failure(self.run.uid, each.events, each.message)
+            else:
+                yield self._measurement(stream, each)
+
+    def _measurement(self, stream: DetectorStream, shots: Sequence[Shot]) -> Measurement | Failure:
+        events = Events(stream.name, shots[0].number, shots[-1].number)
+        again = set(stream.repeated) & set(range(events.first, events.last + 1))
+        if again:
+            stream.repeated = [number for number in stream.repeated if number not in again]
+            self.say_once(f"events {events} came again: the last ones count")
+        try:
+            return self._movies.measurement(shots, self._frames(stream.name, shots), retake=bool(again))
+        except AinerdError as error:
+            return Failure(self.run.uid, events, str(error))
+        except Exception as error:
+            logger.debug("events %s of run %s", events, self.run.uid, exc_info=True)
+            return Failure(self.run.uid, events, f"its documents cannot be read: {in_words(error)}")
+
+    def _frames(self, stream: str, shots: Sequence[Shot]) -> FrameSource:
+        parts = [shot.part for shot in shots if shot.part is not None]
+        if not parts:
+            return _in_memory(shots)
+        if len(parts) < len(shots):
+            raise FrameError("some of the events hold their frames, and some name them in files: one of both is needed")
+        if self._elsewhere is not None:
+            first, last, per_row = parts[0].start, parts[-1].stop, parts[0].frames_per_row
+            return self._elsewhere(
+                self.run.uid, stream, self._settings.keys.frames, first, last - first, per_row
+            )
+        # An event may come before its last frames can be seen on this side of the detector's disk.
+        following = Following(timeout=self._settings.files.timeout)
+        return open_frames(parts, self._settings.files, following=following)
+
+    def _say_why_nothing_is_analysed(self) -> None:
+        key = self._settings.keys.frames
+        if any(key in each.data_keys for each in self._described.values()):
+            return  # its streams were left alone, which was said
+        known = [name for each in self._described.values() for name in each.data_keys]
+        self.say_once(
+            f"no data key {key!r}, so nothing of it was analysed; the settings name the detector's key "
+            f"(keys.frames){did_you_mean(key, known)}"
+        )
+
+
+def _in_memory(shots: Sequence[Shot]) -> FrameSource:
+    """Frames that are in the events themselves."""
+    arrays = []
+    for shot in shots:
+        if shot.array is None:
+            raise FrameError(f"the frames in event {shot.number} are no array (H, W) or (T, H, W) of numbers")
+        described = shot.described.shape
+        if described and described[-2:] != shot.array.shape[-2:]:
+            raise FrameError(
+                f"the frames in event {shot.number} have the shape {shot.array.shape}, their descriptor says {described}"
+            )
+        arrays.append(shot.array)
+    return ArrayFrames(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+
+
+def _range(value: Any) -> tuple[int, int]:
+    limits = as_mapping(value)
+    start, stop = whole_number(limits.get("start")), whole_number(limits.get("stop"))
+    if start is None or stop is None or stop < start:
+        raise ValueError(f"a stream_datum has the range {shown(value)}")
+    return start, stop
