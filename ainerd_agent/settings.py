@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -146,6 +146,24 @@ class FileSettings(Table):
         validation_alias=AliasChoices("prefetch", "follow"),  # its name in 0.1
         description="correlate an exposure while it goes on, before its event comes",
     )
+    roots: tuple[Path, ...] = Field(
+        default=(),
+        description="folders that detector files are read from, after all links; by default any folder of this machine",
+    )
+    hosts: tuple[str, ...] = Field(
+        default=(), description="names of other machines whose files stand under the same paths here"
+    )
+    largest_frame: int = Field(
+        default=1_000_000_000, gt=0, description="bytes of a frame, or of a chunk, beyond which a file is refused"
+    )
+
+    @field_validator("roots")
+    @classmethod
+    def _absolute(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+        relative = [str(root) for root in roots if not root.is_absolute()]
+        if relative:
+            raise ValueError(f"{', '.join(relative)} is no absolute path: roots are folders from / on")
+        return roots
 
 
 class CorrelationSettings(Table):

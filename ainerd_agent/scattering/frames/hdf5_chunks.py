@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import zlib
@@ -54,7 +55,15 @@ class FrameReader(Protocol):
         ...
 
 
-def frame_reader(dataset: h5py.Dataset, event: int | None, needed: NDArray[np.bool_] | None) -> FrameReader:
+class EventReader(FrameReader, Protocol):
+    """Reads one movie of a stack of movies."""
+
+    def at_event(self, event: int) -> FrameReader:
+        """A reader for another movie of the stack, with the same memory."""
+        ...
+
+
+def frame_reader(dataset: h5py.Dataset, event: int | None, needed: NDArray[np.bool_] | None) -> EventReader:
     """The fastest reader for a dataset.
 
     Parameters
@@ -97,6 +106,10 @@ class LibraryReader:
     def __init__(self, dataset: h5py.Dataset, lead: tuple[int, ...]) -> None:
         self._dataset, self._lead = dataset, lead
         self.step = 1 if dataset.chunks is None else dataset.chunks[len(lead)]
+
+    def at_event(self, event: int) -> LibraryReader:
+        """See `EventReader`."""
+        return LibraryReader(self._dataset, (event,))
 
     def read(self, first: int, last: int, out: NDArray[Any]) -> int:
         """See `FrameReader`."""
@@ -141,6 +154,12 @@ class ChunkReader:
         self.step = self._chunk[len(lead)]
         if codec in (LZ4, BITSHUFFLE):
             prepare(self._type.str)
+
+    def at_event(self, event: int) -> ChunkReader:
+        """See `EventReader`."""
+        other = copy.copy(self)
+        other._lead = (event,)  # noqa: SLF001 (of its own class)
+        return other
 
     def read(self, first: int, last: int, out: NDArray[Any]) -> int:
         """See `FrameReader`."""

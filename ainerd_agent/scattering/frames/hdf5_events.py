@@ -19,6 +19,7 @@ from ainerd_agent.errors import FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering.frames.event_blocks import Columns, event_blocks
 from ainerd_agent.scattering.frames.hdf5_links import OpenFiles
+from ainerd_agent.scattering.frames.hdf5_names import link_of
 
 COLUMNS = ("frame", "pixel", "count")
 
@@ -61,8 +62,8 @@ class HDF5Events:
         found = files.find(path, self.group)
         columns: list[h5py.Dataset] = []
         if isinstance(found, h5py.Group):
-            columns = [found[name] for name in COLUMNS if isinstance(found.get(name), h5py.Dataset)]
-        if len(columns) < len(COLUMNS):
+            columns = [files.find(path, f"{self.group}/{name}") for name in COLUMNS if link_of(found, name) is not None]
+        if len(columns) < len(COLUMNS) or not all(isinstance(each, h5py.Dataset) for each in columns):
             raise FrameError(f"{self.group} of {path} is no group with the datasets {', '.join(COLUMNS)}")
         if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
             lengths = ", ".join(f"{name} {column.shape}" for name, column in zip(COLUMNS, columns, strict=True))

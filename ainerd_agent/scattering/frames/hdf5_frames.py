@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,10 @@ from ainerd_agent.records import FloatArray, NumberedFrames
 from ainerd_agent.scattering.frames.growing import Following, Watch
 from ainerd_agent.scattering.frames.hdf5_chunks import prepare
 from ainerd_agent.scattering.frames.hdf5_links import OpenFiles
+from ainerd_agent.scattering.frames.hdf5_rows import Rows
 from ainerd_agent.scattering.frames.hdf5_stack import Stack
-from ainerd_agent.scattering.frames.read_ahead import Buffers, ReadAhead, n_threads
+from ainerd_agent.scattering.frames.read_ahead import Buffers, ReadAhead, threads_for
+from ainerd_agent.scattering.frames.roots import ANYWHERE, Access
 from ainerd_agent.scattering.frames.stamps import Stamps
 
 BLOCK_BYTES = 12 << 20
@@ -46,20 +48,26 @@ class HDF5Frames:
         The frame after the last one; by default the movie goes on to the end.
     event : int, optional
         Which movie of a stack of four dimensions (events, frames, H, W).
+    rows : Rows, optional
+        How documents count the frames, in place of `event`: the file may then be (frames, H, W), (events, frames, H, W)
+        or, for one frame, (H, W), and `start` and `stop` count its frames on from row to row.
     frame_numbers, timestamps : str, optional
         Datasets with a number and a time for each frame of the stack. Blocks are then `NumberedFrames`: gaps in the
         numbers are dropped frames, the first frame is number 0, and `stop` - `start` counts dropped frames too.
     following : Following, optional
         Wait for a file that is being written. By default all frames have to be there.
+    access : Access, optional
+        Which files may be opened, also those that the file leads to, and how large a frame may be.
 
     Raises
     ------
     FrameError
-        When it is read: the file or a file that it links to is missing, truncated, damaged, or locked; there is no such
-        dataset; there are fewer frames than announced; numbers or times do not rise.
+        When it is read: the file or a file that it links to is missing, truncated, damaged, locked, or may not be
+        read; there is no such dataset, or its frames are too large; numbers or times do not rise.
     FrameTimeoutError
-        When it is followed, and frames stop coming. A movie of unknown length ends without an error when its writer
-        closes the file, when `following.ended` says so, or when nothing came for `following.timeout`.
+        When it is read: after the last frame, where there are fewer than announced, or, followed, frames stop coming.
+        A movie of unknown length that is followed ends without an error when its writer closes the file, when
+        `following.ended` says so, or when nothing came for `following.timeout`.
 
     Notes
     -----
@@ -76,17 +84,40 @@ class HDF5Frames:
     frame_numbers: str | None = None
     timestamps: str | None = None
     following: Following | None = field(default=None, compare=False)
+    rows: Rows | None = None
+    access: Access = ANYWHERE
 
     def __post_init__(self) -> None:
         if self.start < 0 or (self.stop is not None and self.stop < self.start):
             raise ValueError(f"frames {self.start} to {self.stop} are no range")
+        if self.event is not None and self.rows is not None:
+            raise ValueError("frames are of an event of the file, or of rows of the documents, not of both")
 
     @property
     def shape(self) -> tuple[int | None, int, int]:
         """(T, H, W); T is None where a file is followed to an end that nobody knows. Waits for a followed file."""
         with closing(self._open()) as movie:
-            stop = movie.length if self.stop is None and self.following is None else self.stop
-            return None if stop is None else stop - self.start, *movie.stack.frame
+            stop = movie.length if self.stop is None and self.following is None else movie.stop
+            return None if stop is None else stop - movie.start, *movie.stack.frame
+
+    def first(self, n_frames: int) -> Self:
+        """The source of the first frames alone, where no more are there."""
+        return replace(self, stop=self.start + n_frames)
+
+    def times(self) -> tuple[float, float] | None:
+        """When the first and the last frame that is there were taken, as the detector wrote it; no frame is read.
+
+        None where no `timestamps` were named, or no frame is there yet. Waits for a followed file.
+
+        Raises
+        ------
+        FrameError
+            The file or its times cannot be read.
+        """
+        if self.timestamps is None:
+            return None
+        with closing(self._open()) as movie:
+            return movie.stamps.ends(movie.start, movie.length, movie.announced)
 
     def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any] | NumberedFrames]:
         """Consecutive blocks of frames, `NumberedFrames` where numbers or times were named.
@@ -100,23 +131,26 @@ class HDF5Frames:
             step = movie.stack.step
             frames = max(1, BLOCK_BYTES // (math.prod(movie.stack.frame) * movie.stack.dtype.itemsize))
             size = math.ceil(min(frames, MOST_FRAMES) / step) * step  # a chunk of many frames is decompressed once
-            buffers = Buffers((size, *movie.stack.frame), movie.stack.dtype)
+            shape = (size, *movie.stack.frame)
+            n_bytes = math.prod(shape) * movie.stack.dtype.itemsize
+            self.access.check_size(n_bytes, f"a block of the frames in {self.path}, one row of chunks,")
+            buffers = Buffers(shape, movie.stack.dtype)
 
             def read(first: int, last: int) -> _Block:
                 numbers, times = movie.stamps.read(first, last)
                 out = buffers.take()[: last - first]
                 return out[: movie.stack.read(first, last, out)], numbers, times
 
-            with ReadAhead(read, n_threads()) as ahead:
+            with ReadAhead(read, threads_for(n_bytes)) as ahead:
                 yield from self._in_order(movie, ahead, size)
 
     def _in_order(self, movie: _Movie, ahead: ReadAhead[_Block], size: int) -> Iterator[NDArray[Any] | NumberedFrames]:
         watch = None if self.following is None else Watch(self.following)
-        announced = None if self.stop is None else self.stop - self.start
-        stop = math.inf if self.stop is None else self.stop
-        if self.stop is None and watch is None:
+        announced = movie.announced
+        stop = math.inf if movie.stop is None else movie.stop
+        if movie.stop is None and watch is None:
             stop = movie.length
-        asked = done = self.start
+        asked = done = movie.start
         received = 0
         while done < stop:
             available = int(min(movie.length, stop))
@@ -143,7 +177,7 @@ class HDF5Frames:
                 ahead.forget()
                 asked = done
             if watch is None or not watch.more(movie, done, unwritten=unwritten):
-                self._check_end(watch, done, received)
+                self._check_end(watch, movie.length, done, received)
                 return
 
     def _given(
@@ -154,15 +188,19 @@ class HDF5Frames:
         n = len(frames)
         return NumberedFrames(frames, numbers[:n], None if times is None else times[:n])
 
-    def _check_end(self, watch: Watch | None, done: int, received: int) -> None:
+    def _check_end(self, watch: Watch | None, length: int, done: int, received: int) -> None:
         """Raise an error if the movie must not end before frame `done`."""
-        if watch is None:
-            raise FrameError(
-                f"frame {done} was never written to {self.path}: it is truncated, or the exposure was cut short"
-            )
-        if self.stop is None and received:
-            return
         announced = None if self.stop is None else self.stop - self.start
+        if watch is None:
+            announced = length - self.start if announced is None else announced
+            raise FrameTimeoutError(
+                f"{self.path} holds {received} frames where {announced} were announced, frame {done} was never "
+                "written to it: it is truncated, or the exposure was cut short",
+                received,
+                announced,
+            )
+        if announced is None and received:
+            return
         of = "" if announced is None else f" of {announced}"
         raise FrameTimeoutError(
             f"{self.path} gave {received}{of} frames: {watch.reason()}. The exposure was cut short, or the detector "
@@ -185,15 +223,16 @@ class HDF5Frames:
         return self.following.until_there(lambda: _Movie(self, needed), announced)
 
     def _check_length(self, movie: _Movie) -> None:
-        length = movie.length
-        expected = self.start if self.stop is None else self.stop
-        if movie.stack.missing is not None and (self.stop is None or length < expected):
+        """Raise an error where there is not a single frame; fewer than announced are one after the last of them."""
+        if movie.stack.missing is not None and (movie.stop is None or movie.length < movie.stop):
             raise movie.stack.missing
-        # With numbers, dropped frames may be why there are fewer.
-        if length < (expected if self.frame_numbers is None else self.start):
-            raise FrameError(
-                f"{self.path} holds {length} frames where {expected} were announced: it is truncated, or the exposure "
-                "was cut short"
+        if movie.length < movie.start or (movie.length == movie.start and movie.announced):
+            expected = movie.start if movie.stop is None else movie.stop
+            raise FrameTimeoutError(
+                f"{self.path} holds {movie.length} frames where {expected} were announced: it is truncated, or the "
+                "exposure was cut short",
+                0,
+                movie.announced,
             )
 
 
@@ -205,14 +244,24 @@ class _Movie:
     """The open files of a movie."""
 
     def __init__(self, source: HDF5Frames, needed: NDArray[np.bool_] | None) -> None:
-        self._files = OpenFiles()
+        self._files = OpenFiles(source.access)
         try:
             path = Path(source.path)
-            self.stack = Stack(self._files, path, source.dataset, source.event, needed)
-            self.stamps = Stamps(self._files, path, source.frame_numbers, source.timestamps, source.start)
+            select = source.event if source.rows is None else source.rows
+            self.stack = Stack(self._files, path, source.dataset, select, needed)
+            # Where rows are movies of the file, not all of the rows before need have been as long as these.
+            zero = source.rows.zero if source.rows is not None and self.stack.in_rows else 0
+            self.start = source.start - zero
+            self.stop = None if source.stop is None else source.stop - zero
+            self.stamps = Stamps(self._files, path, source.frame_numbers, source.timestamps, self.start)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def announced(self) -> int | None:
+        """Frames that the movie should have; None where nobody knows."""
+        return None if self.stop is None else self.stop - self.start
 
     @property
     def length(self) -> int:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import h5py
 
 from ainerd_agent.errors import FrameError
+from ainerd_agent.scattering.frames.hdf5_names import (
+    MOST_LINKS,
+    link_candidates,
+    link_of,
+    source_candidates,
+    storage_candidates,
+)
 from ainerd_agent.scattering.frames.hdf5_superblock import superblock
-
-MOST_LINKS = 16
-"""Links that are followed from one name; more go in a circle."""
+from ainerd_agent.scattering.frames.roots import ANYWHERE, Access
 
 
 class NotThereError(FrameError):
@@ -21,9 +27,16 @@ class NotThereError(FrameError):
 
 
 class OpenFiles:
-    """The HDF5 files of one movie, each opened once, closed together."""
+    """The HDF5 files of one movie, each opened once, closed together.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    access : Access, optional
+        Which files may be opened, also those that files lead to.
+    """
+
+    def __init__(self, access: Access = ANYWHERE) -> None:
+        self.access = access
         self._files: dict[Path, h5py.File] = {}
         self._resources = ExitStack()
 
@@ -40,10 +53,10 @@ class OpenFiles:
         NotThereError
             It is missing, empty, or kept from readers by its writer.
         FrameError
-            It is truncated, or no HDF5 file.
+            It may not be read, is truncated, or no HDF5 file.
         """
         if path not in self._files:
-            self._files[path] = self._resources.enter_context(_open(path))
+            self._files[path] = self._resources.enter_context(_open(self.access.check(path)))
         return self._files[path]
 
     def find(self, path: Path, name: str) -> h5py.Dataset | h5py.Group:
@@ -53,23 +66,35 @@ class OpenFiles:
         ------
         NotThereError
             As from `open`; or there is no such object in the file, or not yet in a readable state.
+        FrameError
+            As from `open`; or the raw storage or a virtual source of a dataset may not be read.
         """
+        return self._checked(path, name, MOST_LINKS)
+
+    def source(self, dataset: h5py.Dataset, file_name: str, name: str) -> h5py.Dataset | h5py.Group:
+        """What a source of a virtual dataset names. Raises as `find`."""
+        return self._source(dataset, file_name, name, MOST_LINKS)
+
+    def _checked(self, path: Path, name: str, depth: int) -> h5py.Dataset | h5py.Group:
         try:
-            return self._find(self.open(path), path, name, MOST_LINKS)
+            found = self._find(self.open(path), path, name, MOST_LINKS)
+            if isinstance(found, h5py.Dataset):
+                self._check_storage(found, depth)
         except (OSError, RuntimeError, KeyError) as error:  # what the HDF5 library raises on damaged structures
             raise NotThereError(
                 f"{name} in {path} cannot be read, the file is damaged or truncated: {error}"
             ) from error
+        return found
 
     def _find(self, start: h5py.Group, path: Path, name: str, links: int) -> h5py.Dataset | h5py.Group:
         if links == 0:
             raise FrameError(f"the links of {path} lead in a circle at {name}")
-        found: Any = start.file if name.startswith("/") else start
-        for part in filter(None, name.split("/")):
-            link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+        found = start.file["/"] if name.startswith("/") else start
+        for part in filter(lambda each: each not in {"", "."}, name.split("/")):
+            link = link_of(found, part) if isinstance(found, h5py.Group) else None
             if isinstance(link, h5py.ExternalLink):
-                path = beside(path, link.filename)
-                found = self._find(self.open(path), path, link.path, links - 1)
+                path = self._existing(link_candidates(path, link.filename))
+                found = self._find(self.open(path), path, "/" + link.path.lstrip("/"), links - 1)
             elif isinstance(link, h5py.SoftLink):
                 found = self._find(found, path, link.path, links - 1)
             elif link is None:
@@ -78,14 +103,47 @@ class OpenFiles:
                 found = found[part]
         return found
 
+    def _existing(self, candidates: list[Path]) -> Path:
+        """The first that is there, of those that the library tries; the first one where none is there."""
+        return self.access.check(next((each for each in candidates if os.path.lexists(each)), candidates[0]))
 
-def beside(path: Path, name: str) -> Path:
-    """Where a file that `path` names is: there, or in the folder of `path`, as the HDF5 library looks for it."""
-    named = Path(os.fsdecode(name))
-    if str(named) == ".":
-        return path
-    candidates = [named, path.parent / named.name] if named.is_absolute() else [path.parent / named, named]
-    return next((each for each in candidates if each.exists()), candidates[0])
+    def _check_storage(self, dataset: h5py.Dataset, depth: int) -> None:
+        """Check what the library itself will open to read a dataset: it takes what is missing as zeros."""
+        if depth == 0:
+            raise FrameError(f"the virtual sources of {dataset.file.filename} lead in a circle at {dataset.name}")
+        self._check_raw(dataset)
+        for source in dataset.virtual_sources() if dataset.is_virtual else ():
+            if "%b" in source.file_name or "%b" in source.dset_name:
+                self._check_numbered(dataset, source.file_name, source.dset_name, depth)
+            else:
+                self._source(dataset, source.file_name, source.dset_name, depth)
+
+    def _source(self, dataset: h5py.Dataset, file_name: str, name: str, depth: int) -> h5py.Dataset | h5py.Group:
+        owner = Path(dataset.file.filename)
+        path = owner if file_name == "." else self._existing(source_candidates(owner, file_name))
+        return self._checked(path, name, depth - 1)
+
+    def _check_numbered(self, dataset: h5py.Dataset, file_name: str, name: str, depth: int) -> None:
+        """Check sources whose names are numbered from 0: the library reads as many as there are."""
+        for number in count():
+            try:
+                self._source(dataset, file_name.replace("%b", str(number)), name.replace("%b", str(number)), depth)
+            except NotThereError:
+                return
+
+    def _check_raw(self, dataset: h5py.Dataset) -> None:
+        path = Path(dataset.file.filename)
+        missing = math.prod(dataset.shape) * dataset.dtype.itemsize
+        for name, offset, size in dataset.external or ():
+            for each in storage_candidates(path, name):
+                self.access.check(each)
+            raw = next((each for each in storage_candidates(path, name) if each.exists()), None)
+            held = min(size, missing)
+            if raw is None or raw.stat().st_size < offset + held:
+                raise NotThereError(
+                    f"{dataset.name} of {path} has its frames in {os.fsdecode(name)}, which is not there or truncated"
+                )
+            missing -= held
 
 
 def _open(path: Path) -> h5py.File:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.scattering.frames.hdf5_chunks import FrameReader, frame_reader
-from ainerd_agent.scattering.frames.hdf5_links import NotThereError, OpenFiles, beside
+from ainerd_agent.scattering.frames.hdf5_links import NotThereError, OpenFiles
+from ainerd_agent.scattering.frames.hdf5_rows import Rows, rows_reader
 from ainerd_agent.scattering.frames.hdf5_superblock import superblock
 
 _NUMBERED = re.compile(r"data_\d+$")
@@ -32,7 +34,10 @@ class _Part:
 
     def length(self) -> int:
         shape = self.dataset.shape
-        there = shape[0] if self.event is None else shape[1] if self.event < shape[0] else 0
+        if self.event is not None:
+            there = shape[1] if self.event < shape[0] else 0
+        else:
+            there = math.prod(shape[:-2])
         there = max(0, there - self.offset)
         return there if self.count is None else min(there, self.count)
 
@@ -49,8 +54,9 @@ class Stack:
     path : Path
     name : str
         A dataset, also a virtual one, or a group with data_000001, data_000002... as Eiger's master files have it.
-    event : int, optional
-        First index where the datasets have four dimensions (events, frames, H, W).
+    select : int or Rows, optional
+        First index where the datasets have four dimensions (events, frames, H, W); or how documents count the frames:
+        datasets may then have two to four dimensions, and their frames are counted on.
     needed : ndarray of bool, shape (H, W), optional
         Pixels that will be looked at. The others may be zero.
 
@@ -64,21 +70,31 @@ class Stack:
         (H, W).
     dtype : dtype
         In the byte order of this machine.
+    in_rows : bool
+        Whether it is a stack of movies whose frames are counted on: frame 0 is the first one of row 0.
     """
 
     def __init__(
-        self, files: OpenFiles, path: Path, name: str, event: int | None, needed: NDArray[np.bool_] | None = None
+        self,
+        files: OpenFiles,
+        path: Path,
+        name: str,
+        select: int | Rows | None,
+        needed: NDArray[np.bool_] | None = None,
     ) -> None:
-        self._files, self._path, self._name, self._event = files, path, name, event
+        self._files, self._path, self._name = files, path, name
+        self._event = select if isinstance(select, int) else None
+        self._rows = select if isinstance(select, Rows) else None
         self._needed = needed
+        self.in_rows = False
         self._parts: list[_Part] = []
         self._to_come: list[tuple[Path, str]] = []
         self.missing: NotThereError | None = None
         self.frame: tuple[int, int] = (0, 0)
         self.dtype = np.dtype(np.uint16)
-        found = files.find(path, name)
+        found, name = self._find(name)
         if isinstance(found, h5py.Group):
-            names = sorted(key for key in found if _NUMBERED.fullmatch(key))
+            names = _numbered(found)
             if not names:
                 raise FrameError(f"{name} of {path} is a group without datasets data_000001, data_000002...")
             self._to_come = [(path, f"{name}/{key}") for key in names]
@@ -128,6 +144,16 @@ class Stack:
             start = end
         return there
 
+    def _find(self, name: str) -> tuple[h5py.Dataset | h5py.Group, str]:
+        try:
+            return self._files.find(self._path, name), name
+        except NotThereError:
+            # The oldest Eigers have no group entry/data: their links are in entry.
+            above = name.rstrip("/").rpartition("/")[0]
+            if not name.rstrip("/").endswith("entry/data") or not _numbered(self._files.find(self._path, above)):
+                raise
+            return self._files.find(self._path, above), above
+
     def _read_part(self, part: _Part, first: int, last: int, out: NDArray[Any]) -> int:
         try:
             return part.reader.read(part.offset + first, part.offset + last, out)
@@ -169,14 +195,14 @@ class Stack:
     def _add(self, dataset: h5py.Dataset, offset: int = 0, count: int | None = None) -> None:
         """Append a dataset, or some of its frames."""
         where = f"{dataset.name} of {dataset.file.filename}"
-        dimensions = "(frames, H, W)" if self._event is None else "(events, frames, H, W)"
-        if dataset.ndim != (3 if self._event is None else 4):
-            raise FrameError(f"{where} has the shape {dataset.shape}; {dimensions} is needed")
+        self._check_dimensions(dataset, where)
         if dataset.dtype.kind not in "uifb":
             raise FrameError(f"{where} holds {dataset.dtype}, which is no counts")
         frame = dataset.shape[-2:]
         if 0 in frame:
             raise NotThereError(f"{where} is still empty: its shape is {dataset.shape}")
+        self._files.access.check_size(math.prod(frame) * dataset.dtype.itemsize, f"a frame of {where}")
+        self._files.access.check_size(math.prod(dataset.chunks or ()) * dataset.dtype.itemsize, f"a chunk of {where}")
         if not self._parts:
             self.frame, self.dtype = frame, dataset.dtype.newbyteorder("=")
             if self._needed is not None and self._needed.shape != frame:
@@ -189,8 +215,24 @@ class Stack:
             raise FrameError(
                 f"{where} holds {dataset.dtype} frames of {frame}, the files before it {self.dtype} of {self.frame}"
             )
-        reader = frame_reader(dataset, self._event, self._needed)
+        if dataset.ndim == 3 or self._event is not None:
+            reader: FrameReader = frame_reader(dataset, self._event, self._needed)
+        else:
+            reader = rows_reader(dataset, self._needed)
+            self.in_rows = dataset.ndim == 4
         self._parts.append(_Part(dataset, reader, offset, count, self._event))
+
+    def _check_dimensions(self, dataset: h5py.Dataset, where: str) -> None:
+        if self._rows is not None:
+            possible = (2, 3, 4) if self._rows.frames == 1 else (3, 4)
+            wanted = "(frames, H, W) or (events, frames, H, W)"
+        else:
+            possible = (3,) if self._event is None else (4,)
+            wanted = "(frames, H, W)" if self._event is None else "(events, frames, H, W)"
+        if dataset.ndim not in possible or (self._parts and self._parts[0].dataset.ndim != dataset.ndim):
+            raise FrameError(f"{where} has the shape {dataset.shape}; {wanted} is needed")
+        if self._rows is not None and dataset.ndim == 4:
+            self._rows.check(dataset)
 
     def _add_virtual(self, dataset: h5py.Dataset) -> None:
         """Append the sources of a virtual dataset one by one where each holds whole frames, in order.
@@ -199,11 +241,17 @@ class Stack:
         the frames are put together from several sources.
         """
         sources = sorted(dataset.virtual_sources(), key=lambda each: each.vspace.get_select_bounds()[0])
+        numbered = any("%b" in each.file_name + each.dset_name for each in sources)
+        if numbered:
+            self._add(dataset)
+            return
         owner = Path(dataset.file.filename)
-        found = [self._files.find(beside(owner, each.file_name), each.dset_name) for each in sources]
+        found = [self._source(dataset, each) for each in sources]
         ranges = [_frames_of(each, part) for each, part in zip(sources, found, strict=True)]
         whole = [each for each in ranges if each is not None]
-        if self._event is not None or len(whole) < len(ranges):
+        if len(whole) < len(ranges) or dataset.ndim != 3 or self._event is not None:
+            for each, part in zip(sources, found, strict=True):
+                _check_source(each, part)
             self._add(dataset)
             return
         at = 0
@@ -214,6 +262,32 @@ class Stack:
             at += count
         if at < len(dataset):
             raise FrameError(f"frames {at} to {len(dataset) - 1} of {self._name} in {owner} are in none of its sources")
+
+    def _source(self, dataset: h5py.Dataset, source: Any) -> h5py.Dataset:
+        found = self._files.source(dataset, source.file_name, source.dset_name)
+        if not isinstance(found, h5py.Dataset):
+            raise FrameError(f"{source.dset_name} of {source.file_name} is a group, not the source of a dataset")
+        return found
+
+
+def _check_source(source: Any, dataset: h5py.Dataset) -> None:
+    """Raise an error where a source does not hold all that is taken of it: the library would read zeros."""
+    where = f"{dataset.name} of {dataset.file.filename}"
+    if source.src_space.get_select_type() == h5py.h5s.SEL_ALL:
+        enough = dataset.size >= source.vspace.get_select_npoints()
+    else:
+        last = source.src_space.get_select_bounds()[1]
+        enough = len(last) == dataset.ndim and all(a < b for a, b in zip(last, dataset.shape, strict=True))
+    if not enough:
+        raise NotThereError(f"{where} has the shape {dataset.shape}, and more is taken of it: it is truncated")
+    if dataset.chunks is not None and not dataset.is_virtual:
+        grid = [math.ceil(size / chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)]
+        if dataset.id.get_num_chunks() < math.prod(grid):
+            raise NotThereError(f"{where} was not written to its end: the exposure was cut short, or goes on")
+
+
+def _numbered(group: h5py.Dataset | h5py.Group) -> list[str]:
+    return sorted(key for key in group if _NUMBERED.fullmatch(key)) if isinstance(group, h5py.Group) else []
 
 
 def _frames_of(source: Any, dataset: h5py.Dataset) -> tuple[int, int, int] | None:

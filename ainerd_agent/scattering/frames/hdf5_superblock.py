@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ainerd_agent.scattering.frames.roots import open_regular
+
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SIZE = 48
 _WRITING, _SWMR = 0b001, 0b100
@@ -39,9 +41,9 @@ def superblock(path: Path) -> Superblock | None:
     Raises
     ------
     OSError
-        The file is not there, or may not be read.
+        The file is not there, may not be read, or is no regular file.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(_SIZE)
         size = file.seek(0, 2)
     if head[:8] != _SIGNATURE or len(head) < 12 or head[8] != 3:

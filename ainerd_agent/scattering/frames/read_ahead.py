@@ -19,11 +19,19 @@ T = TypeVar("T")
 MOST_THREADS = 4
 """Decompression with so many is faster than what comes after it."""
 
+MOST_BYTES = 1 << 30
+"""Of all blocks that are under way, where one is not larger by itself."""
+
 
 def n_threads() -> int:
     """Threads to read with: as many as this process may run on, up to `MOST_THREADS`."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(available, MOST_THREADS)
+
+
+def threads_for(n_bytes: int) -> int:
+    """Threads to read blocks of so many bytes with: fewer for large ones, so that memory stays bounded."""
+    return max(1, min(n_threads(), MOST_BYTES // max(1, n_bytes) - 2))
 
 
 class ReadAhead(Generic[T]):

@@ -59,6 +59,22 @@ class Stamps:
             times = self._rising(self._times, first, last, "time stamp").astype(np.float64)
         return numbers, times
 
+    def ends(self, start: int, length: int, announced: int | None) -> tuple[float, float] | None:
+        """Times of the first and the last of `length` frames that belong to the movie; None where there is none.
+
+        Raises
+        ------
+        FrameError
+            The times or numbers cannot be read, do not rise, or there are none.
+        """
+        if self._times is None or length <= start:
+            return None
+        last = length if announced is None else min(length, start + announced)
+        numbers, _ = self.read(start, last)
+        if announced is not None:
+            last = start + int(np.searchsorted(numbers, announced))  # dropped frames count as well
+        return float(self._times[start]), float(self._times[last - 1])
+
     def _rising(self, column: h5py.Dataset, first: int, last: int, what: str) -> NDArray[Any]:
         before = max(self._start, first - 1)
         try:

@@ -1,0 +1,136 @@
+"""Which files may be opened: regular ones, below folders that are configured, however they are named.
+
+Documents and files name files, and whoever writes them may be mistaken, or mean harm. So a name is never followed as it
+stands: it is resolved, through `..` and links, and what is no regular file, or lies elsewhere, is refused. A pipe in the
+place of a file would stop its reader for ever.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+from urllib.parse import unquote
+
+from ainerd_agent.errors import FrameError
+from ainerd_agent.settings import FileSettings
+
+_FILE_URI = re.compile(r"file:(?://(?P<host>[^/]*))?(?P<path>/.*)", re.DOTALL | re.IGNORECASE)
+_DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
+_LOCAL = ("", "localhost")
+
+_KINDS = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What of this machine may be read as frames.
+
+    Attributes
+    ----------
+    roots : tuple of Path
+        Folders that every file has to lie in, after all links. Any folder where there is none.
+    hosts : tuple of str
+        Names of machines in `file:` addresses whose files stand here under the same path; localhost always is one.
+    largest_frame : int
+        Bytes of a frame, or of a chunk of frames, that are the most to be taken into memory.
+    """
+
+    roots: tuple[Path, ...] = ()
+    hosts: tuple[str, ...] = ()
+    largest_frame: int = 1_000_000_000
+
+    @classmethod
+    def of(cls, files: FileSettings) -> Self:
+        """As the settings have it."""
+        return cls(files.roots, files.hosts, files.largest_frame)
+
+    def path_of(self, uri: str) -> Path:
+        """The path that a `file:` address names; its escapes (%20) are decoded.
+
+        Some programs write addresses without escapes. So where only the path as it stands exists, it is meant.
+
+        Raises
+        ------
+        FrameError
+            It is no address of a file of this machine, or the file is refused, see `check`.
+        """
+        found = _FILE_URI.fullmatch(uri)
+        if found is None:
+            raise FrameError(f"{uri!r} is no file:// address with a path from / on: only files are read")
+        host = (found["host"] or "").lower()
+        if host not in _LOCAL and host not in {each.lower() for each in self.hosts}:
+            raise FrameError(
+                f"{uri!r} is a file of the machine {host!r}: name it in files.hosts if its disk is mounted here under "
+                "the same path"
+            )
+        written, path = found["path"], unquote(found["path"], errors="surrogateescape")
+        if "\0" in path or "\\" in path or _DRIVE.match(path):
+            raise FrameError(f"{uri!r} is no path of this machine: it has a drive letter, a backslash, or a zero byte")
+        candidates = [self.check(Path(each)) for each in dict.fromkeys((path, written))]
+        return next((each for each in candidates if os.path.lexists(each)), candidates[0])
+
+    def check(self, path: Path) -> Path:
+        """The same path, if what is there now may be read. What is not there is no matter yet.
+
+        Raises
+        ------
+        FrameError
+            It leads out of the roots, or to something that is no regular file (a folder passes: it cannot be read).
+        """
+        try:
+            resolved = Path(os.path.realpath(path))
+            mode = resolved.stat().st_mode
+        except FileNotFoundError:
+            mode = stat.S_IFREG
+        except (OSError, ValueError) as error:
+            raise FrameError(f"the detector file {path} cannot be read: {error}") from error
+        if self.roots and not any(resolved.is_relative_to(os.path.realpath(root)) for root in self.roots):
+            where = "" if resolved == path else f" is {resolved}, which"
+            raise FrameError(f"{path}{where} lies outside of the folders that files.roots allows: it is not read")
+        for applies, kind in _KINDS:
+            if applies(mode):
+                raise FrameError(f"{path} is {kind}, not a regular file: it is not read")
+        return path
+
+    def check_size(self, n_bytes: int, what: str) -> None:
+        """Raise a FrameError where something would take more memory than a frame may."""
+        if n_bytes > self.largest_frame:
+            raise FrameError(
+                f"{what} would take {n_bytes:.3g} bytes of memory, more than files.largest_frame allows "
+                f"({self.largest_frame:.3g}): the file is damaged, or the setting too small"
+            )
+
+
+ANYWHERE = Access()
+"""Regular files in any folder."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, without ever waiting for a writer at the other end of a pipe.
+
+    Raises
+    ------
+    OSError
+        It is not there, may not be read, or is no regular file.
+    """
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        mode = os.fstat(number).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return os.fdopen(number, "rb")
+    except BaseException:
+        os.close(number)
+        raise
