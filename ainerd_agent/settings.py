@@ -37,7 +37,7 @@ class DataKeys(Table):
     x: str = "stage-x"
     y: str = "stage-y"
     axes: dict[str, str] = Field(
-        default={}, description="further axes: a name of yours for the key of each, as theta = \"stage-theta\""
+        default={}, description='further axes: a name of yours for the key of each, as theta = "stage-theta"'
     )
     shear_stress: str = "rheometer-shear_stress"
     shear_rate: str = "rheometer-shear_rate"
@@ -63,6 +63,7 @@ class MovieSettings(Table):
     same_place: float = Field(
         default=0.01, ge=0, description="difference of an axis, in its unit, that still counts as the same place"
     )
+    limit: float = Field(default=600.0, gt=0, description="s after which a measurement is given up, for the next one")
     fewest_frames: int = Field(default=8, ge=2, description="frames below which there is no movie to correlate")
 
     @model_validator(mode="after")

@@ -137,4 +137,3 @@ class Assembler:
             logger.warning("%s", message)
         if self._strays == MOST_STRAYS:
             logger.warning("further documents of this kind are passed over without a word")
-

@@ -181,7 +181,9 @@ class DetectorStream:
         self._waiting[number] = (doc, described)
         yield from self._match()
 
-    def rows(self, asset: Asset, described: Described, first: int, last: int, index: int) -> Iterator[list[Shot] | Lost]:
+    def rows(
+        self, asset: Asset, described: Described, first: int, last: int, index: int
+    ) -> Iterator[list[Shot] | Lost]:
         """Take a range of events, `first` to `last`, whose frames are from row `index` of an asset on."""
         self._rows.append(_Rows(asset, described, first, last, index))
         yield from self._match()
@@ -191,15 +193,15 @@ class DetectorStream:
         if not self._highest and self._rows:
             yield from self._without_events()
         for number in sorted(self._waiting):
-            yield Lost(
-                Events(self.name, number, number), "the run ended before the detector named this event's frames"
-            )
+            yield Lost(Events(self.name, number, number), "the run ended before the detector named this event's frames")
         self._waiting.clear()
         if self._open:
             yield from self._closed()
         if self._highest:
             for each in self._rows:
-                yield Lost(Events(self.name, each.first, each.last), "the detector has frames, but no event came for them")
+                yield Lost(
+                    Events(self.name, each.first, each.last), "the detector has frames, but no event came for them"
+                )
         self._rows.clear()
 
     def _match(self) -> Iterator[list[Shot] | Lost]:

@@ -99,7 +99,9 @@ class MovieReader:
             if np.isfinite(steps).all() and (steps > 0).all():
                 mean = float(steps.mean())
                 if np.abs(steps - mean).max() > UNEVEN * mean:
-                    problems.append(f"frames come unevenly, {steps.min():.3g} to {steps.max():.3g} s apart: lags are means")
+                    problems.append(
+                        f"frames come unevenly, {steps.min():.3g} to {steps.max():.3g} s apart: lags are means"
+                    )
                 return mean
         key = self.keys.frame_time
         found = self._configured(shots[0], key, "s")

@@ -55,9 +55,7 @@ class OpenRun:
         values = Values(self.say_once)
         rheometer = Rheometer(keys, values, DeviceClock(clocks.rheometer, clocks.tolerance))
         clock = DeviceClock(clocks.detector, clocks.tolerance, earliest=run.time)
-        self._movies = MovieReader(
-            run=run, keys=keys, values=values, rheometer=rheometer, clock=clock, axes=self._axes
-        )
+        self._movies = MovieReader(run=run, keys=keys, values=values, rheometer=rheometer, clock=clock, axes=self._axes)
         self._described: dict[str, Described] = {}
         self._streams: dict[str, DetectorStream] = {}
         self._resources: dict[str, Asset] = {}
@@ -179,7 +177,9 @@ class OpenRun:
         for kind, made in converted:
             yield from self.feed(kind, made)
 
-    def _completed(self, stream: DetectorStream, found: Iterator[Sequence[Shot] | Lost]) -> Iterator[Measurement | Failure]:
+    def _completed(
+        self, stream: DetectorStream, found: Iterator[Sequence[Shot] | Lost]
+    ) -> Iterator[Measurement | Failure]:
         for each in found:
             if isinstance(each, Lost):
                 yield Failure(self.run.uid, each.events, each.message)
@@ -208,9 +208,7 @@ class OpenRun:
             raise FrameError("some of the events hold their frames, and some name them in files: one of both is needed")
         if self._elsewhere is not None:
             first, last, per_row = parts[0].start, parts[-1].stop, parts[0].frames_per_row
-            return self._elsewhere(
-                self.run.uid, stream, self._settings.keys.frames, first, last - first, per_row
-            )
+            return self._elsewhere(self.run.uid, stream, self._settings.keys.frames, first, last - first, per_row)
         # An event may come before its last frames can be seen on this side of the detector's disk.
         following = Following(timeout=self._settings.files.timeout)
         return open_frames(parts, self._settings.files, following=following)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from ainerd_agent.callbacks.open_run import FramesElsewhere
+from ainerd_agent.callbacks.values import as_mapping
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import FrameSource
 from ainerd_agent.scattering.frames.tiled_frames import TiledFrames
@@ -98,7 +100,7 @@ def documents_of(run: Documented) -> Iterator[Document]:
 def whole_runs(documents: Iterable[Document], frames: str) -> Iterator[list[Document]]:
     """Sort documents into runs, each in the order that an analysis wants.
 
-    Live, readings of the rheometer come before the end of the exposure that they belong to. A catalog tells stream
+    Live, readings of the rheometer come before the end of the exposure that they belong to. A catalog gives stream
     after stream. So events without frames come first here.
 
     Parameters
@@ -114,54 +116,67 @@ def whole_runs(documents: Iterable[Document], frames: str) -> Iterator[list[Docu
     """
     runs: dict[str, list[Document]] = {}
     owner: dict[str, str] = {}
+    n_strays = 0
     for name, doc in documents:
-        uid = _run_of(name, doc, owner)
-        if uid is None or (name != "start" and uid not in runs):
-            logger.warning("a %s document of a run whose start is not there is passed over", name)
-            continue
-        runs.setdefault(uid, []).append((name, doc))
-        if name == "stop":
-            yield _ordered(runs.pop(uid), frames)
+        uids = _runs_of(name, doc, owner, list(runs))
+        if name == "start" and uids:
+            runs.setdefault(uids[0], [])
+        uids = [uid for uid in uids if uid in runs]
+        n_strays += not uids
+        for uid in uids:
+            runs[uid].append((name, doc))
+        if name == "stop" and uids:
+            yield _ordered(runs.pop(uids[0]), frames)
+    if n_strays:
+        logger.warning("%d documents belong to no run that began before them, and are passed over", n_strays)
     for incomplete in runs.values():
         yield _ordered(incomplete, frames)
 
 
-def _run_of(name: str, doc: Mapping[str, Any], owner: dict[str, str]) -> str | None:
-    """The uid of a document's run. Descriptors and resources are noted in `owner` for the documents of theirs."""
+def _runs_of(name: str, doc: Mapping[str, Any], owner: dict[str, str], open_runs: list[str]) -> list[str]:
+    """Uids of the run that a document belongs to: all that are open, for a resource that names none.
+
+    Descriptors and resources are noted in `owner` for the documents of theirs.
+    """
     if name == "start":
-        return str(doc["uid"])
-    if "run_start" in doc:
-        if "uid" in doc:
-            owner[doc["uid"]] = doc["run_start"]
-        return str(doc["run_start"])
-    return owner.get(doc.get("descriptor", doc.get("stream_resource", doc.get("resource", ""))))
+        return [doc["uid"]] if isinstance(doc.get("uid"), str) else []
+    if isinstance(start := doc.get("run_start"), str):
+        if isinstance(uid := doc.get("uid"), str):
+            owner[uid] = start
+        return [start]
+    for link in ("descriptor", "stream_resource", "resource"):
+        if isinstance(uid := doc.get(link), str) and uid in owner:
+            return [owner[uid]]
+    return open_runs if name in ("resource", "stream_resource", "datum", "datum_page") else []
 
 
 def _ordered(documents: list[Document], frames: str) -> list[Document]:
-    with_frames = {doc["uid"] for name, doc in documents if name == "descriptor" and frames in doc["data_keys"]}
-    ranks = {"start": 0, "descriptor": 1, "stream_resource": 2, "stop": 5}
+    with_frames = {
+        doc.get("uid") for name, doc in documents if name == "descriptor" and frames in as_mapping(doc.get("data_keys"))
+    }
+    ranks = {"start": 0, "descriptor": 1, "stream_resource": 2, "resource": 2, "stop": 5}
 
     def rank(document: Document) -> int:
         name, doc = document
         if name in ("event", "event_page"):
-            return 4 if doc["descriptor"] in with_frames else 3
+            return 4 if doc.get("descriptor") in with_frames else 3
         return ranks.get(name, 3)
 
     return sorted(documents, key=rank)
 
 
-def frames_in(raw: Runs) -> Callable[[str, str, str, int, int], FrameSource]:
-    """Give what finds the frames of an event as an array in Tiled, where their files are out of reach.
+def frames_in(raw: Runs) -> FramesElsewhere:
+    """Give what finds the frames of a measurement as an array in Tiled, where their files are out of reach.
 
     Parameters
     ----------
     raw : Runs
     """
 
-    def find(raw_uid: str, stream: str, key: str, event: int, n_frames: int) -> FrameSource:
+    def find(raw_uid: str, stream: str, key: str, first: int, n_rows: int, frames_per_row: int) -> FrameSource:
         array = raw[raw_uid][stream][key]
-        if len(array.shape) == 4:
-            return TiledFrames(array, event=event)
-        return TiledFrames(array, start=event * n_frames, stop=(event + 1) * n_frames)
+        if len(array.shape) == 4 and n_rows == 1:
+            return TiledFrames(array, event=first)
+        return TiledFrames(array, start=first * frames_per_row, stop=(first + n_rows) * frames_per_row)
 
     return find

@@ -51,7 +51,7 @@ def analyze(
 
     def complain(outcome: Outcome) -> None:
         if isinstance(outcome, Failure):
-            write_line(console, f"{outcome.raw_uid}/{outcome.seq_num}: {outcome.message}")
+            write_line(console, f"{outcome.name}: {outcome.message}")
 
     settings = Settings()
     past = PastRuns(uids=runs or (), sample=sample, plan=plan, source=source, documents=documents, frames=frames)

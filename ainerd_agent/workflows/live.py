@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.callbacks import AnalysisCallback, Assembler, Failure, InBackground, Outcome
 from ainerd_agent.callbacks.analysis import ResultWriter
-from ainerd_agent.callbacks.assemble import FramesElsewhere
+from ainerd_agent.callbacks.open_run import FramesElsewhere
 from ainerd_agent.catalog import Catalog, SpooledWriter
 from ainerd_agent.catalog.schema import RAW
 from ainerd_agent.latent import Analyst, Encoder
@@ -137,12 +137,13 @@ def analysis_callback(
     It compiles what it needs before it returns.
     """
     callback = AnalysisCallback(
-        Assembler(settings.keys, settings.files, frames),
+        Assembler(settings, frames),
         partition,
         model.analyst,
         writer,
         options=TwoTimeOptions.from_settings(settings.correlation),
         prefetch=settings.files.prefetch,
+        limit=settings.movies.limit,
         take_up=take_up,
         on_outcome=on_outcome,
     )
