@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from ainerd_agent.callbacks.assemble import Assembler
@@ -113,7 +114,7 @@ class AnalysisCallback:
         for record in self._assembler.feed(name, doc):
             match record:
                 case Run():
-                    self._noted("the beginning", record.uid, lambda run=record: self._writer.open_run(run))
+                    self._noted("the beginning", record.uid, partial(self._writer.open_run, record))
                 case Measurement() if self._take_up is not None and self._take_up(record.origin):
                     logger.debug("measurement %s is there", record.origin.name)
                 case Measurement():
@@ -123,7 +124,7 @@ class AnalysisCallback:
                     self._settle(record)
                 case RunEnd(raw_uid=uid, status=status):
                     self._ahead.forget()
-                    self._noted("the end", uid, lambda uid=uid, status=status: self._writer.close_run(uid, status))
+                    self._noted("the end", uid, partial(self._writer.close_run, uid, status))
 
     def outcome(self, raw_uid: str, seq_num: int, *, timeout: float, stream: str = "primary") -> Outcome:
         """Wait for the outcome of one measurement; a `Failure` where it does not come in time (seconds).

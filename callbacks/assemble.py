@@ -55,7 +55,7 @@ class Assembler:
         self._owners: dict[str, OpenRun] = {}
         self._strays = 0
 
-    def feed(self, name: str, doc: Mapping[str, Any]) -> Iterator[Assembled]:
+    def feed(self, name: str, doc: Any) -> Iterator[Assembled]:
         """Take one document and yield what it completes, in order."""
         if not isinstance(doc, Mapping):
             self._stray(f"a {name} document is {shown(doc)} instead of a mapping, and is passed over")

@@ -102,7 +102,7 @@ class Lost:
 
 
 @dataclass(slots=True)
-class _Rows:
+class Rows:
     """Rows of an asset for events `first` to `last` that have not come yet."""
 
     asset: Asset
@@ -144,7 +144,7 @@ class DetectorStream:
     axes: Mapping[str, str]
     repeated: list[int] = field(default_factory=list)
     """Events that came again, since the last look."""
-    _rows: list[_Rows] = field(default_factory=list)
+    _rows: list[Rows] = field(default_factory=list)
     _waiting: dict[int, tuple[Mapping[str, Any], Described]] = field(default_factory=dict)
     _open: list[Shot] = field(default_factory=list)
     _highest: int = 0
@@ -181,11 +181,9 @@ class DetectorStream:
         self._waiting[number] = (doc, described)
         yield from self._match()
 
-    def rows(
-        self, asset: Asset, described: Described, first: int, last: int, index: int
-    ) -> Iterator[list[Shot] | Lost]:
-        """Take a range of events, `first` to `last`, whose frames are from row `index` of an asset on."""
-        self._rows.append(_Rows(asset, described, first, last, index))
+    def rows(self, rows: Rows) -> Iterator[list[Shot] | Lost]:
+        """Take a range of events whose frames have been named."""
+        self._rows.append(rows)
         yield from self._match()
 
     def end(self) -> Iterator[list[Shot] | Lost]:
@@ -199,9 +197,7 @@ class DetectorStream:
             yield from self._closed()
         if self._highest:
             for each in self._rows:
-                yield Lost(
-                    Events(self.name, each.first, each.last), "the detector has frames, but no event came for them"
-                )
+                yield Lost(Events(self.name, each.first, each.last), "there are frames, but no event came for them")
         self._rows.clear()
 
     def _match(self) -> Iterator[list[Shot] | Lost]:
@@ -216,7 +212,7 @@ class DetectorStream:
             for first, last in ((rows.first, number - 1), (number + 1, rows.last)):
                 if first <= last:
                     index = rows.index + first - rows.first
-                    self._rows.append(_Rows(rows.asset, rows.described, first, last, index))
+                    self._rows.append(Rows(rows.asset, rows.described, first, last, index))
             yield from self._take(Shot(number=number, event=doc, described=described, part=part))
 
     def _without_events(self) -> Iterator[list[Shot] | Lost]:

@@ -99,9 +99,8 @@ class MovieReader:
             if np.isfinite(steps).all() and (steps > 0).all():
                 mean = float(steps.mean())
                 if np.abs(steps - mean).max() > UNEVEN * mean:
-                    problems.append(
-                        f"frames come unevenly, {steps.min():.3g} to {steps.max():.3g} s apart: lags are means"
-                    )
+                    spread = f"{steps.min():.3g} to {steps.max():.3g} s"
+                    problems.append(f"frames come unevenly, {spread} apart: lags are means")
                 return mean
         key = self.keys.frame_time
         found = self._configured(shots[0], key, "s")
@@ -184,7 +183,7 @@ class MovieReader:
         extra: dict[str, Any] = {}
         units: dict[str, str] = {}
         for name in names[:MOST_EXTRAS]:
-            read = [self.values.extra(name, self._data(shot).get(name), shot.described.data_keys) for shot in shots]
+            read = [self.values.other(name, self._data(shot).get(name), shot.described.data_keys) for shot in shots]
             if read[0] is None:
                 continue
             numbers = [value for value in read if isinstance(value, float)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ainerd_agent.callbacks.classic_assets import ClassicAssets
 from ainerd_agent.callbacks.clocks import DeviceClock
-from ainerd_agent.callbacks.detector_stream import Described, DetectorStream, Lost, Shot
+from ainerd_agent.callbacks.detector_stream import Described, DetectorStream, Lost, Rows, Shot
 from ainerd_agent.callbacks.movie import MovieReader
 from ainerd_agent.callbacks.outcomes import Failure, RunEnd
 from ainerd_agent.callbacks.rheometer import Rheometer
@@ -159,7 +159,7 @@ class OpenRun:
         if first < 1 or last - first != stop - index:  # writers that know nothing of events number them from 0
             first, last = index + 1, stop + 1
         if last > first:
-            yield from self._completed(stream, stream.rows(asset, described, first, last - 1, index))
+            yield from self._completed(stream, stream.rows(Rows(asset, described, first, last - 1, index)))
 
     def _convert(self, name: str, doc: Document) -> Iterator[Measurement | Failure]:
         """Handle documents of assets as older versions of Bluesky write them."""
@@ -233,7 +233,7 @@ def _in_memory(shots: Sequence[Shot]) -> FrameSource:
         described = shot.described.shape
         if described and described[-2:] != shot.array.shape[-2:]:
             raise FrameError(
-                f"the frames in event {shot.number} have the shape {shot.array.shape}, their descriptor says {described}"
+                f"the frames in event {shot.number} have the shape {shot.array.shape}, by their descriptor {described}"
             )
         arrays.append(shot.array)
     return ArrayFrames(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))

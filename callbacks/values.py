@@ -93,7 +93,7 @@ class Values:
         except UnitError:
             return value, own
 
-    def extra(self, key: str, value: Any, data_keys: Document) -> float | str | None:
+    def other(self, key: str, value: Any, data_keys: Document) -> float | str | None:
         """Any other scalar that an event read: a number (truth values are 0 and 1) or a text; None for what is neither.
 
         What a key is, its descriptor says; a value that differs is left out.

@@ -5,12 +5,12 @@ from event_model import pack_event_page
 from ainerd_agent.callbacks import Assembler, Failure, RunEnd
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import Measurement, Run
-from ainerd_agent.settings import DataKeys, FileSettings
+from ainerd_agent.settings import DataKeys, FileSettings, Settings
 from tests.callbacks.conftest import POSITIONS
 
 
 def assemble(documents, keys=None):
-    assembler = Assembler(keys or DataKeys())
+    assembler = Assembler(Settings(keys=keys or DataKeys()))
     return [record for name, doc in documents for record in assembler.feed(name, doc)]
 
 
@@ -130,12 +130,12 @@ def test_what_stands_beside_frames_in_files_is_refused_where_they_come_from_else
     """It was ignored: dropped frames would have gone unnoticed."""
     files = FileSettings(timestamps="/entry/times", frame_numbers="/entry/numbers")
     with pytest.raises(FrameError, match="timestamps and frame_numbers under"):
-        Assembler(DataKeys(), files, lambda *_: None)
+        Assembler(Settings(files=files), lambda *_: None)
 
 
 def test_a_run_without_the_detectors_key_is_not_measured_and_that_is_said(recorded, caplog):
     assert measurements(assemble(recorded, DataKeys(frames="another-detector"))) == []
-    assert "has no data key 'another-detector'" in caplog.text
+    assert "no data key 'another-detector', so nothing" in caplog.text
 
 
 def test_a_reading_that_is_told_again_counts_once(recorded):

@@ -38,7 +38,7 @@ def test_an_exception_costs_only_its_own_document(caplog):
         background("event", {"n": number})
     background.close()
     assert seen == [0, 2]
-    assert [str(error) for error in background.errors] == ["boom"]
+    assert list(background.errors) == ["ValueError: boom"]
     assert "this document was not dealt with: event" in caplog.text
 
 
