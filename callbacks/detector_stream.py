@@ -111,16 +111,29 @@ class Rows:
     last: int
     index: int
     """Row of event `first`."""
+    first_frame: int
+    """Frames of the asset before that row."""
+
+    @property
+    def per_row(self) -> int:
+        """Frames of a row."""
+        return frames_per_row(self.asset, self.described)
+
+    def between(self, first: int, last: int) -> Rows:
+        """Those of some of the events."""
+        skipped = first - self.first
+        before = self.first_frame + skipped * self.per_row
+        return Rows(self.asset, self.described, first, last, self.index + skipped, before)
 
     def part(self, first: int, last: int) -> Part:
-        start = self.index + first - self.first
-        per_row = _frames_per_row(self.asset, self.described)
+        """The frames of some of the events."""
+        rows = self.between(first, last)
         return Part(
             asset=self.asset,
-            start=start,
-            stop=start + last - first + 1,
-            frames_per_row=per_row,
-            first_frame=start * per_row,
+            start=rows.index,
+            stop=rows.index + last - first + 1,
+            frames_per_row=self.per_row,
+            first_frame=rows.first_frame,
         )
 
 
@@ -211,15 +224,13 @@ class DetectorStream:
             self._rows.remove(rows)
             for first, last in ((rows.first, number - 1), (number + 1, rows.last)):
                 if first <= last:
-                    index = rows.index + first - rows.first
-                    self._rows.append(Rows(rows.asset, rows.described, first, last, index))
+                    self._rows.append(rows.between(first, last))
             yield from self._take(Shot(number=number, event=doc, described=described, part=part))
 
     def _without_events(self) -> Iterator[list[Shot] | Lost]:
         """Frames of a fly scan: its rows are movies, or together one."""
         for rows in self._rows:
-            per_row = _frames_per_row(rows.asset, rows.described)
-            together = per_row == 1 and self.settings.events is None
+            together = rows.per_row == 1 and self.settings.events is None
             step = rows.last - rows.first + 1 if together else 1
             for first in range(rows.first, rows.last + 1, step):
                 last = min(first + step - 1, rows.last)
@@ -271,7 +282,8 @@ class DetectorStream:
             yield shots
 
 
-def _frames_per_row(asset: Asset, described: Described) -> int:
+def frames_per_row(asset: Asset, described: Described) -> int:
+    """Frames of a row of an asset: as the detector's file says, else as the descriptor does."""
     multiplier = whole_number(asset.parameters.get("multiplier"))
     return multiplier if multiplier and multiplier > 1 else described.frames
 

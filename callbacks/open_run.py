@@ -11,7 +11,7 @@ import numpy as np
 
 from ainerd_agent.callbacks.classic_assets import ClassicAssets
 from ainerd_agent.callbacks.clocks import DeviceClock
-from ainerd_agent.callbacks.detector_stream import Described, DetectorStream, Lost, Rows, Shot
+from ainerd_agent.callbacks.detector_stream import Described, DetectorStream, Lost, Rows, Shot, frames_per_row
 from ainerd_agent.callbacks.movie import MovieReader
 from ainerd_agent.callbacks.outcomes import Failure, RunEnd
 from ainerd_agent.callbacks.rheometer import Rheometer
@@ -59,6 +59,8 @@ class OpenRun:
         self._described: dict[str, Described] = {}
         self._streams: dict[str, DetectorStream] = {}
         self._resources: dict[str, Asset] = {}
+        self._anchors: dict[str, tuple[int, int, int]] = {}
+        """By resource: a row, the frames before it, and frames of a row from there on."""
         self._classic: ClassicAssets | None = None
         self._descriptors: list[Document] = []
 
@@ -159,7 +161,18 @@ class OpenRun:
         if first < 1 or last - first != stop - index:  # writers that know nothing of events number them from 0
             first, last = index + 1, stop + 1
         if last > first:
-            yield from self._completed(stream, stream.rows(Rows(asset, described, first, last - 1, index)))
+            before = self._frames_before(str(doc["stream_resource"]), index, frames_per_row(asset, described))
+            yield from self._completed(stream, stream.rows(Rows(asset, described, first, last - 1, index, before)))
+
+    def _frames_before(self, resource: str, index: int, per_row: int) -> int:
+        """Frames of an asset before a row, where rows of different lengths may follow one another."""
+        anchor = self._anchors.get(resource, (0, 0, per_row))
+        if index < anchor[0]:
+            return index * per_row
+        before = anchor[1] + (index - anchor[0]) * anchor[2]
+        if resource not in self._anchors or per_row != anchor[2]:
+            self._anchors[resource] = (index, before, per_row)
+        return before
 
     def _convert(self, name: str, doc: Document) -> Iterator[Measurement | Failure]:
         """Handle documents of assets as older versions of Bluesky write them."""
