@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 STATUSES = ("success", "abort", "fail")
 
-MOST_STRAYS = 100
-"""Warnings about documents of runs that nobody knows, after which they are only counted."""
+MOST_SAID = 1000
+"""Different warnings about documents of no run; after that they are repeated."""
 
 
 class Assembler:
@@ -53,18 +53,18 @@ class Assembler:
             )
         self._runs: dict[str, OpenRun] = {}
         self._owners: dict[str, OpenRun] = {}
-        self._strays = 0
+        self._said: set[str] = set()
 
     def feed(self, name: str, doc: Any) -> Iterator[Assembled]:
         """Take one document and yield what it completes, in order."""
         if not isinstance(doc, Mapping):
-            self._stray(f"a {name} document is {shown(doc)} instead of a mapping, and is passed over")
+            self._say_once(f"{shown(name)} documents that are no mappings are passed over, as {shown(doc)}")
             return
         try:
             yield from self._feed(name, doc)
         except Exception as error:
             # Nothing that a document can contain may reach the RunEngine.
-            self._stray(f"a {name} document cannot be read, and is passed over: {in_words(error)}")
+            self._say_once(f"{shown(name)} documents that cannot be read are passed over: {in_words(error)}")
             logger.debug("a %s document", name, exc_info=True)
 
     def _feed(self, name: str, doc: Mapping[str, Any]) -> Iterator[Assembled]:
@@ -78,7 +78,7 @@ class Assembler:
         else:
             runs = self._runs_of(name, doc)
             if not runs:
-                self._stray(f"a {name} document belongs to no run that is open, and is passed over")
+                self._say_once(f"{shown(name)} documents that belong to no run that is open are passed over")
             for run in runs:
                 yield from run.feed(name, doc)
                 for uid in run.new_owned():
@@ -88,10 +88,10 @@ class Assembler:
         try:
             run = run_of(doc)
         except UnusableRunError as error:
-            self._stray(str(error))
+            self._say_once(str(error))
             return
         if run.uid in self._runs:
-            self._stray(f"run {run.uid} was started twice: its second start document is passed over")
+            self._say_once(f"run {run.uid} was started twice: its second start document is passed over")
             return
         self._runs[run.uid] = OpenRun(run, self._settings, self._elsewhere)
         yield run
@@ -100,7 +100,7 @@ class Assembler:
         uid = doc.get("run_start")
         found = self._runs.pop(uid, None) if isinstance(uid, str) else None
         if found is None:
-            self._stray("a stop document belongs to no run that is open, and is passed over")
+            self._say_once("'stop' documents that belong to no run that is open are passed over")
             return
         try:
             yield from found.end(doc)
@@ -130,10 +130,11 @@ class Assembler:
                     return []
         return list(self._runs.values()) if name in ("resource", "stream_resource", "datum", "datum_page") else []
 
-    def _stray(self, message: str) -> None:
-        """Say that a document is passed over; not for ever, where it happens to all of them."""
-        self._strays += 1
-        if self._strays <= MOST_STRAYS:
-            logger.warning("%s", message)
-        if self._strays == MOST_STRAYS:
-            logger.warning("further documents of this kind are passed over without a word")
+    def _say_once(self, message: str) -> None:
+        """Warn; not again and again, where it happens to all documents."""
+        if message in self._said:
+            return
+        if len(self._said) >= MOST_SAID:
+            self._said.clear()
+        self._said.add(message)
+        logger.warning("%s", message)

@@ -15,6 +15,9 @@ from ainerd_agent.records import Events
 from ainerd_agent.scattering.frames.assets import Asset, Part
 from ainerd_agent.settings import MovieSettings
 
+KEPT_PARTS = 1000
+"""Latest events whose frames are remembered."""
+
 MOST_EVENTS = 1_000_000
 """Events of one movie; more are a mistake of the settings."""
 
@@ -159,6 +162,8 @@ class DetectorStream:
     """Events that came again, since the last look."""
     _rows: list[Rows] = field(default_factory=list)
     _waiting: dict[int, tuple[Mapping[str, Any], Described]] = field(default_factory=dict)
+    _parts: dict[int, Part] = field(default_factory=dict)
+    """Frames of the latest events that were given: an event that came again without new frames has these."""
     _open: list[Shot] = field(default_factory=list)
     _highest: int = 0
     _last_uid: str = ""
@@ -203,6 +208,9 @@ class DetectorStream:
         """The run is over: what is open is complete, and what waits is lost."""
         if not self._highest and self._rows:
             yield from self._without_events()
+        for number in sorted(self._waiting.keys() & self._parts.keys()):
+            doc, described = self._waiting.pop(number)
+            yield from self._take(Shot(number=number, event=doc, described=described, part=self._parts[number]))
         for number in sorted(self._waiting):
             yield Lost(Events(self.name, number, number), "the run ended before the detector named this event's frames")
         self._waiting.clear()
@@ -220,7 +228,9 @@ class DetectorStream:
             if rows is None:
                 continue
             doc, described = self._waiting.pop(number)
-            part = rows.part(number, number)
+            part = self._parts[number] = rows.part(number, number)
+            if len(self._parts) > KEPT_PARTS:
+                del self._parts[next(iter(self._parts))]
             self._rows.remove(rows)
             for first, last in ((rows.first, number - 1), (number + 1, rows.last)):
                 if first <= last:

@@ -23,6 +23,9 @@ RHEOMETER_MARGIN = 1.0
 MOST_EXTRAS = 200
 """Further values of an event that become columns."""
 
+LONGEST_RUN = 366 * 86400.0
+"""Seconds from the start of a run beyond which the time of an event is a mistake."""
+
 UNEVEN = 0.5
 """Deviation of the time between frames, as a part of it, from which lags of a movie of events are marked."""
 
@@ -137,17 +140,15 @@ class MovieReader:
         if event is None:
             problems.append("no event says when this was exposed: taken as the start of the run")
             return self.run.time
+        moment = self._event_time(first)
         if len(shots) > 1:
-            moment = self._moment(first)
-            return (moment if math.isfinite(moment) else self._event_time(first)) - frame_time
-        moment = as_number(event.get("time"))
+            return moment - frame_time
         start = self.values.number(
             self.keys.exposure_start, as_mapping(event.get("data")), first.described.data_keys, "s"
         )
         if math.isnan(start):
-            return self._event_time(first) - duration
-        if math.isfinite(moment):
-            self.clock.add(moment, start + duration)
+            return moment - duration
+        self.clock.add(moment, start + duration)
         difference = self.clock.difference()
         if difference.estimated:
             problems.append(in_words("detector", difference))
@@ -155,8 +156,11 @@ class MovieReader:
 
     def _event_time(self, shot: Shot) -> float:
         moment = as_number((shot.event or {}).get("time"))
-        if math.isnan(moment):
-            raise FrameError("the event has no time, so that it is not known when its frames were taken")
+        if math.isnan(moment) or abs(moment - self.run.time) > LONGEST_RUN:
+            raise FrameError(
+                f"the event has the time {shown((shot.event or {}).get('time'))}, so that it is not known when its "
+                "frames were taken"
+            )
         return moment
 
     def _position(self, shots: Sequence[Shot]) -> tuple[dict[str, float], dict[str, str]]:

@@ -151,9 +151,9 @@ def _runs_of(name: str, doc: Mapping[str, Any], owner: dict[str, str], open_runs
 
 
 def _ordered(documents: list[Document], frames: str) -> list[Document]:
-    with_frames = {
+    with_frames = [
         doc.get("uid") for name, doc in documents if name == "descriptor" and frames in as_mapping(doc.get("data_keys"))
-    }
+    ]
     ranks = {"start": 0, "descriptor": 1, "stream_resource": 2, "resource": 2, "stop": 5}
 
     def rank(document: Document) -> int:
