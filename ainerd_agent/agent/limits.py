@@ -64,7 +64,7 @@ class Limits:
     Raises
     ------
     ValueError
-        Limits without room, or an exclusion that is not a length.
+        Limits without room, limits of another axis, or an exclusion that is not a length.
     """
 
     def __init__(
@@ -75,6 +75,11 @@ class Limits:
     ) -> None:
         if missing := {"x", "y"} - set(axes):
             raise ValueError(f"limits of {' and '.join(sorted(missing))} are missing: give the lowest and the highest")
+        if unknown := sorted(set(axes) - {"x", "y"}):
+            raise ValueError(
+                f"limits of {', '.join(map(str, unknown))} cannot be kept: the agent moves x and y only. Leave them out, "
+                "and let the plan hold that axis"
+            )
         self.low, self.high = np.array([axes["x"], axes["y"]], dtype=np.float64).T
         if not np.isfinite([self.low, self.high]).all() or not np.all(self.high > self.low):
             raise ValueError(f"limits {dict(axes)} leave no room: the second of each pair must be the larger")
