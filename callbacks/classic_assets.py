@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ainerd_agent.callbacks.values import as_mapping
+from ainerd_agent.callbacks.values import as_mapping, whole_number
 
 Document = tuple[str, Mapping[str, Any]]
 
@@ -28,6 +28,8 @@ class ClassicAssets:
 
         self._key = key
         self._made: list[Document] = []
+        self._numbers: dict[str, int] = {}
+        """Number of the event that named a datum, by its id, until its frames are known."""
         self._normalizer = RunNormalizer()
         self._normalizer.subscribe(self._keep)
 
@@ -45,11 +47,18 @@ class ClassicAssets:
             Whatever bluesky-tiled-plugins raises for documents that it cannot convert.
         """
         self._made = []
+        if name == "event" and isinstance(datum := as_mapping(doc.get("data")).get(self._key), str):
+            self._numbers[datum] = whole_number(doc.get("seq_num")) or 0
         getattr(self._normalizer, name)(self._trimmed(name, doc))
         made, self._made = self._made, []
         return made
 
     def _keep(self, name: str, doc: Mapping[str, Any]) -> None:
+        if name == "stream_datum" and (number := self._numbers.pop(doc["uid"], 0)):
+            # Made of the datum's own number there, which is another where an event came again or the detector was
+            # staged for an earlier run.
+            n_rows = doc["indices"]["stop"] - doc["indices"]["start"]
+            doc = {**doc, "seq_nums": {"start": number, "stop": number + n_rows}}
         if name in ("stream_resource", "stream_datum"):
             self._made.append((name, doc))
 
