@@ -34,10 +34,9 @@ class _Part:
 
     def length(self) -> int:
         shape = self.dataset.shape
+        there = math.prod(shape[:-2])
         if self.event is not None:
             there = shape[1] if self.event < shape[0] else 0
-        else:
-            there = math.prod(shape[:-2])
         there = max(0, there - self.offset)
         return there if self.count is None else min(there, self.count)
 
