@@ -215,9 +215,9 @@ class Stack:
                 f"{where} holds {dataset.dtype} frames of {frame}, the files before it {self.dtype} of {self.frame}"
             )
         if dataset.ndim == 3 or self._event is not None:
-            reader: FrameReader = frame_reader(dataset, self._event, self._needed)
+            reader: FrameReader = frame_reader(dataset, self._event, self._needed, self._files.access)
         else:
-            reader = rows_reader(dataset, self._needed)
+            reader = rows_reader(dataset, self._needed, self._files.access)
             self.in_rows = dataset.ndim == 4
         self._parts.append(_Part(dataset, reader, offset, count, self._event))
 
