@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from ainerd_agent.errors import FrameError
 from ainerd_agent.settings import FileSettings
 
-_FILE_URI = re.compile(r"file:(?://(?P<host>[^/]*))?(?P<path>/.*)", re.DOTALL | re.IGNORECASE)
+_FILE_URI = re.compile(r"file:(?://(?P<host>[^/]*)(?=/)|(?!//))(?P<path>/.*)", re.DOTALL | re.IGNORECASE)
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
 _LOCAL = ("", "localhost")
 
