@@ -14,12 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
+from ainerd_agent.scattering.frames.chunk_sizes import (
+    BITSHUFFLE,
+    DEFLATE,
+    LZ4,
+    SHUFFLE,
+    inflate,
+    stored_too_large,
+    unpacks_to,
+)
+from ainerd_agent.scattering.frames.roots import ANYWHERE, Access
 
 if TYPE_CHECKING:
     from ainerd_agent.scattering.frames._decompress import Workspace
-
-DEFLATE, LZ4, BITSHUFFLE = 1, 32004, 32008
-"""Numbers of HDF5 filters."""
 
 WITH_LZ4 = 2
 """The fifth parameter of the bitshuffle filter where LZ4 follows it."""
@@ -63,7 +70,9 @@ class EventReader(FrameReader, Protocol):
         ...
 
 
-def frame_reader(dataset: h5py.Dataset, event: int | None, needed: NDArray[np.bool_] | None) -> EventReader:
+def frame_reader(
+    dataset: h5py.Dataset, event: int | None, needed: NDArray[np.bool_] | None, access: Access = ANYWHERE
+) -> EventReader:
     """The fastest reader for a dataset.
 
     Parameters
@@ -72,26 +81,32 @@ def frame_reader(dataset: h5py.Dataset, event: int | None, needed: NDArray[np.bo
         First index of a dataset of four dimensions.
     needed : ndarray of bool, shape (H, W), optional
         Pixels that will be looked at. The others may not be read; they are zero then.
+    access : Access, optional
+        How much memory a chunk may take.
     """
     lead = () if event is None else (event,)
     codec = _codec(dataset)
     if codec is None:
-        return LibraryReader(dataset, lead)
-    return ChunkReader(dataset, lead, codec, needed)
+        return LibraryReader(dataset, lead, access.largest_frame)
+    return ChunkReader(dataset, lead, codec, needed, access.largest_frame)
 
 
 def _codec(dataset: h5py.Dataset) -> int | None:
-    """The filter that we can undo, 0 where there is none; None where the library has to read."""
+    """The filter that we can undo, 0 where there is none; None where the library has to read.
+
+    Shuffle before deflate is undone as well, and stands for itself.
+    """
     if dataset.is_virtual or dataset.chunks is None:
         return None
     if dataset.dtype.kind not in "uif" or dataset.dtype.itemsize > 4:
         return None
     if math.prod(dataset.chunks) * dataset.dtype.itemsize < SMALL:
         return None
-    layout = dataset.id.get_create_plist()
-    filters = [layout.get_filter(number) for number in range(layout.get_nfilters())]
+    filters = _filters(dataset)
     if not filters:
         return 0
+    if [each[0] for each in filters] == [SHUFFLE, DEFLATE]:
+        return SHUFFLE
     number, _, parameters, _ = filters[0]
     if len(filters) > 1 or number not in (DEFLATE, LZ4, BITSHUFFLE):
         return None
@@ -100,24 +115,57 @@ def _codec(dataset: h5py.Dataset) -> int | None:
     return int(number)
 
 
+def _filters(dataset: h5py.Dataset) -> list[Any]:
+    layout = dataset.id.get_create_plist()
+    return [layout.get_filter(number) for number in range(layout.get_nfilters())]
+
+
+def _kind(number: int, flags: int, parameters: tuple[int, ...], name: bytes) -> int:
+    """The number of a filter; bitshuffle without compression is a shuffle."""
+    alone = number == BITSHUFFLE and (len(parameters) < 5 or parameters[4] == 0)
+    return SHUFFLE if alone else number
+
+
+def _damaged(dataset: h5py.Dataset, frame: int, why: str) -> FrameError:
+    return FrameError(f"frame {frame} in {dataset.file.filename} is damaged: {why}")
+
+
 class LibraryReader:
     """Reads through the HDF5 library: any layout, any filter that is installed, one thread at a time."""
 
-    def __init__(self, dataset: h5py.Dataset, lead: tuple[int, ...]) -> None:
-        self._dataset, self._lead = dataset, lead
+    def __init__(self, dataset: h5py.Dataset, lead: tuple[int, ...], limit: int) -> None:
+        self._dataset, self._lead, self._limit = dataset, lead, limit
+        compressed = dataset.chunks is not None and not dataset.is_virtual
+        self._filters = [_kind(*each) for each in _filters(dataset)] if compressed else []
         self.step = 1 if dataset.chunks is None else dataset.chunks[len(lead)]
 
     def at_event(self, event: int) -> LibraryReader:
         """See `EventReader`."""
-        return LibraryReader(self._dataset, (event,))
+        return LibraryReader(self._dataset, (event,), self._limit)
 
     def read(self, first: int, last: int, out: NDArray[Any]) -> int:
         """See `FrameReader`."""
         there = self._written(first, last)
         if there:
+            self._check_sizes(first, first + there)
             selection = (*self._lead, slice(first, first + there))
             self._dataset.read_direct(out, source_sel=selection, dest_sel=slice(0, there))
         return there
+
+    def _check_sizes(self, first: int, last: int) -> None:
+        """Raise an error where a chunk would unpack to more than it should, which the library would do."""
+        if not self._filters:
+            return
+        chunks, identifier = self._dataset.chunks, self._dataset.id
+        n_bytes = math.prod(chunks) * self._dataset.dtype.itemsize
+        for start, corners in _corners(chunks, self._dataset.shape, self._lead, first, last):
+            for corner in corners:
+                if stored_too_large(identifier.get_chunk_info_by_coord(corner).size, n_bytes):
+                    raise _damaged(self._dataset, start, "its chunk is larger than its frames")
+                skipped, raw = identifier.read_direct_chunk(corner)
+                applied = [each for number, each in enumerate(self._filters) if not skipped >> number & 1]
+                if unpacks_to(applied, raw, n_bytes, self._limit) > n_bytes:
+                    raise _damaged(self._dataset, start, "it unpacks to more than its frames")
 
     def _written(self, first: int, last: int) -> int:
         """Frames from `first` on that have been written: the library reads zeros where nothing has."""
@@ -139,9 +187,14 @@ class ChunkReader:
     """Reads chunks as they are in the file and decompresses them itself, in as many threads as it is called from."""
 
     def __init__(
-        self, dataset: h5py.Dataset, lead: tuple[int, ...], codec: int, needed: NDArray[np.bool_] | None
+        self,
+        dataset: h5py.Dataset,
+        lead: tuple[int, ...],
+        codec: int,
+        needed: NDArray[np.bool_] | None,
+        limit: int,
     ) -> None:
-        self._dataset, self._lead, self._codec = dataset, lead, codec
+        self._dataset, self._lead, self._codec, self._limit = dataset, lead, codec, limit
         self._chunk: tuple[int, ...] = dataset.chunks
         self._type = np.dtype(f"u{dataset.dtype.itemsize}")
         self._swapped = not dataset.dtype.isnative
@@ -208,23 +261,31 @@ class ChunkReader:
             size = self._dataset.id.get_chunk_info_by_coord(corner).size
             if size == 0:
                 return False
+            if stored_too_large(size, out.nbytes):
+                raise _damaged(self._dataset, corner[-3], "its chunk is larger than its frames") from None
             space.make_room(max(size, space.capacity))
             skipped, raw = self._dataset.id.read_direct_chunk(corner, out=space.source[: space.capacity])
-        codec = 0 if skipped & 1 else self._codec
-        if not self._decompress(codec, space, len(raw), out):
-            raise FrameError(
-                f"frame {corner[-3]} in {self._dataset.file.filename} is damaged: it cannot be decompressed"
-            )
+        if not self._decompress(self._applied(skipped), space, len(raw), out):
+            raise _damaged(self._dataset, corner[-3], "it cannot be decompressed")
         return True
 
-    def _decompress(self, codec: int, space: Workspace, size: int, out: NDArray[Any]) -> bool:
-        if codec == BITSHUFFLE:
+    def _applied(self, skipped: int) -> tuple[int, ...]:
+        """Filters to undo for a chunk, by the bits of those that it was stored without."""
+        filters = (SHUFFLE, DEFLATE) if self._codec == SHUFFLE else (self._codec,)
+        return tuple(each for number, each in enumerate(filters) if each and not skipped >> number & 1)
+
+    def _decompress(self, filters: tuple[int, ...], space: Workspace, size: int, out: NDArray[Any]) -> bool:
+        if filters == (BITSHUFFLE,):
             return space.bitshuffle_lz4(size, out, self._spans)
-        if codec == LZ4:
+        if filters == (LZ4,):
             return space.lz4(size, out)
         try:
-            plain = space.source[:size] if codec == 0 else zlib.decompress(space.source[:size].data)
-            out.view(np.uint8)[:] = np.frombuffer(plain, np.uint8)
+            plain = space.source[:size].data
+            whole = np.frombuffer(inflate(plain, out.nbytes, self._limit) if DEFLATE in filters else plain, np.uint8)
+            if SHUFFLE in filters:  # the first bytes of all pixels, then the second ones...
+                out.view(np.uint8).reshape(-1, out.itemsize)[...] = whole.reshape(out.itemsize, -1).T
+            else:
+                out.view(np.uint8)[:] = whole
         except (zlib.error, ValueError):
             return False
         return True

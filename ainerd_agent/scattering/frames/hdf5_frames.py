@@ -133,7 +133,8 @@ class HDF5Frames:
             size = math.ceil(min(frames, MOST_FRAMES) / step) * step  # a chunk of many frames is decompressed once
             shape = (size, *movie.stack.frame)
             n_bytes = math.prod(shape) * movie.stack.dtype.itemsize
-            self.access.check_size(n_bytes, f"a block of the frames in {self.path}, one row of chunks,")
+            if size == step:
+                self.access.check_size(n_bytes, f"{step} frames of {self.path}, whose chunks hold parts of so many,")
             buffers = Buffers(shape, movie.stack.dtype)
 
             def read(first: int, last: int) -> _Block:

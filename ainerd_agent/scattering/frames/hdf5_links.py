@@ -111,7 +111,9 @@ class OpenFiles:
         """Check what the library itself will open to read a dataset: it takes what is missing as zeros."""
         if depth == 0:
             raise FrameError(f"the virtual sources of {dataset.file.filename} lead in a circle at {dataset.name}")
-        self._check_raw(dataset)
+        if dataset.external:
+            self._check_raw(dataset)
+        # Nothing is asked of a virtual dataset before: to tell its shape, the library may open its sources.
         for source in dataset.virtual_sources() if dataset.is_virtual else ():
             if "%b" in source.file_name or "%b" in source.dset_name:
                 self._check_numbered(dataset, source.file_name, source.dset_name, depth)
@@ -134,7 +136,7 @@ class OpenFiles:
     def _check_raw(self, dataset: h5py.Dataset) -> None:
         path = Path(dataset.file.filename)
         missing = math.prod(dataset.shape) * dataset.dtype.itemsize
-        for name, offset, size in dataset.external or ():
+        for name, offset, size in dataset.external:
             for each in storage_candidates(path, name):
                 self.access.check(each)
             raw = next((each for each in storage_candidates(path, name) if each.exists()), None)

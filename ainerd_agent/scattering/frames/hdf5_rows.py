@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import FrameError
 from ainerd_agent.scattering.frames.hdf5_chunks import FrameReader, frame_reader
 from ainerd_agent.scattering.frames.hdf5_links import NotThereError
+from ainerd_agent.scattering.frames.roots import Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +58,9 @@ class Rows:
             raise kind(f"{where} holds {there} frames an event, the documents announce {self.frames}")
 
 
-def rows_reader(dataset: h5py.Dataset, needed: NDArray[np.bool_] | None) -> FrameReader:
+def rows_reader(dataset: h5py.Dataset, needed: NDArray[np.bool_] | None, access: Access) -> FrameReader:
     """A reader for all frames of a dataset of two or four dimensions, counted on from row to row."""
-    return _FrameReader(dataset) if dataset.ndim == 2 else _RowsReader(dataset, needed)
+    return _FrameReader(dataset) if dataset.ndim == 2 else _RowsReader(dataset, needed, access)
 
 
 class _FrameReader:
@@ -80,9 +81,9 @@ class _FrameReader:
 class _RowsReader:
     """Reads a stack of movies, (events, frames, H, W)."""
 
-    def __init__(self, dataset: h5py.Dataset, needed: NDArray[np.bool_] | None) -> None:
+    def __init__(self, dataset: h5py.Dataset, needed: NDArray[np.bool_] | None, access: Access) -> None:
         self._per_row = dataset.shape[1]
-        self._reader = frame_reader(dataset, 0, needed)
+        self._reader = frame_reader(dataset, 0, needed, access)
         self.step = self._reader.step if self._per_row > 1 else 1
 
     def read(self, first: int, last: int, out: NDArray[Any]) -> int:

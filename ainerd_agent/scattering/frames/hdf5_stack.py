@@ -34,10 +34,9 @@ class _Part:
 
     def length(self) -> int:
         shape = self.dataset.shape
+        there = math.prod(shape[:-2])
         if self.event is not None:
             there = shape[1] if self.event < shape[0] else 0
-        else:
-            there = math.prod(shape[:-2])
         there = max(0, there - self.offset)
         return there if self.count is None else min(there, self.count)
 
@@ -216,9 +215,9 @@ class Stack:
                 f"{where} holds {dataset.dtype} frames of {frame}, the files before it {self.dtype} of {self.frame}"
             )
         if dataset.ndim == 3 or self._event is not None:
-            reader: FrameReader = frame_reader(dataset, self._event, self._needed)
+            reader: FrameReader = frame_reader(dataset, self._event, self._needed, self._files.access)
         else:
-            reader = rows_reader(dataset, self._needed)
+            reader = rows_reader(dataset, self._needed, self._files.access)
             self.in_rows = dataset.ndim == 4
         self._parts.append(_Part(dataset, reader, offset, count, self._event))
 
@@ -240,11 +239,11 @@ class Stack:
         The library reads a missing source as zeros. So each is looked for, also where the library then reads, because
         the frames are put together from several sources.
         """
-        sources = sorted(dataset.virtual_sources(), key=lambda each: each.vspace.get_select_bounds()[0])
-        numbered = any("%b" in each.file_name + each.dset_name for each in sources)
-        if numbered:
+        sources = dataset.virtual_sources()
+        if any(_is_endless(each.vspace) for each in sources):  # also those whose names are counted: %b
             self._add(dataset)
             return
+        sources = sorted(sources, key=lambda each: each.vspace.get_select_bounds()[0])
         owner = Path(dataset.file.filename)
         found = [self._source(dataset, each) for each in sources]
         ranges = [_frames_of(each, part) for each, part in zip(sources, found, strict=True)]
@@ -268,6 +267,15 @@ class Stack:
         if not isinstance(found, h5py.Dataset):
             raise FrameError(f"{source.dset_name} of {source.file_name} is a group, not the source of a dataset")
         return found
+
+
+def _is_endless(space: Any) -> bool:
+    """Whether a selection has no end: the dataset is then as long as its sources."""
+    try:
+        space.get_select_bounds()
+    except RuntimeError:
+        return True
+    return False
 
 
 def _check_source(source: Any, dataset: h5py.Dataset) -> None:

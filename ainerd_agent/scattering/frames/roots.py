@@ -1,7 +1,7 @@
 """Which files may be opened: regular ones, below folders that are configured, however they are named.
 
 Documents and files name files, and whoever writes them may be mistaken, or mean harm. So a name is never followed as it
-stands: it is resolved, through `..` and links, and what is no regular file, or lies elsewhere, is refused. A pipe in the
+stands: it is resolved, through `..` and links, and what is no regular file, or lies elsewhere, is refused. A pipe in
 place of a file would stop its reader for ever.
 """
 
@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from ainerd_agent.errors import FrameError
 from ainerd_agent.settings import FileSettings
 
-_FILE_URI = re.compile(r"file:(?://(?P<host>[^/]*))?(?P<path>/.*)", re.DOTALL | re.IGNORECASE)
+_FILE_URI = re.compile(r"file:(?://(?P<host>[^/]*)(?=/)|(?!//))(?P<path>/.*)", re.DOTALL | re.IGNORECASE)
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
 _LOCAL = ("", "localhost")
 
@@ -123,14 +123,15 @@ def open_regular(path: Path) -> BinaryIO:
     OSError
         It is not there, may not be read, or is no regular file.
     """
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    try:
-        mode = os.fstat(number).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        return os.fdopen(number, "rb")
-    except BaseException:
-        os.close(number)
-        raise
+    return path.open("rb") if os.name == "nt" else open(path, "rb", opener=_without_waiting)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    number = os.open(path, flags | os.O_NONBLOCK)
+    mode = os.fstat(number).st_mode
+    if stat.S_ISREG(mode):
+        return number
+    os.close(number)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise OSError(errno.EINVAL, "it is no regular file", path)

@@ -25,7 +25,7 @@ FILTERS = {
     "bitshuffle-zstd": hdf5plugin.Bitshuffle(cname="zstd"),
     "blosc": hdf5plugin.Blosc(),
 }
-OURS = {"none", "bitshuffle-lz4", "lz4", "gzip"}
+OURS = {"none", "bitshuffle-lz4", "lz4", "gzip", "gzip-shuffle"}
 BIG = (40, 130)
 """H and W of frames whose chunks are large enough for our own decompression, in 32 bits."""
 
