@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from ainerd_agent.callbacks.assemble import Assembler
+from ainerd_agent.callbacks.exposure_window import refuse_other_frames
 from ainerd_agent.callbacks.outcomes import Failure, RunEnd
 from ainerd_agent.callbacks.prefetch import Ahead
 from ainerd_agent.callbacks.time_limit import within
@@ -18,6 +20,7 @@ from ainerd_agent.records import Analysis, Events, Fingerprints, Measurement, Or
 from ainerd_agent.rheology import stress_during
 from ainerd_agent.scattering.fingerprint import LIVE, TwoTimeOptions, fingerprint
 from ainerd_agent.scattering.geometry.partition import Partition
+from ainerd_agent.settings import ClockSettings
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +29,21 @@ Outcome = Analysis | Failure
 KEPT_OUTCOMES = 256
 """Latest outcomes that somebody may still ask for; more would fill the memory in a long session."""
 
-LIMIT = 600.0
-"""Seconds that one measurement may hold up the next, by default."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisLimits:
+    """What a measurement must keep to.
+
+    Attributes
+    ----------
+    seconds : float
+        That it may hold up the next one.
+    clocks : ClockSettings
+        How far the detector's time stamps may be from its event.
+    """
+
+    seconds: float = 600.0
+    clocks: ClockSettings = field(default_factory=ClockSettings)
 
 
 class ResultWriter(Protocol):
@@ -73,8 +89,7 @@ class AnalysisCallback:
         How C2 is computed.
     prefetch : bool
         Correlate the next exposure while it goes on (see `ainerd_agent.callbacks.prefetch`).
-    limit : float
-        Seconds that one measurement may hold up the next.
+    limits : AnalysisLimits, optional
     take_up : callable, optional
         Takes a measurement up from earlier results, by its origin, and answers True where there are any: then it is not
         analysed, and nothing is written or told of it.
@@ -91,7 +106,7 @@ class AnalysisCallback:
         *,
         options: TwoTimeOptions = LIVE,
         prefetch: bool = True,
-        limit: float = LIMIT,
+        limits: AnalysisLimits | None = None,
         take_up: Callable[[Origin], bool] | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
@@ -102,7 +117,8 @@ class AnalysisCallback:
         self._writer = writer
         self._on_outcome = on_outcome
         self._options = options
-        self._prefetch, self._limit = prefetch, limit
+        self._prefetch = prefetch
+        self._limits = AnalysisLimits() if limits is None else limits
         self._ahead = Ahead(self._correlate)
         self._partitions: dict[tuple[int, int], Partition] = {}
         self._outcomes: dict[tuple[str, str, int], Outcome] = {}
@@ -141,7 +157,7 @@ class AnalysisCallback:
         origin = measurement.origin
         try:
             try:
-                fingerprints = within(self._limit, lambda: self._ahead.take(measurement))
+                fingerprints = within(self._limits.seconds, lambda: self._fingerprints(measurement))
             finally:
                 if self._prefetch:
                     self._ahead.expect(measurement)
@@ -157,6 +173,10 @@ class AnalysisCallback:
             logger.exception("measurement %s", origin.name)
             return Failure(origin.raw_uid, origin.events, f"{type(error).__name__}: {error}")
         return analysis
+
+    def _fingerprints(self, measurement: Measurement) -> Fingerprints:
+        refuse_other_frames(measurement, self._limits.clocks)
+        return self._ahead.take(measurement)
 
     def _correlate(self, measurement: Measurement) -> Fingerprints:
         shape = measurement.frames.shape[1:]

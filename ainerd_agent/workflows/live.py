@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.callbacks import AnalysisCallback, Assembler, Failure, InBackground, Outcome
-from ainerd_agent.callbacks.analysis import ResultWriter
+from ainerd_agent.callbacks.analysis import AnalysisLimits, ResultWriter
 from ainerd_agent.callbacks.open_run import FramesElsewhere
 from ainerd_agent.catalog import Catalog, SpooledWriter
 from ainerd_agent.catalog.schema import RAW
@@ -143,7 +143,7 @@ def analysis_callback(
         writer,
         options=TwoTimeOptions.from_settings(settings.correlation),
         prefetch=settings.files.prefetch,
-        limit=settings.movies.limit,
+        limits=AnalysisLimits(seconds=settings.movies.limit, clocks=settings.clocks),
         take_up=take_up,
         on_outcome=on_outcome,
     )
