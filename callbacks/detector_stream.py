@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ainerd_agent.callbacks.shots import Described, Lost, Rows, Shot, stack_of
 from ainerd_agent.callbacks.values import as_mapping, as_number, whole_number
 from ainerd_agent.records import Events
-from ainerd_agent.scattering.frames.assets import Asset, Part
+from ainerd_agent.scattering.frames.assets import Part
 from ainerd_agent.settings import MovieSettings
 
 KEPT_PARTS = 1000
@@ -20,124 +20,6 @@ KEPT_PARTS = 1000
 
 MOST_EVENTS = 1_000_000
 """Events of one movie; more are a mistake of the settings."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """What a descriptor says of the detector in its stream.
-
-    Attributes
-    ----------
-    uid, stream : str
-    data_keys, configuration, configuration_keys : mapping
-        As in the document; the configuration of all devices together.
-    shape : tuple of int
-        Of what one event has; empty where the descriptor gives none.
-    """
-
-    uid: str
-    stream: str
-    data_keys: Mapping[str, Any]
-    configuration: Mapping[str, Any]
-    configuration_keys: Mapping[str, Any]
-    shape: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, doc: Mapping[str, Any], key: str) -> Described:
-        """Read a descriptor, whatever is in it."""
-        devices = [as_mapping(each) for each in as_mapping(doc.get("configuration")).values()]
-        data_keys = as_mapping(doc.get("data_keys"))
-        shape = as_mapping(data_keys.get(key)).get("shape")
-        sizes = [whole_number(each) for each in shape] if isinstance(shape, list | tuple) else []
-        return cls(
-            uid=str(doc.get("uid", "")),
-            stream=str(doc.get("name") or "primary"),
-            data_keys=data_keys,
-            configuration={name: value for each in devices for name, value in as_mapping(each.get("data")).items()},
-            configuration_keys={
-                name: value for each in devices for name, value in as_mapping(each.get("data_keys")).items()
-            },
-            shape=tuple(size for size in sizes if size is not None),
-        )
-
-    @property
-    def frames(self) -> int:
-        """Frames of one event."""
-        return self.shape[0] if len(self.shape) == 3 and self.shape[0] > 0 else 1
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Shot:
-    """One event of the detector with its frames, or frames without an event.
-
-    Attributes
-    ----------
-    number : int
-        Of the event in its stream, from 1.
-    event : mapping or None
-    described : Described
-    part : Part or None
-        Where the frames are; None for frames in the event itself.
-    array : ndarray or None, shape (T, H, W)
-        Frames that are in the event.
-    """
-
-    number: int
-    event: Mapping[str, Any] | None
-    described: Described
-    part: Part | None = None
-    array: NDArray[Any] | None = None
-
-    @property
-    def frames(self) -> int:
-        """How many there are."""
-        if self.part is not None:
-            return (self.part.stop - self.part.start) * self.part.frames_per_row
-        return 0 if self.array is None else len(self.array)
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Events of which no measurement can be made, and why."""
-
-    events: Events
-    message: str
-
-
-@dataclass(slots=True)
-class Rows:
-    """Rows of an asset for events `first` to `last` that have not come yet."""
-
-    asset: Asset
-    described: Described
-    first: int
-    last: int
-    index: int
-    """Row of event `first`."""
-    first_frame: int
-    """Frames of the asset before that row."""
-
-    @property
-    def per_row(self) -> int:
-        """Frames of a row."""
-        return frames_per_row(self.asset, self.described)
-
-    def between(self, first: int, last: int) -> Rows:
-        """Those of some of the events."""
-        skipped = first - self.first
-        before = self.first_frame + skipped * self.per_row
-        return Rows(self.asset, self.described, first, last, self.index + skipped, before)
-
-    def part(self, first: int, last: int) -> Part:
-        """The frames of some of the events."""
-        rows = self.between(first, last)
-        return Part(
-            asset=self.asset,
-            start=rows.index,
-            stop=rows.index + last - first + 1,
-            frames_per_row=self.per_row,
-            first_frame=rows.first_frame,
-        )
 
 
 @dataclass(slots=True, eq=False)
@@ -194,7 +76,7 @@ class DetectorStream:
         self._highest = max(self._highest, number)
         value = as_mapping(doc.get("data")).get(self.key)
         if isinstance(value, np.ndarray | list | tuple):
-            yield from self._take(Shot(number=number, event=doc, described=described, array=_stack_of(value)))
+            yield from self._take(Shot(number=number, event=doc, described=described, array=stack_of(value)))
             return
         self._waiting[number] = (doc, described)
         yield from self._match()
@@ -292,23 +174,6 @@ class DetectorStream:
             yield shots
 
 
-def frames_per_row(asset: Asset, described: Described) -> int:
-    """Frames of a row of an asset: as the detector's file says, else as the descriptor does."""
-    multiplier = whole_number(asset.parameters.get("multiplier"))
-    return multiplier if multiplier and multiplier > 1 else described.frames
-
-
 def _place(shot: Shot, axes: Mapping[str, str]) -> dict[str, float]:
     data = as_mapping(None if shot.event is None else shot.event.get("data"))
     return {axis: as_number(data.get(key)) for axis, key in axes.items()}
-
-
-def _stack_of(value: Any) -> NDArray[Any] | None:
-    """Frames that are in an event, as (T, H, W); None where they are no such array."""
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        return None
-    if array.ndim == 2:
-        array = array[np.newaxis]
-    return array if array.ndim == 3 and array.dtype.kind in "uifb" and array.size else None

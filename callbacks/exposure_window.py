@@ -28,6 +28,6 @@ def refuse_other_frames(measurement: Measurement, clocks: ClockSettings) -> None
     outside = min(max(origin.start - first - epoch, last + epoch - origin.stop) for epoch in (0.0, EPICS_EPOCH))
     if outside > slack:
         raise FrameError(
-            f"the frames were taken up to {outside:.3g} s outside of the exposure of their event, by the detector's time "
-            "stamps: they may be those of another exposure. If the detector's clock is off, set clocks.detector"
+            f"the frames were taken up to {outside:.3g} s outside of the exposure of their event, by the detector's "
+            "time stamps: they may be those of another exposure. If the detector's clock is off, set clocks.detector"
         )

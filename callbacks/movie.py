@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ainerd_agent.callbacks.clocks import DeviceClock, in_words
-from ainerd_agent.callbacks.detector_stream import Shot
 from ainerd_agent.callbacks.rheometer import Rheometer
+from ainerd_agent.callbacks.shots import Shot
 from ainerd_agent.callbacks.values import Values, as_mapping, as_number, did_you_mean, shown, unit_of
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import Exposure, FrameSource, Measurement, Origin, Run

@@ -11,10 +11,11 @@ import numpy as np
 
 from ainerd_agent.callbacks.classic_assets import ClassicAssets
 from ainerd_agent.callbacks.clocks import DeviceClock
-from ainerd_agent.callbacks.detector_stream import Described, DetectorStream, Lost, Rows, Shot, frames_per_row
+from ainerd_agent.callbacks.detector_stream import DetectorStream
 from ainerd_agent.callbacks.movie import MovieReader
 from ainerd_agent.callbacks.outcomes import Failure, RunEnd
 from ainerd_agent.callbacks.rheometer import Rheometer
+from ainerd_agent.callbacks.shots import Described, Lost, Rows, Shot, frames_per_row
 from ainerd_agent.callbacks.values import Values, as_mapping, did_you_mean, in_words, shown, whole_number
 from ainerd_agent.errors import AinerdError, FrameError
 from ainerd_agent.records import Events, FrameSource, Measurement, Run

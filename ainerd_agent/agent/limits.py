@@ -77,8 +77,8 @@ class Limits:
             raise ValueError(f"limits of {' and '.join(sorted(missing))} are missing: give the lowest and the highest")
         if unknown := sorted(set(axes) - {"x", "y"}):
             raise ValueError(
-                f"limits of {', '.join(map(str, unknown))} cannot be kept: the agent moves x and y only. Leave them out, "
-                "and let the plan hold that axis"
+                f"limits of {', '.join(map(str, unknown))} cannot be kept: the agent moves x and y only. Leave them "
+                "out, and let the plan hold that axis"
             )
         self.low, self.high = np.array([axes["x"], axes["y"]], dtype=np.float64).T
         if not np.isfinite([self.low, self.high]).all() or not np.all(self.high > self.low):

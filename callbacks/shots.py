@@ -1,0 +1,149 @@
+"""What one event of the detector is made of: its descriptor, where its frames are, and the frames that are in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.callbacks.values import as_mapping, whole_number
+from ainerd_agent.records import Events
+from ainerd_agent.scattering.frames.assets import Asset, Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What a descriptor says of the detector in its stream.
+
+    Attributes
+    ----------
+    uid, stream : str
+    data_keys, configuration, configuration_keys : mapping
+        As in the document; the configuration of all devices together.
+    shape : tuple of int
+        Of what one event has; empty where the descriptor gives none.
+    """
+
+    uid: str
+    stream: str
+    data_keys: Mapping[str, Any]
+    configuration: Mapping[str, Any]
+    configuration_keys: Mapping[str, Any]
+    shape: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, doc: Mapping[str, Any], key: str) -> Described:
+        """Read a descriptor, whatever is in it."""
+        devices = [as_mapping(each) for each in as_mapping(doc.get("configuration")).values()]
+        data_keys = as_mapping(doc.get("data_keys"))
+        shape = as_mapping(data_keys.get(key)).get("shape")
+        sizes = [whole_number(each) for each in shape] if isinstance(shape, list | tuple) else []
+        return cls(
+            uid=str(doc.get("uid", "")),
+            stream=str(doc.get("name") or "primary"),
+            data_keys=data_keys,
+            configuration={name: value for each in devices for name, value in as_mapping(each.get("data")).items()},
+            configuration_keys={
+                name: value for each in devices for name, value in as_mapping(each.get("data_keys")).items()
+            },
+            shape=tuple(size for size in sizes if size is not None),
+        )
+
+    @property
+    def frames(self) -> int:
+        """Frames of one event."""
+        return self.shape[0] if len(self.shape) == 3 and self.shape[0] > 0 else 1
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Shot:
+    """One event of the detector with its frames, or frames without an event.
+
+    Attributes
+    ----------
+    number : int
+        Of the event in its stream, from 1.
+    event : mapping or None
+    described : Described
+    part : Part or None
+        Where the frames are; None for frames in the event itself.
+    array : ndarray or None, shape (T, H, W)
+        Frames that are in the event.
+    """
+
+    number: int
+    event: Mapping[str, Any] | None
+    described: Described
+    part: Part | None = None
+    array: NDArray[Any] | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many there are."""
+        if self.part is not None:
+            return (self.part.stop - self.part.start) * self.part.frames_per_row
+        return 0 if self.array is None else len(self.array)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Events of which no measurement can be made, and why."""
+
+    events: Events
+    message: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of an asset for events `first` to `last` that have not come yet."""
+
+    asset: Asset
+    described: Described
+    first: int
+    last: int
+    index: int
+    """Row of event `first`."""
+    first_frame: int
+    """Frames of the asset before that row."""
+
+    @property
+    def per_row(self) -> int:
+        """Frames of a row."""
+        return frames_per_row(self.asset, self.described)
+
+    def between(self, first: int, last: int) -> Rows:
+        """Those of some of the events."""
+        skipped = first - self.first
+        before = self.first_frame + skipped * self.per_row
+        return Rows(self.asset, self.described, first, last, self.index + skipped, before)
+
+    def part(self, first: int, last: int) -> Part:
+        """The frames of some of the events."""
+        rows = self.between(first, last)
+        return Part(
+            asset=self.asset,
+            start=rows.index,
+            stop=rows.index + last - first + 1,
+            frames_per_row=self.per_row,
+            first_frame=rows.first_frame,
+        )
+
+
+def frames_per_row(asset: Asset, described: Described) -> int:
+    """Frames of a row of an asset: as the detector's file says, else as the descriptor does."""
+    multiplier = whole_number(asset.parameters.get("multiplier"))
+    return multiplier if multiplier and multiplier > 1 else described.frames
+
+
+def stack_of(value: Any) -> NDArray[Any] | None:
+    """Frames that are in an event, as (T, H, W); None where they are no such array."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        return None
+    if array.ndim == 2:
+        array = array[np.newaxis]
+    return array if array.ndim == 3 and array.dtype.kind in "uifb" and array.size else None
