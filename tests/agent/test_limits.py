@@ -83,6 +83,7 @@ def test_limits_that_make_no_sense_are_refused():
         NoveltyAgent(Limits(AXES, (Disc(2.0, 0.0, 5.0),)), COST)
 
 
+@pytest.mark.situation("limits of an axis that the agent does not move", "refused")
 def test_limits_of_an_axis_that_nobody_moves_are_refused():
     with pytest.raises(ValueError, match="limits of z cannot be kept: the agent moves x and y only"):
         Limits({"x": (0.0, 1.0), "y": (0.0, 1.0), "z": (0.0, 1.0)})

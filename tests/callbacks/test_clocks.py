@@ -49,6 +49,10 @@ def stress_of(measurement):
     return stress_during(measurement.rheometer, measurement.origin.start, measurement.origin.stop).mean
 
 
+@pytest.mark.situation(
+    "the rheometer's clock is off by seconds, hours, or counts from its start",
+    "corrected by the estimate, with its uncertainty in `problems`",
+)
 @pytest.mark.parametrize("ahead", [3600.0, -7200.0, 40.0, -40.0, -T0 + 5000.0], ids=str)
 def test_a_rheometer_on_another_clock_is_corrected_and_that_is_said(ahead, tmp_path):
     for k, each in enumerate(measured(run_with_clocks(tmp_path, rheometer=ahead))):
@@ -71,6 +75,10 @@ def test_a_difference_that_is_given_is_taken_without_a_word(tmp_path):
         assert each.problems == ()
 
 
+@pytest.mark.situation(
+    "the detector's clock is off, or counts from its start",
+    "corrected by the estimate, with its uncertainty in `problems`",
+)
 @pytest.mark.parametrize("ahead", [100.0, 86_400.0, -86_400.0, -T0 + 77.0], ids=str)
 def test_a_detector_on_another_clock_is_corrected_and_that_is_said(ahead, tmp_path):
     for k, each in enumerate(measured(run_with_clocks(tmp_path, detector=ahead))):
@@ -85,6 +93,7 @@ def test_a_detector_on_the_right_clock_is_believed(tmp_path):
         assert each.problems == ()
 
 
+@pytest.mark.situation("the rheometer read nothing during an exposure", "no stress, and the reason in `problems`")
 def test_no_stress_comes_with_a_reason(tmp_path):
     documents = [
         (name, doc)

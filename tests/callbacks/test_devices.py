@@ -76,6 +76,7 @@ def test_counted_single_frames_are_a_movie(run_engine, tmp_path):
         np.testing.assert_array_equal(frames_of(movie), np.concatenate(detector.movies.taken))
 
 
+@pytest.mark.situation("the RunEngine pauses, rewinds and repeats an event", "the last take counts")
 def test_after_a_pause_the_last_take_of_an_event_counts(run_engine, detector):
     paused = []
 
@@ -98,6 +99,7 @@ def test_after_a_pause_the_last_take_of_an_event_counts(run_engine, detector):
     assert [(each.origin.seq_num, each.retake) for each in found] == [(1, False), (2, False), (2, True), (3, False)]
 
 
+@pytest.mark.situation("a run is aborted", "it ends, and what was measured stays")
 def test_an_aborted_run_ends_and_keeps_what_was_measured(run_engine, detector):
     def plan():
         yield from bps.open_run()

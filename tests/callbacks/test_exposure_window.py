@@ -39,6 +39,7 @@ def test_frames_of_the_exposure_are_taken(stamped, off):
         refuse_other_frames(each, ClockSettings())
 
 
+@pytest.mark.situation("time stamps say that frames are of another exposure", "a failure that says so")
 @pytest.mark.parametrize("off", [-4.0, 30.0, 3600.0, -EPICS_EPOCH + 60.0], ids=str)
 def test_frames_of_another_exposure_are_refused(stamped, off):
     for each in stamped(off):

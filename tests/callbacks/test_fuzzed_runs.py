@@ -145,6 +145,9 @@ def check(documents, damage) -> None:
     list(whole_runs([each for each in damaged(documents, damage) if isinstance(each[1], dict)], "detector"))
 
 
+@pytest.mark.situation(
+    "documents are missing, doubled, or hold anything at all", "they cost at most their own measurement; the run ends"
+)
 @settings(
     max_examples=N_STREAMS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True
 )
@@ -153,6 +156,9 @@ def test_whatever_is_damaged_the_rest_is_measured(kind, data):
     check(kind, data.draw(damages(kind)))
 
 
+@pytest.mark.situation(
+    "the uid of a run is empty, has a slash, is `..`, or is endless", "the run is passed over in one line"
+)
 @pytest.mark.parametrize(
     "uid", ["", "a/b", "..", ".", " ", "x" * 5000, None, 5, ["a"]], ids=lambda uid: str(uid)[:10] or "empty"
 )
@@ -166,6 +172,7 @@ def test_a_run_whose_uid_can_be_no_key_is_passed_over_in_one_line(uid, kind, cap
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.situation("an exit status that Bluesky does not know", "counts as a failure, and is said")
 @pytest.mark.parametrize("status", ["finished", None, 7])
 def test_an_unknown_exit_status_counts_as_a_failure(status, kind, caplog):
     documents = [(name, {**doc, "exit_status": status} if name == "stop" else doc) for name, doc in kind]

@@ -41,6 +41,10 @@ KINDS = {
 }
 
 
+@pytest.mark.situation(
+    "events of many frames: stream assets, classic assets, frames in the events, a fly scan without events",
+    "each is a movie",
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_event_of_many_frames_is_a_movie(kind, tmp_path):
     records = assembled(KINDS[kind](tmp_path))
@@ -63,6 +67,7 @@ def test_place_time_and_stress_are_those_of_the_event(kind, tmp_path):
         assert measurement.problems == ()
 
 
+@pytest.mark.situation("a run is replayed", "the same measurements as live")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_replay_gives_what_the_live_run_gave(kind, tmp_path):
     documents = KINDS[kind](tmp_path)
@@ -73,6 +78,9 @@ def test_a_replay_gives_what_the_live_run_gave(kind, tmp_path):
         np.testing.assert_array_equal(frames_of(one), frames_of(other))
 
 
+@pytest.mark.situation(
+    "single frames, as `bp.count` takes them", "one movie; its frame time is that between the events"
+)
 def test_single_frames_at_one_place_are_one_movie(tmp_path):
     (movie,) = measured(assembled(counted(tmp_path)))
     assert movie.origin.events == Events("primary", 1, 40)
@@ -82,6 +90,7 @@ def test_single_frames_at_one_place_are_one_movie(tmp_path):
     assert movie.origin.start == pytest.approx(T0)
 
 
+@pytest.mark.situation("several single frames at each place", "a movie for each place")
 def test_single_frames_at_several_places_are_a_movie_each(tmp_path):
     found = measured(assembled(counted(tmp_path, 20, places=(0.5, 1.5, 2.5))))
     assert [each.origin.position["x"] for each in found] == [0.5, 1.5, 2.5]
@@ -91,6 +100,7 @@ def test_single_frames_at_several_places_are_a_movie_each(tmp_path):
     np.testing.assert_array_equal(np.concatenate([frames_of(each) for each in found]), movies(1, 60)[0])
 
 
+@pytest.mark.situation("a movie is a fixed number of events", "`movies.events`")
 def test_a_fixed_number_of_events_makes_a_movie_if_the_settings_say_so(tmp_path):
     found = measured(assembled(counted(tmp_path, 40), movies=MovieSettings(events=10)))
     assert [each.origin.events for each in found] == [Events("primary", 10 * k + 1, 10 * k + 10) for k in range(4)]
@@ -102,11 +112,13 @@ def test_the_whole_stream_is_a_movie_if_the_settings_say_so(tmp_path):
     assert movie.origin.events == Events("primary", 1, 40)
 
 
+@pytest.mark.situation("one frame at each place", "a failure for each: no movie")
 def test_too_few_frames_at_a_place_are_a_failure_in_one_sentence(tmp_path):
     records = assembled(counted(tmp_path, 1, places=(0.5, 1.5)))
     assert [each.message for each in failed(records)] == ["1 frame at one place are no movie: 8 are needed"] * 2
 
 
+@pytest.mark.situation("frames come unevenly", "analysed, and marked in `problems`")
 def test_uneven_frames_are_marked(tmp_path):
     documents = counted(tmp_path)
     for k, event in enumerate(events_of(documents)):
@@ -115,6 +127,7 @@ def test_uneven_frames_are_marked(tmp_path):
     assert "unevenly, 0.1 to 3.1 s apart" in movie.problems[0]
 
 
+@pytest.mark.situation("the number of frames or the frame time changes in a run", "each measurement has its own")
 def test_exposures_of_one_run_may_differ_in_frames_and_frame_time(tmp_path):
     long, short = movies(2, 16), movies(1, 24, seed=1)
     stack = np.concatenate([*long, *short])
@@ -134,6 +147,9 @@ def test_exposures_of_one_run_may_differ_in_frames_and_frame_time(tmp_path):
         np.testing.assert_array_equal(frames_of(each), expected)
 
 
+@pytest.mark.situation(
+    "several streams have the detector", "all are analysed but dark, flat, baseline and background ones"
+)
 def test_several_streams_are_analysed_and_dark_ones_left_alone(tmp_path, caplog):
     frames = movies(3)
     run = made_runs.MadeRun()
@@ -151,6 +167,7 @@ def test_several_streams_are_analysed_and_dark_ones_left_alone(tmp_path, caplog)
     assert [each.origin.stream for each in only] == ["second"]
 
 
+@pytest.mark.situation("an event comes again with its number", "the last one counts, and that is said")
 def test_an_event_that_came_again_counts_as_it_came_last(tmp_path, caplog):
     frames = movies(4)
     run = made_runs.MadeRun()
@@ -165,6 +182,7 @@ def test_an_event_that_came_again_counts_as_it_came_last(tmp_path, caplog):
     assert "events primary/2 came again: the last ones count" in caplog.text
 
 
+@pytest.mark.situation("a pause repeats some single frames", "they are in the movie once")
 def test_single_frames_that_came_again_are_in_the_movie_once(tmp_path):
     frames = movies(1, 25)[0]
     run = made_runs.MadeRun()
@@ -178,6 +196,7 @@ def test_single_frames_that_came_again_are_in_the_movie_once(tmp_path):
     np.testing.assert_array_equal(frames_of(movie), np.concatenate([frames[:10], frames[13:]]))
 
 
+@pytest.mark.situation("an event reads temperature, age, rotation", "columns with their units")
 def test_everything_that_an_event_read_is_kept(tmp_path):
     documents = made_runs.stepped(tmp_path, extra={"oven-temperature": (20.0, "degC"), "age": (5, "s")})
     for k, measurement in enumerate(measured(assembled(documents))):
@@ -185,6 +204,7 @@ def test_everything_that_an_event_read_is_kept(tmp_path):
         assert measurement.origin.units == {"oven-temperature": "degC", "age": "s"}
 
 
+@pytest.mark.situation("axes other than x and y", "`keys.axes`; lengths in mm, others in their unit")
 def test_axes_have_any_names(tmp_path):
     documents = made_runs.stepped(tmp_path, extra={"stage-theta": (20.0, "deg"), "stage-z": (300.0, "um")})
     keys = DataKeys(axes={"theta": "stage-theta", "z": "stage-z"})
@@ -194,6 +214,7 @@ def test_axes_have_any_names(tmp_path):
     assert first.origin.extra == {}
 
 
+@pytest.mark.situation("the start document has a proposal, a cycle, a sample with properties", "searchable metadata")
 def test_what_the_start_says_becomes_searchable(tmp_path):
     md = {"proposal": "P-123", "cycle": 3, "sample": {"name": "PEO", "wt": 0.3}, "motors": ["x"], "hints": {"a": {}}}
     run, *_ = assembled(made_runs.stepped(tmp_path, md=md))
@@ -201,12 +222,17 @@ def test_what_the_start_says_becomes_searchable(tmp_path):
     assert run.sample == "PEO"
 
 
+@pytest.mark.situation("the frame time is in ms or us", "converted")
 @pytest.mark.parametrize(("value", "units", "seconds"), [(10.0, "ms", 0.01), (0.01, None, 0.01), (10_000, "us", 0.01)])
 def test_frame_times_are_converted(value, units, seconds, tmp_path):
     first, *_ = measured(assembled(made_runs.stepped(tmp_path, frame_time=value, frame_time_units=units)))
     assert first.frame_time == pytest.approx(seconds)
 
 
+@pytest.mark.situation(
+    "the frame time is zero, negative, NaN, a text, missing, or in mm",
+    "each measurement fails in a sentence that names the key",
+)
 @pytest.mark.parametrize(
     ("value", "units", "message"),
     [
@@ -227,6 +253,7 @@ def test_a_frame_time_that_is_none_is_refused_by_name(value, units, message, tmp
     assert [message in each.message for each in failed(records)] == [True] * 3
 
 
+@pytest.mark.situation("a key of the settings is nearly right", '"did you mean"')
 def test_a_key_that_is_nearly_right_is_named(tmp_path, caplog):
     documents = made_runs.stepped(tmp_path)
     records = assembled(documents, keys=DataKeys(frame_time="detector-frametime"))
@@ -235,6 +262,9 @@ def test_a_key_that_is_nearly_right_is_named(tmp_path, caplog):
     assert "did you mean 'detector'?" in caplog.text
 
 
+@pytest.mark.situation(
+    "a position or a temperature is None, a text, an array, NaN", "that value is left out, said once"
+)
 @pytest.mark.parametrize("value", [None, "far", [1.0, 2.0], math.nan])
 def test_what_is_no_number_costs_its_column_only(value, tmp_path, caplog):
     documents = made_runs.stepped(tmp_path, extra={"oven": (20.0, "K")})
@@ -247,6 +277,7 @@ def test_what_is_no_number_costs_its_column_only(value, tmp_path, caplog):
     assert caplog.text.count("stage-x is") == 1
 
 
+@pytest.mark.situation("stress in kPa; in a unit of something else", "converted; left out by name")
 def test_stress_in_other_units_is_converted_or_refused_by_name(tmp_path, caplog):
     def in_units(units):
         documents = made_runs.stepped(tmp_path)
@@ -260,6 +291,7 @@ def test_stress_in_other_units_is_converted_or_refused_by_name(tmp_path, caplog)
     assert "rheometer-shear_stress is left out: 'furlong' cannot be converted to Pa" in caplog.text
 
 
+@pytest.mark.situation("frames of a kind that nobody knows", "a failure that names it, at the first event")
 def test_an_asset_of_an_unknown_kind_is_named_at_the_first_event(tmp_path):
     documents = made_runs.classic(tmp_path, spec="MY_FORMAT")
     messages = [each.message for each in failed(assembled(documents))]
@@ -267,6 +299,7 @@ def test_an_asset_of_an_unknown_kind_is_named_at_the_first_event(tmp_path):
     assert "MY_FORMAT" in messages[0]
 
 
+@pytest.mark.situation("documents of several runs are mixed", "each belongs to its run")
 def test_a_measurement_equals_itself_with_other_documents_between(tmp_path):
     """Documents of several runs at once belong to their own."""
     (tmp_path / "a").mkdir()
