@@ -12,6 +12,7 @@ from ainerd_agent.catalog.read.analysed_runs import AnalysedRun, analysed_run, s
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.write import requests
 from ainerd_agent.records import Analysis, Events, Suggestion, SuggestionEvent
+from ainerd_agent.records.run import RunName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +56,9 @@ class ModelResults:
 
         Conditions, here and elsewhere: `cluster=0`; `share=0.3` of the maps at least in that cluster; `stress`,
         `novelty`, `time`, `x`, `y`, `tau` as ranges (from, to), with None for an open end; and values that keys of the
-        metadata must equal, as `sample="PEO"`. The server evaluates them. A run fits a range where its measurements
-        have values in it, and a cluster where most of its maps are in it.
+        metadata must equal, as `sample="PEO"`; of these, `raw_uid` takes any name of a run (see `run`). The server
+        evaluates them. A run fits a range where its measurements have values in it, and a cluster where most of its
+        maps are in it.
         """
         return type(self)(self.catalog, self.container.find(**conditions))
 
@@ -95,16 +97,28 @@ class ModelResults:
         start: Literal["now", "beginning"] = "beginning" if beginning else "now"
         return self.container.follow(start=start, seen=seen, columns=columns, every=every, stop=stop)
 
-    def run(self, raw_uid: str) -> AnalysisClient:
-        """What it found in a run: its points, its maps, where they come from."""
+    def run(self, raw_uid: RunName) -> AnalysisClient:
+        """What it found in a run: its points, its maps, where they come from.
+
+        Parameters
+        ----------
+        raw_uid : str or int
+            Its uid or at least four letters of the beginning, its scan id (of several runs, the latest), or -1 for the
+            latest run, -2 for the one before it.
+
+        Raises
+        ------
+        CatalogError
+            There is none, or several begin with this.
+        """
         return self.container.run(raw_uid)
 
-    def records(self, raw_uid: str) -> AnalysedRun:
+    def records(self, raw_uid: RunName) -> AnalysedRun:
         """A run as the records that it was written from, without its maps."""
         with server_errors(self.catalog.address):
             return analysed_run(self.catalog.tiled, self.run(raw_uid))
 
-    def analysis(self, raw_uid: str, seq_num: int, stream: str | None = None) -> Analysis | None:
+    def analysis(self, raw_uid: RunName, seq_num: int, stream: str | None = None) -> Analysis | None:
         """What it found in a measurement; None where that is not there (yet).
 
         Raises
@@ -114,7 +128,7 @@ class ModelResults:
         """
         return stored_analysis(self.container, raw_uid, seq_num, stream)
 
-    def export(self, raw_uid: str, path: Path, measurement: int | None = None) -> list[Path]:
+    def export(self, raw_uid: RunName, path: Path, measurement: int | None = None) -> list[Path]:
         """Write a run to files for other programs; see `ainerd_agent.catalog.read.export.export`."""
         from ainerd_agent.catalog.read.export import export  # takes its time, with HDF5 and scipy
 

@@ -18,11 +18,13 @@ from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.queries import Conditions, highest_first, narrowed
 from ainerd_agent.catalog.read.maps import read_maps
 from ainerd_agent.catalog.read.points import points_of, read_points, tables_of
+from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, UnknownRunError, run_named, with_uid
 from ainerd_agent.catalog.read.runs import read_runs
 from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Node, Query
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records.run import RunName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +53,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
 
         A run fits a range where its measurements have values in it, and a cluster where most of its maps are in it.
         """
-        found: Self = narrowed(self, Conditions.of(conditions).runs())
+        found: Self = narrowed(self, Conditions.of(with_uid(self, conditions, ANALYSED_RUNS)).runs())
         return found
 
     def to_frame(self, latest: int | None = None) -> pd.DataFrame:
@@ -72,7 +74,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         columns : sequence of str, optional
             Beside `raw_uid`, `seq_num`, `bin` and `model`; by default all.
         """
-        return read_points([self], columns, **conditions)
+        return read_points([self], columns, **with_uid(self, conditions, ANALYSED_RUNS))
 
     def to_xarray(self, **conditions: Any) -> xarray.Dataset:
         """The same as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""
@@ -85,7 +87,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         """
         import pandas as pd
 
-        given = Conditions.of(conditions)
+        given = Conditions.of(with_uid(self, conditions, ANALYSED_RUNS))
         best = points_of(None).assign(model="").drop(columns=latent_columns(points_schema().names))
         with server_errors(address_of(self)):
             runs = highest_first(narrowed(self, given.runs_with_rows()), "novelty_max")
@@ -108,7 +110,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         ----------
         what
             A C2 map (size, size) as the catalog has it, a latent vector (64,), or a point: a row of a table with
-            `raw_uid`, `seq_num` and `bin`, or these three.
+            `raw_uid`, `seq_num` and `bin`, these three, or its name as "RUN/SEQ_NUM/BIN".
         folder : Path, optional
             Where the index is kept; by default in the user's cache.
         encoder : Encoder, optional
@@ -139,12 +141,15 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         """Where a point comes from, a row with `raw_uid`, `seq_num` and `bin`."""
         return self.run(str(row["raw_uid"])).explain(int(row["seq_num"]), int(row["bin"]), _stream(row))
 
-    def run(self, raw_uid: str) -> AnalysisClient:
-        """The analysis of a run."""
-        with server_errors(address_of(self)):
-            found = child(self, raw_uid)
+    def run(self, raw_uid: RunName) -> AnalysisClient:
+        """The analysis of a run, by its uid or the beginning of it, its scan id, or -1 for the latest."""
+        try:
+            found = run_named(self, raw_uid, ANALYSED_RUNS)
+        except UnknownRunError as error:
+            lacking = f"The model {self.item['id']} has no analysis of a run {raw_uid} here"
+            raise UnknownRunError(f"{lacking}: {error}") from error
         if not isinstance(found, AnalysisClient):
-            raise CatalogError(f"The model {self.item['id']} has no analysis of a run {raw_uid} here.")
+            raise CatalogError(f"{raw_uid} is in the results of the model {self.item['id']}, and no analysis of a run.")
         return found
 
 
@@ -163,7 +168,7 @@ class AnalysisClient(Container):  # type: ignore[misc]
     def c2(
         self, measurement: int | None = None, bin: int | None = None, stream: str | None = None
     ) -> NDArray[np.float32]:
-        """C2 maps, as `read_c2`."""
+        """C2 maps, as `read_maps`."""
         return self.maps().c2(measurement, bin, stream)
 
     def maps(self) -> MapsClient:
@@ -190,7 +195,7 @@ class MapsClient(Container):  # type: ignore[misc]
     def c2(
         self, measurement: int | None = None, bin: int | None = None, stream: str | None = None
     ) -> NDArray[np.float32]:
-        """C2 maps, as `read_c2`. Only what is asked for is sent."""
+        """C2 maps, as `read_maps`. Only what is asked for is sent."""
         return self.maps(C2, measurement, bin, stream)
 
     def g2(

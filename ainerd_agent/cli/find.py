@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ainerd_agent.cli.options import CatalogOption, Model, open_catalog, point_named
+from ainerd_agent.cli.options import POINT, RUN, CatalogOption, Model, NamesRuns, open_catalog, point_named
 from ainerd_agent.cli.tables import show_rows
 from ainerd_agent.errors import CatalogError
 
@@ -75,6 +75,7 @@ CONDITIONS: Mapping[str, Any] = {
     "time": Annotated[str | None, typer.Option(metavar="RANGE", help="When it was measured.")],
     "x": Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")],
     "y": Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")],
+    "run": Annotated[str | None, typer.Option(metavar="RUN", help=f"Only this one: {RUN}.")],
     "sample": Annotated[str | None, typer.Option(help="Name of the sample.")],
     "where": Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Value of a key of the metadata; may be given again.")
@@ -150,7 +151,7 @@ def points(
 
 
 @find.command()
-@conditional("cluster", "stress", "tau", "time", "x", "y", "sample", "where")
+@conditional("cluster", "stress", "tau", "time", "x", "y", "run", "sample", "where")
 def novel(
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
@@ -166,10 +167,10 @@ def novel(
     _write(found, format, columns, POINT_COLUMNS)
 
 
-@find.command()
+@find.command(cls=NamesRuns)
 @conditional("sample", "where")
 def similar(
-    what: Annotated[str, typer.Argument(help="A point as UID/SEQ_NUM/BIN, or an .npy file with a C2 map.")],
+    what: Annotated[str, typer.Argument(help=f"An .npy file with a C2 map, or a point. {POINT}")],
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
@@ -210,7 +211,7 @@ def _map(file: Path) -> Any:
 def _conditions(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was given of `CONDITIONS`, as the catalog takes it."""
     found = {
-        name: _range(name, value) if name in RANGES else value
+        "raw_uid" if name == "run" else name: _range(name, value) if name in RANGES else value
         for name, value in given.items()
         if value is not None and name != "where"
     }

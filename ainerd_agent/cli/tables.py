@@ -62,7 +62,12 @@ def _as_shown(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     shown = {str(name): value for name, value in row.items()}
     if all(name in shown for name in NAME_OF_A_POINT):
         # As `explain` and `similar` take it.
-        shown["point"] = "/".join(str(shown[name]) for name in NAME_OF_A_POINT)
+        from ainerd_agent.records.run import PointName  # here, as it imports numpy
+
+        stream = shown.get("stream") or "primary"
+        shown["point"] = str(
+            PointName(shown["raw_uid"], shown["seq_num"], shown["bin"], None if stream == "primary" else stream)
+        )
     return shown
 
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.read.point_cache import KEPT, Latents, PointFiles
+from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, uid_named
 from ainerd_agent.catalog.read.unseen_points import UnseenPoints
 from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import FloatArray
+from ainerd_agent.records import FloatArray, PointName
 
 if TYPE_CHECKING:
     from ainerd_agent.latent import Encoder
@@ -165,25 +166,28 @@ class PointIndex:
 
     def _asked(self, what: Any, model: Container, encoder: Encoder | None) -> tuple[Latents, int | None]:
         """The latent vector of what is asked about, and its number where it is a point."""
-        if isinstance(what, pd.Series | dict) or (isinstance(what, tuple) and isinstance(what[0], str)):
-            named = what if isinstance(what, tuple) else (what["raw_uid"], what["seq_num"], what["bin"])
-            uid, seq_num, bin = named
-            stream = None if isinstance(what, tuple) else what.get("stream")
-            number = self._number(str(uid), int(seq_num), int(bin), stream)
+        point = _point_of(what)
+        if point is not None:
+            number = self._number(uid_named(model, point.run, ANALYSED_RUNS), point)
             return self._files.latents(slice(number, number + 1))[0], number
         values = np.asarray(what)
         return (_encoded(values, model, encoder) if values.ndim > 1 else values), None
 
-    def _number(self, uid: str, seq_num: int, bin: int, stream: str | None) -> int:
+    def _number(self, uid: str, point: PointName) -> int:
         of_run = np.flatnonzero(self._files.run == self._files.codes.get(uid, -1))
         rows = self._files.rows(of_run)
-        chosen = (rows["seq_num"] == seq_num) & (rows["bin"] == bin)
-        if stream in self._files.streams:
-            chosen &= rows["stream"] == self._files.streams.index(stream)
-        found = of_run[chosen]
-        if not len(found):
-            raise CatalogError(f"There is no point {uid}/{seq_num}/{bin} in these results.")
-        return int(found[0])
+        chosen = (rows["seq_num"] == point.seq_num) & (rows["bin"] == point.bin)
+        streams = {self._files.streams[code] for code in rows["stream"][chosen]}
+        if point.stream is not None:
+            streams &= {point.stream}
+        if not streams:
+            raise CatalogError(f"There is no point {point._replace(run=uid)} in these results.")
+        if len(streams) > 1:
+            raise CatalogError(
+                f"Several streams of run {uid} have a measurement {point.seq_num} ({', '.join(sorted(streams))}): name "
+                "the stream."
+            )
+        return int(of_run[chosen & (rows["stream"] == self._files.streams.index(streams.pop()))][0])
 
     def _in_runs(self, uids: Iterable[str]) -> NDArray[np.bool_]:
         codes = [self._files.codes[uid] for uid in uids if uid in self._files.codes]
@@ -202,6 +206,22 @@ class PointIndex:
                 self._atlases.append(Atlas(1.0))
             self._atlases[-1].append(self._files.latents(slice(kept, len(self))))
         return self._atlases
+
+
+def _point_of(what: Any) -> PointName | None:
+    """The point that is asked about: a row of points, or what names one; None for a vector or a map."""
+    if isinstance(what, pd.Series | dict):
+        stream = what.get("stream")
+        named = (str(what["raw_uid"]), int(what["seq_num"]), int(what["bin"]))
+        return PointName(*named, None if stream is None else str(stream))
+    if isinstance(what, str):
+        try:
+            return PointName.parse(what)
+        except ValueError as error:
+            raise CatalogError(f"{error}.") from error
+    if isinstance(what, PointName) or (isinstance(what, tuple) and isinstance(what[0], str)):
+        return PointName(*what)
+    return None
 
 
 def _encoded(values: NDArray[Any], model: Container, encoder: Encoder | None) -> Latents:
