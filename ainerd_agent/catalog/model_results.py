@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import xarray
 
     from ainerd_agent.catalog.catalog import Catalog
+    from ainerd_agent.catalog.read.measurements import By
     from ainerd_agent.catalog.tiled_clients import AnalysisClient, ModelClient
     from ainerd_agent.catalog.tiled_types import Container
     from ainerd_agent.latent import Encoder
@@ -74,15 +75,18 @@ class ModelResults:
         """The same as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""
         return self.container.to_xarray(**conditions)
 
-    def novel(self, k: int = 20, **conditions: Any) -> pd.DataFrame:
-        """The k most novel points, the most novel first."""
-        return self.container.novel(k, **conditions)
+    def novel(self, k: int = 20, *, by: By = "bin", **conditions: Any) -> pd.DataFrame:
+        """The k most novel points, or measurements, the most novel first; see `ModelClient.novel`."""
+        return self.container.novel(k, by=by, **conditions)
 
     def similar(
-        self, what: Any, k: int = 20, *, folder: Path | None = None, encoder: Encoder | None = None
+        self, what: Any, k: int = 20, *, by: By = "bin", folder: Path | None = None, encoder: Encoder | None = None
     ) -> pd.DataFrame:
-        """The k points that are most like a map, a latent vector or another point; see `ModelClient.similar`."""
-        return self.container.similar(what, k, folder=folder, encoder=encoder)
+        """The k points that are most like a map, a latent vector or another point, or measurements like another one.
+
+        See `ModelClient.similar`.
+        """
+        return self.container.similar(what, k, by=by, folder=folder, encoder=encoder)
 
     def follow(
         self,

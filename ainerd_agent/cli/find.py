@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ainerd_agent.cli.options import POINT, RUN, CatalogOption, Model, NamesRuns, open_catalog, point_named
+from ainerd_agent.cli.options import (
+    POINT,
+    RUN,
+    CatalogOption,
+    Model,
+    NamesRuns,
+    measurement_named,
+    open_catalog,
+    point_named,
+)
 from ainerd_agent.cli.tables import show_rows
 from ainerd_agent.errors import CatalogError
 
@@ -55,7 +64,25 @@ POINT_COLUMNS = {
     "y": "y",
     "azimuth": "azimuth",
 }
+MEASUREMENT_COLUMNS = {
+    "measurement": "measurement",
+    "distance": "distance",
+    "bins": "bins",
+    "cluster": "cluster",
+    "novelty": "novelty",
+    "shear_stress": "stress",
+    "x": "x",
+    "y": "y",
+    "time": "time",
+}
 """Columns of a table on the screen, and their headings."""
+
+
+class Rows(StrEnum):
+    """What a row of an answer is."""
+
+    bin = "bin"
+    measurement = "measurement"
 
 
 class Format(StrEnum):
@@ -87,6 +114,7 @@ RANGES = ("share", "stress", "novelty", "tau", "time", "x", "y")
 
 Columns = Annotated[str | None, typer.Option(help="Names of columns, separated by commas.")]
 Written = Annotated[Format, typer.Option("--format", help="How the answer is written.")]
+RowsBy = Annotated[Rows, typer.Option(help="A row for each map, or for each measurement as a whole.")]
 Count = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 
 
@@ -156,38 +184,41 @@ def novel(
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
+    by: RowsBy = Rows.bin,
     *,
     conditions: dict[str, Any],
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
-    """The most novel points of all runs, the most novel first."""
+    """The most novel points of all runs, the most novel first; or the most novel measurements."""
     with open_catalog(catalog) as opened:
-        found = opened.model(model).novel(k, **conditions)
-    _write(found, format, columns, POINT_COLUMNS)
+        found = opened.model(model).novel(k, by=by.value, **conditions)
+    _write(found, format, columns, POINT_COLUMNS if by is Rows.bin else MEASUREMENT_COLUMNS)
 
 
 @find.command(cls=NamesRuns)
 @conditional("sample", "where")
 def similar(
-    what: Annotated[str, typer.Argument(help=f"An .npy file with a C2 map, or a point. {POINT}")],
+    what: Annotated[str, typer.Argument(help=f"A point, or an .npy file with a C2 map. {POINT}")],
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
+    by: RowsBy = Rows.bin,
     *,
     conditions: dict[str, Any],
     index: Annotated[Path | None, typer.Option(help="Folder of the index; in your cache by default.")] = None,
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
-    """The points of all runs that are most like a map, or like another point."""
-    asked = _map(Path(what)) if what.endswith(".npy") else point_named(what)
+    """The points of all runs that are most like a map, or like another point; or the measurements like another one."""
+    whole = by is Rows.measurement
+    asked = measurement_named(what) if whole else _map(Path(what)) if what.endswith(".npy") else point_named(what)
     with open_catalog(catalog) as opened:
         results = opened.model(model)
         encoder = None if isinstance(asked, tuple) else _encoder_of(results)
         chosen = results.find(**conditions) if conditions else results
-        found = chosen.similar(asked, k, folder=index, encoder=encoder)
-    _write(found, format, columns, POINT_COLUMNS)
+        found = chosen.similar(asked, k, by=by.value, folder=index, encoder=encoder)
+    _write(found, format, columns, MEASUREMENT_COLUMNS if whole else POINT_COLUMNS)
 
 
 def _encoder_of(results: ModelResults) -> Encoder:

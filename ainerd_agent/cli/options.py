@@ -13,7 +13,7 @@ from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
     from ainerd_agent.catalog import Catalog
-    from ainerd_agent.records.run import PointName
+    from ainerd_agent.records.run import MeasurementName, PointName
 
 CatalogOption = Annotated[
     str,
@@ -42,6 +42,16 @@ def point_named(text: str) -> PointName:
 
     try:
         return PointName.parse(text)
+    except ValueError as error:
+        raise CatalogError(f"{error}.") from error
+
+
+def measurement_named(text: str) -> MeasurementName:
+    """Read "RUN/SEQ_NUM" or "RUN/STREAM/SEQ_NUM"."""
+    from ainerd_agent.records.run import MeasurementName
+
+    try:
+        return MeasurementName.parse(text)
     except ValueError as error:
         raise CatalogError(f"{error}.") from error
 

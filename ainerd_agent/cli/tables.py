@@ -24,7 +24,7 @@ ROWS = 50
 SUGGESTIONS = 20
 """Rows of a table of suggestions."""
 
-NAME_OF_A_POINT = ("raw_uid", "seq_num", "bin")
+NAME_OF_A_MEASUREMENT = ("raw_uid", "seq_num")
 
 MOMENTS = ("time", "begin", "end")
 """Keys of a lineage that are seconds since the epoch."""
@@ -49,7 +49,7 @@ def show_rows(found: pd.DataFrame, headings: Mapping[str, str]) -> None:
     rows = [_as_shown(row) for row in found.head(ROWS).to_dict("records")]
     names = [name for name in headings if any(name in row for row in rows)]
     for name in names:
-        table.add_column(headings[name], no_wrap=name in ("raw_uid", "point"), overflow="fold")
+        table.add_column(headings[name], no_wrap=name in ("raw_uid", "point", "measurement"), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(name, row.get(name)) for name in names))
     if rows:
@@ -60,14 +60,15 @@ def show_rows(found: pd.DataFrame, headings: Mapping[str, str]) -> None:
 
 def _as_shown(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     shown = {str(name): value for name, value in row.items()}
-    if all(name in shown for name in NAME_OF_A_POINT):
+    if all(name in shown for name in NAME_OF_A_MEASUREMENT):
         # As `explain` and `similar` take it.
-        from ainerd_agent.records.run import PointName  # here, as it imports numpy
+        from ainerd_agent.records.run import MeasurementName, PointName  # here, as it imports numpy
 
-        stream = shown.get("stream") or "primary"
-        shown["point"] = str(
-            PointName(shown["raw_uid"], shown["seq_num"], shown["bin"], None if stream == "primary" else stream)
-        )
+        told = shown.get("stream") or "primary"
+        run, number, stream = shown["raw_uid"], shown["seq_num"], None if told == "primary" else told
+        shown["measurement"] = str(MeasurementName(run, number, stream))
+        if "bin" in shown:
+            shown["point"] = str(PointName(run, number, shown["bin"], stream))
     return shown
 
 

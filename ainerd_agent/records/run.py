@@ -164,6 +164,40 @@ def measurement_named(text: str) -> tuple[str, Events]:
     return uid, Events.parse(events)
 
 
+class MeasurementName(NamedTuple):
+    """A measurement as people name it.
+
+    Attributes
+    ----------
+    run : str or int
+    seq_num : int
+        Of its first event.
+    stream : str or None
+        None where it goes without saying.
+    """
+
+    run: RunName
+    seq_num: int
+    stream: str | None = None
+
+    def __str__(self) -> str:
+        return "/".join(str(part) for part in (self.run, self.stream, self.seq_num) if part is not None)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "RUN/3" or "RUN/primary/3"; a measurement of several events may be "3-5".
+
+        Raises
+        ------
+        ValueError
+            It is neither; "RUN/3/7" is a point.
+        """
+        found = re.fullmatch(r"(?P<run>[^/]+)/(?:(?P<stream>[^/]*[^/\d][^/]*)/)?(?P<first>\d+)(?:-\d+)?", text.strip())
+        if found is None:
+            raise ValueError(f"{text!r} is not a measurement: write it as RUN/SEQ_NUM, or RUN/STREAM/SEQ_NUM")
+        return cls(found["run"], int(found["first"]), found["stream"])
+
+
 class PointName(NamedTuple):
     """A point as people name it.
 
