@@ -23,7 +23,7 @@ from ainerd_agent.catalog.read.run_names import (
     uid_named,
     with_uid,
 )
-from ainerd_agent.catalog.read.runs import read_runs
+from ainerd_agent.catalog.read.runs import read_runs, units_of
 from ainerd_agent.catalog.schema import C2, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.write import notes
@@ -157,6 +157,18 @@ class Catalog:
             One row per measurement and bin.
         """
         return read_points.read_points(self._containers(model), columns, **self._with_uid(conditions))
+
+    def units(self, points: pd.DataFrame) -> dict[str, str]:
+        """Units of the columns of points; of an axis with other units in other runs, all of them.
+
+        Parameters
+        ----------
+        points : DataFrame
+            Rows as `points`, `novel` or `similar` give them.
+        """
+        models = {} if points.empty else dict(points.groupby("model")["raw_uid"].unique())
+        with server_errors(self.address):
+            return units_of((model_of(self.tiled, str(name)), list(uids)) for name, uids in models.items())
 
     def c2(
         self, raw_uid: RunName, measurement: int | None = None, bin: int | None = None, stream: str | None = None

@@ -23,13 +23,13 @@ from ainerd_agent.cli.options import (
     open_catalog,
     point_named,
 )
-from ainerd_agent.cli.tables import show_rows
+from ainerd_agent.cli.tables import ROWS, show_rows, with_names
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ainerd_agent.catalog import ModelResults
+    from ainerd_agent.catalog import Catalog, ModelResults
     from ainerd_agent.latent import Encoder
 
 find = typer.Typer(
@@ -37,8 +37,8 @@ find = typer.Typer(
     no_args_is_help=True,
     help="""Find runs and points in a catalog.
 
-    Ranges are FROM..TO, FROM.. or ..TO, ends included. Times are as 2026-11-25 or 2026-11-25T15:00 (UTC), or seconds
-    since the epoch.
+    Ranges are FROM..TO, FROM.. or ..TO, ends included. Times are as 2026-11-25, 2026-11-25T15:00 or
+    2026-11-25T15:00+01:00, local where they name no zone, or seconds since the epoch.
     """,
 )
 
@@ -75,7 +75,18 @@ MEASUREMENT_COLUMNS = {
     "y": "y",
     "time": "time",
 }
-"""Columns of a table on the screen, and their headings."""
+"""Columns of a table on the screen, and their headings, beside which the units come."""
+
+UNITS = {
+    "novelty": "rep.",
+    "novelty_max": "rep.",
+    "shear_stress_min": "Pa",
+    "shear_stress_max": "Pa",
+    "shear_stress_mean": "Pa",
+    "tau_median": "s",
+    "azimuth": "°",
+}
+"""Units beside those of the columns of points; rep. are repeatabilities."""
 
 
 class Rows(StrEnum):
@@ -156,7 +167,7 @@ def runs(
             found = opened.runs(model, **conditions)
         else:
             found = opened.model(model).find(**conditions).runs(latest)
-    _write(found, format, columns, RUN_COLUMNS)
+    _write(found, format, columns, RUN_COLUMNS, UNITS)
 
 
 @find.command()
@@ -171,11 +182,14 @@ def points(
 ) -> None:
     """Points that fit, of all runs: one row per measurement and bin."""
     needed = _names(columns)
-    if needed is None and format is Format.table:
+    if needed is not None:
+        needed = [name for name in needed if name not in ("point", "measurement")]
+    elif format is Format.table:
         needed = [name for name in POINT_COLUMNS if name not in ("point", "distance")]
     with open_catalog(catalog) as opened:
         found = opened.points(model, needed, **conditions)
-    _write(found, format, columns, POINT_COLUMNS)
+        units = _units(opened, found, format)
+    _write(found, format, columns, POINT_COLUMNS, units)
 
 
 @find.command()
@@ -193,7 +207,8 @@ def novel(
     """The most novel points of all runs, the most novel first; or the most novel measurements."""
     with open_catalog(catalog) as opened:
         found = opened.model(model).novel(k, by=by.value, **conditions)
-    _write(found, format, columns, POINT_COLUMNS if by is Rows.bin else MEASUREMENT_COLUMNS)
+        units = _units(opened, found, format)
+    _write(found, format, columns, POINT_COLUMNS if by is Rows.bin else MEASUREMENT_COLUMNS, units)
 
 
 @find.command(cls=NamesRuns)
@@ -218,7 +233,12 @@ def similar(
         encoder = None if isinstance(asked, tuple) else _encoder_of(results)
         chosen = results.find(**conditions) if conditions else results
         found = chosen.similar(asked, k, by=by.value, folder=index, encoder=encoder)
-    _write(found, format, columns, MEASUREMENT_COLUMNS if whole else POINT_COLUMNS)
+        units = _units(opened, found, format)
+    _write(found, format, columns, MEASUREMENT_COLUMNS if whole else POINT_COLUMNS, units)
+
+
+def _units(catalog: Catalog, found: pd.DataFrame, format: Format) -> Mapping[str, str]:
+    return {**catalog.units(found.head(ROWS)), **UNITS} if format is Format.table else {}
 
 
 def _encoder_of(results: ModelResults) -> Encoder:
@@ -275,10 +295,14 @@ def _names(columns: str | None) -> list[str] | None:
     return None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
 
 
-def _write(found: pd.DataFrame, format: Format, columns: str | None, usual: Mapping[str, str]) -> None:
+def _write(
+    found: pd.DataFrame, format: Format, columns: str | None, usual: Mapping[str, str], units: Mapping[str, str]
+) -> None:
     from ainerd_agent.catalog import points_schema
 
     names = _names(columns)
+    if format is Format.table or "point" in (names or ()) or "measurement" in (names or ()):
+        found = with_names(found)
     if names is not None:
         # A column of an earlier or later version may be missing; one that nobody knows is a mistake.
         known = {*points_schema().names, *usual, *(str(name) for name in found if found[name].notna().any())}
@@ -290,4 +314,4 @@ def _write(found: pd.DataFrame, format: Format, columns: str | None, usual: Mapp
     elif format is Format.csv:
         found.to_csv(sys.stdout, index=False)
     else:
-        show_rows(found, {name: name for name in names} if names is not None else usual)
+        show_rows(found, {name: name for name in names} if names is not None else usual, units)

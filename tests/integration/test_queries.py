@@ -22,6 +22,7 @@ from ainerd_agent.catalog import ServerUnreachableError, TiledServer, analyses_o
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import AinerdError, CatalogError, SessionError
 from ainerd_agent.latent import Encoder
+from ainerd_agent.records.in_words import local_time
 from tests.integration.catalog_servers import postgres, tiled
 from tests.integration.derived_runs import MODEL, N_BINS, SIZE, START, write_run
 
@@ -252,7 +253,7 @@ def test_whole_measurements(uri: str, model: Any, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="by is"):
         model.novel(by="run")
     table = asked(uri, "similar", "mixed/1", "--by", "measurement", "--index", str(tmp_path))
-    assert table.splitlines()[1].split()[:4] == ["mixed/2", "2.828", "3", "2"]
+    assert table.splitlines()[2].split()[:4] == ["mixed/2", "2.828", "3", "2"]
     assert "mixed/2" in asked(uri, "novel", "--by", "measurement", "-k", "1")
 
 
@@ -272,7 +273,7 @@ def test_where_a_point_comes_from(uri: str, model: Any) -> None:
     result = CliRunner().invoke(app, ["explain", "mixed/2/1", "--catalog", uri, "--json"])
     assert json.loads(result.stdout) == told
     printed = CliRunner().invoke(app, ["explain", "mixed/2/1", "--catalog", uri]).stdout
-    for text in (MODEL.weights_sha256, platform.node(), "distance", "2023-11-15 22:13:22 UTC"):
+    for text in (MODEL.weights_sha256, platform.node(), "distance (m)", local_time(START + DAY + 2)):
         assert text in printed
     with pytest.raises(CatalogError, match="no point of measurement 2 and bin 7"):
         model.run("mixed").explain(2, 7)
