@@ -5,26 +5,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ainerd_agent.catalog.layout import UnknownModelError, address_of, child, model_names, model_of
+from ainerd_agent.catalog.layout import UnknownModelError, address_of, model_names, model_of
 from ainerd_agent.catalog.model_results import ModelResults
 from ainerd_agent.catalog.queries import Conditions, narrowed
 from ainerd_agent.catalog.read import points as read_points
-from ainerd_agent.catalog.read.maps import read_c2
-from ainerd_agent.catalog.read.runs import read_runs
-from ainerd_agent.catalog.schema import MAPS, RAW
+from ainerd_agent.catalog.read.maps import read_maps
+from ainerd_agent.catalog.read.run_names import (
+    RAW_RUNS,
+    RUNS_WITH_MAPS,
+    UnknownRunError,
+    run_named,
+    uid_named,
+    with_uid,
+)
+from ainerd_agent.catalog.read.runs import read_runs, units_of
+from ainerd_agent.catalog.schema import C2, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.write import notes
 from ainerd_agent.catalog.write.containers import model_container
 from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.catalog.write.writer import DerivedWriter
-from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Annotation, StressVersion
 from ainerd_agent.records.analysis import ModelIdentity
+from ainerd_agent.records.run import RunName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +137,7 @@ class Catalog:
         DataFrame
             One row per run and model, in order of time; the columns are the metadata.
         """
-        return read_runs(self._containers(model), Conditions.of(conditions).runs())
+        return read_runs(self._containers(model), Conditions.of(self._with_uid(conditions)).runs())
 
     def points(self, model: str | None = None, columns: Sequence[str] | None = None, **conditions: Any) -> pd.DataFrame:
         """Points of all analysed runs that fit the conditions.
@@ -141,40 +149,87 @@ class Catalog:
         columns : sequence of str, optional
             Beside those that name a point, and `model`; by default all.
         **conditions
-            Those of `ModelResults.find`, and `raw_uid` for one run.
+            Those of `ModelResults.find`.
 
         Returns
         -------
         DataFrame
             One row per measurement and bin.
         """
-        return read_points.read_points(self._containers(model), columns, **conditions)
+        return read_points.read_points(self._containers(model), columns, **self._with_uid(conditions))
+
+    def units(self, points: pd.DataFrame) -> dict[str, str]:
+        """Units of the columns of points; of an axis with other units in other runs, all of them.
+
+        Parameters
+        ----------
+        points : DataFrame
+            Rows as `points`, `novel` or `similar` give them.
+        """
+        models = {} if points.empty else dict(points.groupby("model")["raw_uid"].unique())
+        with server_errors(self.address):
+            return units_of((model_of(self.tiled, str(name)), list(uids)) for name, uids in models.items())
 
     def c2(
-        self, raw_uid: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
+        self, raw_uid: RunName, measurement: int | None = None, bin: int | None = None, stream: str | None = None
     ) -> NDArray[np.float32]:
-        """C2 maps of a run, or some of them; see `read_c2`."""
-        return read_c2(self.tiled, raw_uid, measurement, bin, stream)
+        """C2 maps of a run, or some of them.
 
-    def maps(self, raw_uid: str) -> MapsClient:
+        Parameters
+        ----------
+        raw_uid : str or int
+            As for `uid`.
+        measurement, bin, stream
+            As for `ainerd_agent.catalog.read.maps.read_maps`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_measurements, n_bins, size, size)
+            Without the axes of which one element was asked for.
+        """
+        with server_errors(self.address):
+            return read_maps(self.maps(raw_uid), C2, measurement, bin, stream)
+
+    def maps(self, raw_uid: RunName) -> MapsClient:
         """The maps of a run, with g2 and bins.
 
         Raises
         ------
         CatalogError
-            There are none.
+            There are none, or the name fits several runs.
         """
-        with server_errors(self.address):
-            found: MapsClient | None = child(self.tiled[MAPS], raw_uid)
-        if found is None:
-            raise CatalogError(f"The catalog holds no C2 maps of a run {raw_uid}.")
+        try:
+            with server_errors(self.address):
+                found: MapsClient = run_named(self.tiled[MAPS], raw_uid, RUNS_WITH_MAPS)
+        except UnknownRunError as error:
+            raise UnknownRunError(f"The catalog holds no C2 maps of a run {raw_uid}: {error}") from error
         return found
 
-    def raw(self, raw_uid: str) -> Container | None:
+    def raw(self, raw_uid: RunName) -> Container | None:
         """A raw run, None where it is not there."""
         with server_errors(self.address):
-            found: Container | None = child(self.tiled[RAW], raw_uid)
+            try:
+                found: Container = run_named(self.tiled[RAW], raw_uid, RAW_RUNS)
+            except UnknownRunError:
+                return None
             return found
+
+    def uid(self, name: RunName) -> str:
+        """The uid of an analysed run by what people call it.
+
+        Parameters
+        ----------
+        name : str or int
+            Its uid or at least four letters of the beginning, its scan id (of several runs, the latest), or -1 for the
+            latest run, -2 for the one before it. Every method that takes a run takes these.
+
+        Raises
+        ------
+        CatalogError
+            There is none, or several begin with this.
+        """
+        with server_errors(self.address):
+            return uid_named(self.tiled[MAPS], name, RUNS_WITH_MAPS)
 
     def find_raw(self, *queries: Query) -> list[str]:
         """Uids of the raw runs that fit queries of `tiled.queries`."""
@@ -191,15 +246,18 @@ class Catalog:
         with server_errors(self.address):
             return notes.read_annotations(self.tiled)
 
-    def add_stress(self, raw_uid: str, versions: Sequence[StressVersion]) -> None:
+    def add_stress(self, raw_uid: RunName, versions: Sequence[StressVersion]) -> None:
         """Add a version of the stress of measurements of a run; the points stay as they are."""
         with server_errors(self.address):
-            notes.add_stress(self.tiled, raw_uid, versions)
+            notes.add_stress(self.tiled, self.uid(raw_uid), versions)
 
-    def stress_versions(self, raw_uid: str) -> list[StressVersion]:
+    def stress_versions(self, raw_uid: RunName) -> list[StressVersion]:
         """The versions of the stress of a run beyond that in its points."""
         with server_errors(self.address):
-            return notes.read_stress(self.tiled, raw_uid)
+            try:
+                return notes.read_stress(self.tiled, self.uid(raw_uid))
+            except UnknownRunError:
+                return []
 
     def writer(self, identity: ModelIdentity) -> DerivedWriter:
         """A writer for results of a model, for one thread at a time."""
@@ -208,6 +266,12 @@ class Catalog:
     def spooled_writer(self, identity: ModelIdentity, folder: Path) -> SpooledWriter:
         """The same for a live session: what cannot be delivered waits in a folder."""
         return SpooledWriter(self.writer(identity), folder)
+
+    def _with_uid(self, conditions: Mapping[str, Any]) -> dict[str, Any]:
+        if "raw_uid" not in conditions:
+            return dict(conditions)
+        with server_errors(self.address):
+            return with_uid(self.tiled[MAPS], conditions, RUNS_WITH_MAPS)
 
     def _containers(self, model: str | None) -> list[Container]:
         with server_errors(self.address):

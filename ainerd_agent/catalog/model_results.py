@@ -12,12 +12,14 @@ from ainerd_agent.catalog.read.analysed_runs import AnalysedRun, analysed_run, s
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.write import requests
 from ainerd_agent.records import Analysis, Events, Suggestion, SuggestionEvent
+from ainerd_agent.records.run import RunName
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray
 
     from ainerd_agent.catalog.catalog import Catalog
+    from ainerd_agent.catalog.read.measurements import By
     from ainerd_agent.catalog.tiled_clients import AnalysisClient, ModelClient
     from ainerd_agent.catalog.tiled_types import Container
     from ainerd_agent.latent import Encoder
@@ -55,8 +57,9 @@ class ModelResults:
 
         Conditions, here and elsewhere: `cluster=0`; `share=0.3` of the maps at least in that cluster; `stress`,
         `novelty`, `time`, `x`, `y`, `tau` as ranges (from, to), with None for an open end; and values that keys of the
-        metadata must equal, as `sample="PEO"`. The server evaluates them. A run fits a range where its measurements
-        have values in it, and a cluster where most of its maps are in it.
+        metadata must equal, as `sample="PEO"`; of these, `raw_uid` takes any name of a run (see `run`). The server
+        evaluates them. A run fits a range where its measurements have values in it, and a cluster where most of its
+        maps are in it.
         """
         return type(self)(self.catalog, self.container.find(**conditions))
 
@@ -72,15 +75,18 @@ class ModelResults:
         """The same as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""
         return self.container.to_xarray(**conditions)
 
-    def novel(self, k: int = 20, **conditions: Any) -> pd.DataFrame:
-        """The k most novel points, the most novel first."""
-        return self.container.novel(k, **conditions)
+    def novel(self, k: int = 20, *, by: By = "bin", **conditions: Any) -> pd.DataFrame:
+        """The k most novel points, or measurements, the most novel first; see `ModelClient.novel`."""
+        return self.container.novel(k, by=by, **conditions)
 
     def similar(
-        self, what: Any, k: int = 20, *, folder: Path | None = None, encoder: Encoder | None = None
+        self, what: Any, k: int = 20, *, by: By = "bin", folder: Path | None = None, encoder: Encoder | None = None
     ) -> pd.DataFrame:
-        """The k points that are most like a map, a latent vector or another point; see `ModelClient.similar`."""
-        return self.container.similar(what, k, folder=folder, encoder=encoder)
+        """The k points that are most like a map, a latent vector or another point, or measurements like another one.
+
+        See `ModelClient.similar`.
+        """
+        return self.container.similar(what, k, by=by, folder=folder, encoder=encoder)
 
     def follow(
         self,
@@ -95,16 +101,28 @@ class ModelResults:
         start: Literal["now", "beginning"] = "beginning" if beginning else "now"
         return self.container.follow(start=start, seen=seen, columns=columns, every=every, stop=stop)
 
-    def run(self, raw_uid: str) -> AnalysisClient:
-        """What it found in a run: its points, its maps, where they come from."""
+    def run(self, raw_uid: RunName) -> AnalysisClient:
+        """What it found in a run: its points, its maps, where they come from.
+
+        Parameters
+        ----------
+        raw_uid : str or int
+            Its uid or at least four letters of the beginning, its scan id (of several runs, the latest), or -1 for the
+            latest run, -2 for the one before it.
+
+        Raises
+        ------
+        CatalogError
+            There is none, or several begin with this.
+        """
         return self.container.run(raw_uid)
 
-    def records(self, raw_uid: str) -> AnalysedRun:
+    def records(self, raw_uid: RunName) -> AnalysedRun:
         """A run as the records that it was written from, without its maps."""
         with server_errors(self.catalog.address):
             return analysed_run(self.catalog.tiled, self.run(raw_uid))
 
-    def analysis(self, raw_uid: str, seq_num: int, stream: str | None = None) -> Analysis | None:
+    def analysis(self, raw_uid: RunName, seq_num: int, stream: str | None = None) -> Analysis | None:
         """What it found in a measurement; None where that is not there (yet).
 
         Raises
@@ -114,7 +132,7 @@ class ModelResults:
         """
         return stored_analysis(self.container, raw_uid, seq_num, stream)
 
-    def export(self, raw_uid: str, path: Path, measurement: int | None = None) -> list[Path]:
+    def export(self, raw_uid: RunName, path: Path, measurement: int | None = None) -> list[Path]:
         """Write a run to files for other programs; see `ainerd_agent.catalog.read.export.export`."""
         from ainerd_agent.catalog.read.export import export  # takes its time, with HDF5 and scipy
 

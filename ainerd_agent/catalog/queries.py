@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ainerd_agent.catalog.schema import ANALYSIS_SPEC
@@ -77,7 +77,8 @@ class Conditions:
         ----------
         conditions : mapping
             A range is (from, to), with None for an end that is open, or the least value alone. Times are seconds since
-            the epoch, datetimes, or text as "2026-11-25 15:00" (UTC, where it names no other zone).
+            the epoch, datetimes, or text as "2026-11-25 15:00" or "2026-11-25 15:00+01:00"; those that name no zone are
+            in that of this machine, as tables show them.
 
         Raises
         ------
@@ -228,7 +229,7 @@ def _interval(name: str, value: Any) -> Interval:
 def _number(name: str, value: Any) -> float:
     if name == "time" and isinstance(value, str | datetime):
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return moment.timestamp()
     if isinstance(value, str | bool):
         raise ValueError(value)
     return float(value)

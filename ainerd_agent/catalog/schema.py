@@ -26,6 +26,7 @@ ANNOTATIONS = "annotations"
 STRESS = "stress"
 
 RAW_SPEC = ("CatalogOfBlueskyRuns", "3.0")
+RAW_RUN_SPEC = "BlueskyRun"
 MAPS_SPEC = ("XPCSFingerprints", "2.0")
 MODEL_SPEC = ("XPCSModel", "2.0")
 ANALYSIS_SPEC = ("XPCSAnalysis", "2.0")

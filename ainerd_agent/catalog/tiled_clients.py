@@ -17,12 +17,15 @@ from ainerd_agent.catalog.codec.point_layout import points_schema
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.queries import Conditions, highest_first, narrowed
 from ainerd_agent.catalog.read.maps import read_maps
+from ainerd_agent.catalog.read.measurements import By, check_by, per_measurement
 from ainerd_agent.catalog.read.points import points_of, read_points, tables_of
+from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, UnknownRunError, run_named, with_uid
 from ainerd_agent.catalog.read.runs import read_runs
 from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Node, Query
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records.run import RunName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +54,7 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
 
         A run fits a range where its measurements have values in it, and a cluster where most of its maps are in it.
         """
-        found: Self = narrowed(self, Conditions.of(conditions).runs())
+        found: Self = narrowed(self, Conditions.of(with_uid(self, conditions, ANALYSED_RUNS)).runs())
         return found
 
     def to_frame(self, latest: int | None = None) -> pd.DataFrame:
@@ -72,35 +75,50 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         columns : sequence of str, optional
             Beside `raw_uid`, `seq_num`, `bin` and `model`; by default all.
         """
-        return read_points([self], columns, **conditions)
+        return read_points([self], columns, **with_uid(self, conditions, ANALYSED_RUNS))
 
     def to_xarray(self, **conditions: Any) -> xarray.Dataset:
         """The same as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""
         return _dataset(self.points(**conditions))
 
-    def novel(self, k: int = 20, **conditions: Any) -> pd.DataFrame:
-        """The k most novel points of all these runs that fit the conditions, the most novel first.
+    def novel(self, k: int = 20, *, by: By = "bin", **conditions: Any) -> pd.DataFrame:
+        """The k most novel points, or measurements, of all these runs that fit the conditions, the most novel first.
 
         With all columns but the latents. Only as many runs are read as can hold one of them, and a few ahead.
+
+        Parameters
+        ----------
+        k : int
+        by : {"bin", "measurement"}
+            With "measurement", a row for each, as `ainerd_agent.catalog.read.measurements.per_measurement` makes it:
+            its novelty is the root mean square over those of its bins that fit.
         """
         import pandas as pd
 
-        given = Conditions.of(conditions)
+        given = Conditions.of(with_uid(self, conditions, ANALYSED_RUNS))
+        check_by(by)
         best = points_of(None).assign(model="").drop(columns=latent_columns(points_schema().names))
+        best = per_measurement(best) if by == "measurement" else best
         with server_errors(address_of(self)):
             runs = highest_first(narrowed(self, given.runs_with_rows()), "novelty_max")
             for run, table in tables_of(runs, latents=False):
                 if len(best) == k and best["novelty"].min() >= run.metadata["novelty_max"]:
                     break
-                rows = table[given.rows(table) & table["novelty"].notna()].assign(model=run.metadata["model"])
+                rows = table[given.rows(table)].assign(model=run.metadata["model"])
+                # A root mean square is at most the largest, so that the bound of the runs holds for it, too.
+                rows = per_measurement(rows) if by == "measurement" else rows
+                rows = rows[rows["novelty"].notna()]
                 best = pd.concat([best, rows], ignore_index=True) if len(best) else rows
                 best = best.nlargest(k, "novelty").reset_index(drop=True)
         return best
 
     def similar(
-        self, what: Any, k: int = 20, *, folder: Path | None = None, encoder: Encoder | None = None
+        self, what: Any, k: int = 20, *, by: By = "bin", folder: Path | None = None, encoder: Encoder | None = None
     ) -> pd.DataFrame:
         """The k points of all these runs that are most like a map or another point, the most similar first.
+
+        Or the k measurements that are most like another one: by the root mean square of the distances between their
+        bins, direction by direction (see `ainerd_agent.catalog.read.measurements`).
 
         Keeps what it has read of this model in a folder, and reads only what is new the next time.
 
@@ -108,7 +126,9 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         ----------
         what
             A C2 map (size, size) as the catalog has it, a latent vector (64,), or a point: a row of a table with
-            `raw_uid`, `seq_num` and `bin`, or these three.
+            `raw_uid`, `seq_num` and `bin`, these three, or its name as "RUN/SEQ_NUM/BIN". By measurement, a row of a
+            table, or a name as "RUN/SEQ_NUM".
+        by : {"bin", "measurement"}
         folder : Path, optional
             Where the index is kept; by default in the user's cache.
         encoder : Encoder, optional
@@ -117,13 +137,17 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         Returns
         -------
         DataFrame
-            With `distance`, in the latent space; the point that was asked about is left out.
+            With `distance`, in the latent space; what was asked about is left out. By measurement, `bins` says how many
+            were compared; measurements that have less than half of them are left out.
         """
         from ainerd_agent.catalog.read.similar import open_index
 
-        return open_index(self, folder).similar(
-            what, k, model=self.new_variation(queries=[]), among=self.find() if self.queries else None, encoder=encoder
-        )
+        check_by(by)
+        index, everything = open_index(self, folder), self.new_variation(queries=[])
+        among = self.find() if self.queries else None
+        if by == "measurement":
+            return index.similar_measurements(what, k, model=everything, among=among)
+        return index.similar(what, k, model=everything, among=among, encoder=encoder)
 
     def follow(self, **options: Any) -> Generator[pd.DataFrame, None, None]:
         """Points as they are written, run by run; parameters as those of `ainerd_agent.catalog.follow`."""
@@ -139,12 +163,15 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         """Where a point comes from, a row with `raw_uid`, `seq_num` and `bin`."""
         return self.run(str(row["raw_uid"])).explain(int(row["seq_num"]), int(row["bin"]), _stream(row))
 
-    def run(self, raw_uid: str) -> AnalysisClient:
-        """The analysis of a run."""
-        with server_errors(address_of(self)):
-            found = child(self, raw_uid)
+    def run(self, raw_uid: RunName) -> AnalysisClient:
+        """The analysis of a run, by its uid or the beginning of it, its scan id, or -1 for the latest."""
+        try:
+            found = run_named(self, raw_uid, ANALYSED_RUNS)
+        except UnknownRunError as error:
+            lacking = f"The model {self.item['id']} has no analysis of a run {raw_uid} here"
+            raise UnknownRunError(f"{lacking}: {error}") from error
         if not isinstance(found, AnalysisClient):
-            raise CatalogError(f"The model {self.item['id']} has no analysis of a run {raw_uid} here.")
+            raise CatalogError(f"{raw_uid} is in the results of the model {self.item['id']}, and no analysis of a run.")
         return found
 
 
@@ -163,7 +190,7 @@ class AnalysisClient(Container):  # type: ignore[misc]
     def c2(
         self, measurement: int | None = None, bin: int | None = None, stream: str | None = None
     ) -> NDArray[np.float32]:
-        """C2 maps, as `read_c2`."""
+        """C2 maps, as `read_maps`."""
         return self.maps().c2(measurement, bin, stream)
 
     def maps(self) -> MapsClient:
@@ -190,7 +217,7 @@ class MapsClient(Container):  # type: ignore[misc]
     def c2(
         self, measurement: int | None = None, bin: int | None = None, stream: str | None = None
     ) -> NDArray[np.float32]:
-        """C2 maps, as `read_c2`. Only what is asked for is sent."""
+        """C2 maps, as `read_maps`. Only what is asked for is sent."""
         return self.maps(C2, measurement, bin, stream)
 
     def g2(

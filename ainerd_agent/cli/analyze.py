@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, track
 
-from ainerd_agent.cli.options import CatalogOption, open_catalog
+from ainerd_agent.cli.options import RUN, CatalogOption, open_catalog
 from ainerd_agent.cli.tables import write_line
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    runs: Annotated[list[str] | None, typer.Argument(help="Uids; by default all runs that fit.")] = None,
+    runs: Annotated[list[str] | None, typer.Argument(help=f"{RUN}; by default all runs that fit.")] = None,
     catalog: CatalogOption = "ainerd-session",
     source: Annotated[
         str | None,
@@ -138,7 +138,7 @@ def reprocess(
         str | None, typer.Option("--from", help="Model whose results are taken up; each run's latest by default.")
     ] = None,
     sample: Annotated[str | None, typer.Option(help="Only runs of this sample.")] = None,
-    run: Annotated[str | None, typer.Option(help="Only the run of this uid.")] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help=f"Only this one: {RUN}.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Runs that are encoded at the same time.")] = 2,
     dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers encode.")] = None,
     json: Annotated[bool, typer.Option("--json", help="End with a summary as one line of JSON.")] = False,
@@ -156,12 +156,14 @@ def reprocess(
     console = Console(stderr=json)
     chosen = model or Settings().model
     encoder = Encoder.load(chosen)
-    conditions = {key: value for key, value in (("sample", sample), ("raw_uid", run)) if value is not None}
+    conditions = {} if sample is None else {"sample": sample}
     written, problems = 0, []
     with (
         open_catalog(catalog) as opened,
         encoders(opened, encoder, chosen, workers=workers, dask=dask) as (pool, encode),
     ):
+        if run is not None:  # here, so that it is the same one among the results of all models
+            conditions["raw_uid"] = opened.uid(run)
         total = count(opened, encoder, source=source, **conditions)
         outcomes = each_run(opened, encoder, pool, encode, source=source, ahead=2 * workers, **conditions)
         for outcome in track(outcomes, f"encoding by {encoder.name}", total=total, console=console):

@@ -18,6 +18,7 @@ from ainerd_agent.cli.figures import figures, relate
 from ainerd_agent.cli.find import find
 from ainerd_agent.cli.follow import follow
 from ainerd_agent.cli.models import clusters, evaluate, train
+from ainerd_agent.cli.options import NamesRuns
 from ainerd_agent.errors import AinerdError
 
 app = typer.Typer(
@@ -49,7 +50,7 @@ for command in (
     export,
     why,
 ):
-    app.command()(command)
+    app.command(cls=NamesRuns if command in (analyze, explain, export) else None)(command)
 app.add_typer(find)
 app.add_typer(agent)
 

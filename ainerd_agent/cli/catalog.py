@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ainerd_agent.cli.options import CatalogOption, Model, open_catalog
+from ainerd_agent.cli.options import RUN, CatalogOption, Model, open_catalog
 from ainerd_agent.cli.tables import write_line
 from ainerd_agent.errors import SessionError
 
@@ -113,7 +113,7 @@ def _undo_upgrade(where: str, console: Console) -> None:
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="Uid of an analysed run.")],
+    run: Annotated[str, typer.Argument(help=f"{RUN}.")],
     to: Annotated[Path, typer.Option(help="File: .csv or .parquet for points, .h5 for maps, g2 and points.")],
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,

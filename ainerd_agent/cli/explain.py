@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from ainerd_agent.cli.options import CatalogOption, Model, open_catalog, point_named
+from ainerd_agent.cli.options import POINT, CatalogOption, Model, open_catalog, point_named
 from ainerd_agent.cli.tables import lineage_table, wide_console
 
 
 def explain(
-    point: Annotated[str, typer.Argument(help="As UID/SEQ_NUM/BIN.")],
+    point: Annotated[str, typer.Argument(help=POINT)],
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     json: Annotated[bool, typer.Option("--json", help="As one line of JSON.")] = False,
@@ -22,9 +22,9 @@ def explain(
 
     Which frames and files, which bin, which software on which machine, which weights, parameters and geometry; when.
     """
-    uid, seq_num, bin = point_named(point)
+    named = point_named(point)
     with open_catalog(catalog) as opened:
-        lineage = opened.model(model).run(uid).explain(seq_num, bin)
+        lineage = opened.model(model).run(named.run).explain(named.seq_num, named.bin, named.stream)
     if json:
         print(jsonlib.dumps(lineage))
     else:

@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ainerd_agent.cli.options import CatalogOption, Model, open_catalog, point_named
-from ainerd_agent.cli.tables import show_rows
+from ainerd_agent.cli.options import (
+    POINT,
+    RUN,
+    CatalogOption,
+    Model,
+    NamesRuns,
+    measurement_named,
+    open_catalog,
+    point_named,
+)
+from ainerd_agent.cli.tables import ROWS, show_rows, with_names
 from ainerd_agent.errors import CatalogError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ainerd_agent.catalog import ModelResults
+    from ainerd_agent.catalog import Catalog, ModelResults
     from ainerd_agent.latent import Encoder
 
 find = typer.Typer(
@@ -28,8 +37,8 @@ find = typer.Typer(
     no_args_is_help=True,
     help="""Find runs and points in a catalog.
 
-    Ranges are FROM..TO, FROM.. or ..TO, ends included. Times are as 2026-11-25 or 2026-11-25T15:00 (UTC), or seconds
-    since the epoch.
+    Ranges are FROM..TO, FROM.. or ..TO, ends included. Times are as 2026-11-25, 2026-11-25T15:00 or
+    2026-11-25T15:00+01:00, local where they name no zone, or seconds since the epoch.
     """,
 )
 
@@ -55,7 +64,36 @@ POINT_COLUMNS = {
     "y": "y",
     "azimuth": "azimuth",
 }
-"""Columns of a table on the screen, and their headings."""
+MEASUREMENT_COLUMNS = {
+    "measurement": "measurement",
+    "distance": "distance",
+    "bins": "bins",
+    "cluster": "cluster",
+    "novelty": "novelty",
+    "shear_stress": "stress",
+    "x": "x",
+    "y": "y",
+    "time": "time",
+}
+"""Columns of a table on the screen, and their headings, beside which the units come."""
+
+UNITS = {
+    "novelty": "rep.",
+    "novelty_max": "rep.",
+    "shear_stress_min": "Pa",
+    "shear_stress_max": "Pa",
+    "shear_stress_mean": "Pa",
+    "tau_median": "s",
+    "azimuth": "°",
+}
+"""Units beside those of the columns of points; rep. are repeatabilities."""
+
+
+class Rows(StrEnum):
+    """What a row of an answer is."""
+
+    bin = "bin"
+    measurement = "measurement"
 
 
 class Format(StrEnum):
@@ -75,6 +113,7 @@ CONDITIONS: Mapping[str, Any] = {
     "time": Annotated[str | None, typer.Option(metavar="RANGE", help="When it was measured.")],
     "x": Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")],
     "y": Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")],
+    "run": Annotated[str | None, typer.Option(metavar="RUN", help=f"Only this one: {RUN}.")],
     "sample": Annotated[str | None, typer.Option(help="Name of the sample.")],
     "where": Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Value of a key of the metadata; may be given again.")
@@ -86,6 +125,7 @@ RANGES = ("share", "stress", "novelty", "tau", "time", "x", "y")
 
 Columns = Annotated[str | None, typer.Option(help="Names of columns, separated by commas.")]
 Written = Annotated[Format, typer.Option("--format", help="How the answer is written.")]
+RowsBy = Annotated[Rows, typer.Option(help="A row for each map, or for each measurement as a whole.")]
 Count = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 
 
@@ -127,7 +167,7 @@ def runs(
             found = opened.runs(model, **conditions)
         else:
             found = opened.model(model).find(**conditions).runs(latest)
-    _write(found, format, columns, RUN_COLUMNS)
+    _write(found, format, columns, RUN_COLUMNS, UNITS)
 
 
 @find.command()
@@ -142,51 +182,63 @@ def points(
 ) -> None:
     """Points that fit, of all runs: one row per measurement and bin."""
     needed = _names(columns)
-    if needed is None and format is Format.table:
+    if needed is not None:
+        needed = [name for name in needed if name not in ("point", "measurement")]
+    elif format is Format.table:
         needed = [name for name in POINT_COLUMNS if name not in ("point", "distance")]
     with open_catalog(catalog) as opened:
         found = opened.points(model, needed, **conditions)
-    _write(found, format, columns, POINT_COLUMNS)
+        units = _units(opened, found, format)
+    _write(found, format, columns, POINT_COLUMNS, units)
 
 
 @find.command()
-@conditional("cluster", "stress", "tau", "time", "x", "y", "sample", "where")
+@conditional("cluster", "stress", "tau", "time", "x", "y", "run", "sample", "where")
 def novel(
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
+    by: RowsBy = Rows.bin,
     *,
     conditions: dict[str, Any],
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
-    """The most novel points of all runs, the most novel first."""
+    """The most novel points of all runs, the most novel first; or the most novel measurements."""
     with open_catalog(catalog) as opened:
-        found = opened.model(model).novel(k, **conditions)
-    _write(found, format, columns, POINT_COLUMNS)
+        found = opened.model(model).novel(k, by=by.value, **conditions)
+        units = _units(opened, found, format)
+    _write(found, format, columns, POINT_COLUMNS if by is Rows.bin else MEASUREMENT_COLUMNS, units)
 
 
-@find.command()
+@find.command(cls=NamesRuns)
 @conditional("sample", "where")
 def similar(
-    what: Annotated[str, typer.Argument(help="A point as UID/SEQ_NUM/BIN, or an .npy file with a C2 map.")],
+    what: Annotated[str, typer.Argument(help=f"A point, or an .npy file with a C2 map. {POINT}")],
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     k: Count = 20,
+    by: RowsBy = Rows.bin,
     *,
     conditions: dict[str, Any],
     index: Annotated[Path | None, typer.Option(help="Folder of the index; in your cache by default.")] = None,
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
-    """The points of all runs that are most like a map, or like another point."""
-    asked = _map(Path(what)) if what.endswith(".npy") else point_named(what)
+    """The points of all runs that are most like a map, or like another point; or the measurements like another one."""
+    whole = by is Rows.measurement
+    asked = measurement_named(what) if whole else _map(Path(what)) if what.endswith(".npy") else point_named(what)
     with open_catalog(catalog) as opened:
         results = opened.model(model)
         encoder = None if isinstance(asked, tuple) else _encoder_of(results)
         chosen = results.find(**conditions) if conditions else results
-        found = chosen.similar(asked, k, folder=index, encoder=encoder)
-    _write(found, format, columns, POINT_COLUMNS)
+        found = chosen.similar(asked, k, by=by.value, folder=index, encoder=encoder)
+        units = _units(opened, found, format)
+    _write(found, format, columns, MEASUREMENT_COLUMNS if whole else POINT_COLUMNS, units)
+
+
+def _units(catalog: Catalog, found: pd.DataFrame, format: Format) -> Mapping[str, str]:
+    return {**catalog.units(found.head(ROWS)), **UNITS} if format is Format.table else {}
 
 
 def _encoder_of(results: ModelResults) -> Encoder:
@@ -210,7 +262,7 @@ def _map(file: Path) -> Any:
 def _conditions(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was given of `CONDITIONS`, as the catalog takes it."""
     found = {
-        name: _range(name, value) if name in RANGES else value
+        "raw_uid" if name == "run" else name: _range(name, value) if name in RANGES else value
         for name, value in given.items()
         if value is not None and name != "where"
     }
@@ -243,10 +295,14 @@ def _names(columns: str | None) -> list[str] | None:
     return None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
 
 
-def _write(found: pd.DataFrame, format: Format, columns: str | None, usual: Mapping[str, str]) -> None:
+def _write(
+    found: pd.DataFrame, format: Format, columns: str | None, usual: Mapping[str, str], units: Mapping[str, str]
+) -> None:
     from ainerd_agent.catalog import points_schema
 
     names = _names(columns)
+    if format is Format.table or "point" in (names or ()) or "measurement" in (names or ()):
+        found = with_names(found)
     if names is not None:
         # A column of an earlier or later version may be missing; one that nobody knows is a mistake.
         known = {*points_schema().names, *usual, *(str(name) for name in found if found[name].notna().any())}
@@ -258,4 +314,4 @@ def _write(found: pd.DataFrame, format: Format, columns: str | None, usual: Mapp
     elif format is Format.csv:
         found.to_csv(sys.stdout, index=False)
     else:
-        show_rows(found, {name: name for name in names} if names is not None else usual)
+        show_rows(found, {name: name for name in names} if names is not None else usual, units)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ainerd_agent.cli.options import CatalogOption, Model, open_catalog
-from ainerd_agent.cli.tables import moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,12 +66,20 @@ def _print(rows: pd.DataFrame, format: Lines, *, first: bool) -> None:
 
 def told_of(rows: pd.DataFrame) -> str:
     """One line about a measurement."""
+    from ainerd_agent.records.in_words import local_time, number
+
     point = rows.iloc[0]
     counts = rows["cluster"].value_counts().sort_index()
     clusters = ", ".join(f"{count} of cluster {cluster}" for cluster, count in counts.items())
     bad = int((rows["problems"].fillna("") != "").sum())
+    places = [number(point.get(axis), ".2f", missing="?") for axis in ("x", "y")]
+    where = f"({', '.join(places)}) mm  " if places != ["?", "?"] else ""
+    stress = number(point["shear_stress"], missing="")
+    novelty = number(rows["novelty"].max(), ".3g", missing="")
     return (
-        f"{moment(point['time'])}  {point['raw_uid']}/{point['seq_num']}  ({point['x']:.2f}, {point['y']:.2f}) mm  "
-        f"{clusters}; novelty up to {rows['novelty'].max():.3g}; stress {point['shear_stress']:.4g} Pa"
+        f"{local_time(point['time'])}  {point['raw_uid']}/{point['seq_num']}  {where}"
+        f"{clusters}; "
+        + (f"novelty up to {novelty}; " if novelty else "novelty not known; ")
+        + (f"stress {stress} Pa" if stress else "stress not measured")
         + (f"; {bad} maps not to be trusted" if bad else "")
     )

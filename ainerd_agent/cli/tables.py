@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -21,13 +19,21 @@ WIDTH = 120
 ROWS = 50
 """Rows of a table of runs or points."""
 
+NOVELTY = "(rep.)"
+"""Unit of a novelty: repeatabilities."""
+
 SUGGESTIONS = 20
 """Rows of a table of suggestions."""
 
-NAME_OF_A_POINT = ("raw_uid", "seq_num", "bin")
+NAME_OF_A_MEASUREMENT = ("raw_uid", "seq_num")
+
+TIMES = ("time", "stop", "time_min", "time_max", "analysed")
+"""Columns that are seconds since the epoch."""
 
 MOMENTS = ("time", "begin", "end")
 """Keys of a lineage that are seconds since the epoch."""
+
+UNITS_OF_GEOMETRY = {"distance": "m", "pixel_size": "m", "wavelength": "nm"}
 
 
 def wide_console() -> Console:
@@ -42,14 +48,16 @@ def write_line(console: Console, text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def show_rows(found: pd.DataFrame, headings: Mapping[str, str]) -> None:
-    """Show the first runs or points, with those columns of `headings` that they have."""
+def show_rows(found: pd.DataFrame, headings: Mapping[str, str], units: Mapping[str, str]) -> None:
+    """Show the first runs or points, with those columns of `headings` that they have, and their units."""
     console = wide_console()
     table = Table(box=None, header_style="bold")
-    rows = [_as_shown(row) for row in found.head(ROWS).to_dict("records")]
+    rows = [{str(name): value for name, value in row.items()} for row in found.head(ROWS).to_dict("records")]
     names = [name for name in headings if any(name in row for row in rows)]
     for name in names:
-        table.add_column(headings[name], no_wrap=name in ("raw_uid", "point"), overflow="fold")
+        unit = "" if name in TIMES else units.get(name)
+        heading = headings[name] + (f"\n({unit})" if unit else "")
+        table.add_column(heading, no_wrap=name in ("raw_uid", "point", "measurement", *TIMES), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(name, row.get(name)) for name in names))
     if rows:
@@ -58,25 +66,30 @@ def show_rows(found: pd.DataFrame, headings: Mapping[str, str]) -> None:
     console.print(f"{len(found)} found{more}", highlight=False, soft_wrap=True)
 
 
-def _as_shown(row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    shown = {str(name): value for name, value in row.items()}
-    if all(name in shown for name in NAME_OF_A_POINT):
-        # As `explain` and `similar` take it.
-        shown["point"] = "/".join(str(shown[name]) for name in NAME_OF_A_POINT)
-    return shown
+def with_names(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of points or measurements with `measurement` and `point`, as `explain` and `similar` take them."""
+    from ainerd_agent.records.run import MeasurementName, PointName  # here, as it imports numpy
+
+    if not all(name in found for name in NAME_OF_A_MEASUREMENT):
+        return found
+    streams = found["stream"] if "stream" in found else ["primary"] * len(found)
+    shown = [None if stream == "primary" else stream for stream in streams]
+    keys = list(zip(found["raw_uid"], found["seq_num"], shown, strict=True))
+    found = found.assign(measurement=[str(MeasurementName(*key)) for key in keys])
+    if "bin" not in found:
+        return found
+    named = zip(keys, found["bin"], strict=True)
+    return found.assign(point=[str(PointName(run, number, bin, stream)) for (run, number, stream), bin in named])
 
 
 def _cell(name: str, value: Any) -> str:
-    if value is None or value != value:
-        return "-"
-    if name == "time":
-        return moment(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    from ainerd_agent.records.in_words import NOTHING, local_time, number
 
-
-def moment(seconds: float) -> str:
-    """Seconds since the epoch as date and time, UTC."""
-    return f"{datetime.fromtimestamp(float(seconds), UTC):%Y-%m-%d %H:%M:%S}"
+    if value is None or value != value or value == "":
+        return NOTHING
+    if name in TIMES:
+        return local_time(value)
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def suggestion_table(proposed: pd.DataFrame, last: pd.DataFrame) -> Table:
@@ -89,19 +102,23 @@ def suggestion_table(proposed: pd.DataFrame, last: pd.DataFrame) -> Table:
     last : DataFrame
         The last event of each, by its identifier.
     """
+    from ainerd_agent.records.in_words import local_time, number, with_uncertainty
+
     table = Table(box=None)
-    for heading in ("suggestion", "proposed", "x", "y", "expected", "state", "found", "note"):
-        table.add_column(heading, justify="right" if heading in ("x", "y", "expected", "found") else "left")
+    expected, found = f"expected\n{NOVELTY}", f"found\n{NOVELTY}"
+    headings = ("suggestion", "proposed", "x\n(mm)", "y\n(mm)", expected, "state", found, "note")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place in (2, 3, 4, 6) else "left")
     for row in proposed.tail(SUGGESTIONS).to_dict("records"):
         end = last.loc[row["suggestion_id"]]
         table.add_row(
             row["suggestion_id"],
-            f"{datetime.fromtimestamp(row['time'], UTC):%m-%d %H:%M:%S}",
-            f"{end['x']:.2f}",
-            f"{end['y']:.2f}",
-            f"{row['expected_novelty']:.1f} ± {row['uncertainty']:.1f}",
+            local_time(row["time"]),
+            number(end.get("x"), ".2f"),
+            number(end.get("y"), ".2f"),
+            with_uncertainty(row["expected_novelty"], row["uncertainty"]),
             "waits" if end["event"] == "proposed" else str(end["event"]),
-            "" if end["event"] != "measured" else f"{end['novelty']:.1f}",
+            "" if end["event"] != "measured" else number(end["novelty"], ".1f"),
             str(end.get("note") or ""),
         )
     return table
@@ -114,45 +131,59 @@ def lineage_table(lineage: Mapping[str, Mapping[str, Any] | None]) -> Table:
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for about, values in lineage.items():
-        lines = list(_lines(values or {})) or [("", "not written down")]
+        lines = list(_lines(values or {}, _units_of(about, values or {}))) or [("", "not written down")]
         for number, (name, text) in enumerate(lines):
             table.add_row("" if number else about, name, text)
     return table
 
 
-def _lines(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _units_of(about: str, values: Mapping[str, Any]) -> Mapping[str, str]:
+    if about == "geometry":
+        return UNITS_OF_GEOMETRY
+    if about not in ("found", "measured", "bin"):
+        return {}
+    from ainerd_agent.catalog.codec.columns import column_metadata
+    from ainerd_agent.catalog.codec.point_layout import points_schema
+
+    return {**column_metadata(points_schema())["units"], **values.get("units", {})}
+
+
+def _lines(values: Mapping[str, Any], units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    from ainerd_agent.records.in_words import local_time
+
     for name, value in values.items():
+        if name == "units":
+            continue
         if isinstance(value, dict):
-            yield from ((f"{name}.{inner}", text) for inner, text in _lines(value))
+            yield from ((f"{name}.{inner}", text) for inner, text in _lines(value, {}))
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             for entry in value:
                 yield name, " ".join(str(part) for part in entry.values())
         elif value is None:
             yield name, "not known"
         elif name in MOMENTS:
-            yield name, f"{moment(value)} UTC"
+            yield name, local_time(value)
         else:
-            yield name, f"{value:.6g}" if isinstance(value, float) else str(value)
+            unit = f" ({units[name]})" if units.get(name) else ""
+            yield name + unit, f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def measurement_table(findings: Findings) -> Table:
     """The measurements of a session."""
+    from ainerd_agent.records.in_words import number
+
     table = Table(title="Measurements", title_justify="left", header_style="bold")
-    for heading in ("#", "x (mm)", "y (mm)", "cluster", "stress (Pa)", "novelty"):
+    for heading in ("#", "x (mm)", "y (mm)", "cluster", "stress (Pa)", f"novelty {NOVELTY}"):
         table.add_column(heading, justify="right")
     table.add_column("why here")
     for row in findings.measurements().to_dict("records"):
         table.add_row(
             str(row["seq_num"]),
-            f"{row['x']:.2f}",
-            f"{row['y']:.2f}",
+            number(row["x"], ".2f"),
+            number(row["y"], ".2f"),
             str(row["dominant_cluster"]),
-            _number(row["shear_stress"]),
-            _number(row["novelty"]),
+            number(row["shear_stress"], ".1f"),
+            number(row["novelty"], ".1f"),
             str(row["reason"]),
         )
     return table
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.1f}"

@@ -12,7 +12,7 @@ from ainerd_agent.records.frames import FrameSource, NumberedFrames, PhotonEvent
 from ainerd_agent.records.measurement import Measurement
 from ainerd_agent.records.notes import Annotation, StressVersion
 from ainerd_agent.records.rheometry import RheometerSamples, ShearStress
-from ainerd_agent.records.run import Events, Exposure, Origin, Run
+from ainerd_agent.records.run import Events, Exposure, MeasurementName, Origin, PointName, Run, RunName
 from ainerd_agent.records.suggestion import AgentRequest, Suggestion, SuggestionEvent
 
 __all__ = [
@@ -28,13 +28,16 @@ __all__ = [
     "FrameSource",
     "MapStack",
     "Measurement",
+    "MeasurementName",
     "NumberedFrames",
     "Origin",
     "PhotonEvents",
+    "PointName",
     "Quality",
     "Relaxations",
     "RheometerSamples",
     "Run",
+    "RunName",
     "Scattering",
     "ShearStress",
     "StressVersion",

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
+RunName = str | int
+"""What people call a run: its uid or the beginning of it, its scan id, or -1 for the latest one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -159,3 +162,80 @@ def measurement_named(text: str) -> tuple[str, Events]:
     """
     uid, _, events = text.partition("/")
     return uid, Events.parse(events)
+
+
+class MeasurementName(NamedTuple):
+    """A measurement as people name it.
+
+    Attributes
+    ----------
+    run : str or int
+    seq_num : int
+        Of its first event.
+    stream : str or None
+        None where it goes without saying.
+    """
+
+    run: RunName
+    seq_num: int
+    stream: str | None = None
+
+    def __str__(self) -> str:
+        return "/".join(str(part) for part in (self.run, self.stream, self.seq_num) if part is not None)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "RUN/3" or "RUN/primary/3"; a measurement of several events may be "3-5".
+
+        Raises
+        ------
+        ValueError
+            It is neither; "RUN/3/7" is a point.
+        """
+        found = re.fullmatch(r"(?P<run>[^/]+)/(?:(?P<stream>[^/]*[^/\d][^/]*)/)?(?P<first>\d+)(?:-\d+)?", text.strip())
+        if found is None:
+            raise ValueError(f"{text!r} is not a measurement: write it as RUN/SEQ_NUM, or RUN/STREAM/SEQ_NUM")
+        return cls(found["run"], int(found["first"]), found["stream"])
+
+
+class PointName(NamedTuple):
+    """A point as people name it.
+
+    Attributes
+    ----------
+    run : str or int
+    seq_num : int
+        Of the first event of its measurement.
+    bin : int
+        From 1.
+    stream : str or None
+        Of the measurement; None where it goes without saying.
+    """
+
+    run: RunName
+    seq_num: int
+    bin: int
+    stream: str | None = None
+
+    def __str__(self) -> str:
+        parts = (self.run, self.stream, self.seq_num, self.bin)
+        return "/".join(str(part) for part in parts if part is not None)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "RUN/3/7" or "RUN/primary/3/7"; a measurement of several events may be "3-5".
+
+        Raises
+        ------
+        ValueError
+            It is neither.
+        """
+        found = re.fullmatch(
+            r"(?P<run>[^/]+)/(?:(?P<stream>[^/]+)/)?(?P<first>\d+)(?:-\d+)?/(?P<bin>\d+)", text.strip()
+        )
+        if found is None:
+            raise ValueError(
+                f"{text!r} is not a point: write the run, the measurement and the bin as RUN/SEQ_NUM/BIN, or "
+                "RUN/STREAM/SEQ_NUM/BIN"
+            )
+        return cls(found["run"], int(found["first"]), int(found["bin"]), found["stream"])

@@ -12,9 +12,11 @@ from ainerd_agent.callbacks.replay import Document, documents_in, documents_of, 
 from ainerd_agent.catalog import Catalog
 from ainerd_agent.catalog.connection import connect_tiled
 from ainerd_agent.catalog.layout import address_of
+from ainerd_agent.catalog.read.run_names import RAW_RUNS, run_named
 from ainerd_agent.catalog.schema import RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records.run import RunName
 from ainerd_agent.scattering.geometry.from_settings import bins_from_settings
 from ainerd_agent.settings import Settings
 from ainerd_agent.workflows.live import Failure, Outcome, analysis_callback, model_from_settings
@@ -30,8 +32,9 @@ class PastRuns:
 
     Attributes
     ----------
-    uids : sequence of str
-        By default all runs that fit.
+    uids : sequence of str or int
+        Of the runs, or what people call them: the beginning of a uid, a scan id, or -1 for the latest. By default all
+        runs that fit.
     sample, plan : str, optional
         Only runs with this in their start document.
     source : str, optional
@@ -47,7 +50,7 @@ class PastRuns:
         Choices that contradict each other.
     """
 
-    uids: Sequence[str] = ()
+    uids: Sequence[RunName] = ()
     sample: str | None = None
     plan: str | None = None
     source: str | None = None
@@ -183,12 +186,8 @@ def _chosen(raw: Container, past: PastRuns) -> Iterator[Any]:
 
     with server_errors(address_of(raw)):
         if past.uids:
-            for uid in past.uids:
-                try:
-                    run = raw[uid]
-                except (KeyError, ValueError) as error:
-                    raise CatalogError(f"There is no run {uid}: {error}") from error
-                yield run
+            # All are found before the first is analysed, so that a wrong name costs no time.
+            yield from [run_named(raw, uid, RAW_RUNS) for uid in past.uids]
             return
         for key, value in (("sample", past.sample), ("plan_name", past.plan)):
             if value is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.records.in_words import local_time, number, with_uncertainty
 from ainerd_agent.records.run import measurement_named
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str
             "what differs."
         )
         yield (
-            f"  Expected: a novelty of {suggestion.expected_novelty:.1f} ± {suggestion.uncertainty:.1f} "
+            f"  Expected: a novelty of {with_uncertainty(suggestion.expected_novelty, suggestion.uncertainty)} "
             f"repeatabilities here, {terms['most_expected']:.1f} at most anywhere."
         )
     for place, other in enumerate(suggestion.alternatives, start=1):
@@ -58,8 +58,7 @@ def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str
         )
     yield "What came of it"
     for event in events:
-        when = f"{datetime.fromtimestamp(event.time, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        yield f"  {when}  {event.event}{_about(suggestion, event)}"
+        yield f"  {local_time(event.time)}  {event.event}{_about(suggestion, event)}"
     if events[-1].event == "proposed":
         yield "  Nothing yet: it waits."
 
@@ -70,7 +69,7 @@ def _about(suggestion: Suggestion, event: SuggestionEvent) -> str:
         return f" to ({event.position['x']:.2f}, {event.position['y']:.2f}) mm{note}"
     if event.event != "measured":
         return note
-    told = f" as {event.raw_uid}/{event.seq_num}, novelty {event.novelty:.1f}"
+    told = f" as {event.raw_uid}/{event.seq_num}, novelty {number(event.novelty, '.1f', missing='not known')}"
     off = (event.novelty - suggestion.expected_novelty) / suggestion.uncertainty if suggestion.uncertainty else math.nan
     if not math.isfinite(off):
         return told + note

@@ -22,6 +22,7 @@ from ainerd_agent.catalog import ServerUnreachableError, TiledServer, analyses_o
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import AinerdError, CatalogError, SessionError
 from ainerd_agent.latent import Encoder
+from ainerd_agent.records.in_words import local_time
 from tests.integration.catalog_servers import postgres, tiled
 from tests.integration.derived_runs import MODEL, N_BINS, SIZE, START, write_run
 
@@ -233,6 +234,29 @@ def test_similar_points(model: Any, tmp_path: Path) -> None:
         model.similar(latent, folder=tmp_path / "file")
 
 
+def test_whole_measurements(uri: str, model: Any, tmp_path: Path) -> None:
+    best = model.novel(3, by="measurement")
+    assert list(zip(best.raw_uid, best.seq_num, best.bins, strict=True))[:2] == [("mixed", 2, 3), ("slow", 1, 3)]
+    np.testing.assert_allclose(best.novelty[:2], [math.sqrt((100**2 + 50**2) / 2), math.sqrt((12.5**2 + 6.25**2) / 2)])
+    assert not {"bin", "tau", "z0"} & set(best)
+    assert model.novel(9, by="measurement", stress=(10, 20)).seq_num.tolist() == [1]
+    # Latents are 0, 5 and 6 along all axes but the first, where the bin counts a tenth.
+    found = model.similar("mixed/1", 5, by="measurement", folder=tmp_path)
+    np.testing.assert_allclose(found.distance, [math.sqrt(8.0), 5 * math.sqrt(8.0), 5 * math.sqrt(8.0)], rtol=1e-5)
+    assert (found.raw_uid[0], found.seq_num[0], found.bins[0]) == ("mixed", 2, 3)
+    assert set(found.raw_uid[1:]) == {"slow", "unknown"}
+    assert model.similar(best.iloc[0], 1, by="measurement", folder=tmp_path).seq_num.tolist() == [1]
+    assert model.find(sample="PEO").similar(("mixed", 1), by="measurement", folder=tmp_path).seq_num.tolist() == [2]
+    for what, reason in (("mixed/9", "no measurement mixed/9"), ("mixed", "is not a meas"), (np.eye(4), "RUN/SEQ_NUM")):
+        with pytest.raises(CatalogError, match=reason):
+            model.similar(what, by="measurement", folder=tmp_path)
+    with pytest.raises(CatalogError, match="by is"):
+        model.novel(by="run")
+    table = asked(uri, "similar", "mixed/1", "--by", "measurement", "--index", str(tmp_path))
+    assert table.splitlines()[2].split()[:4] == ["mixed/2", "2.828", "3", "2"]
+    assert "mixed/2" in asked(uri, "novel", "--by", "measurement", "-k", "1")
+
+
 def test_where_a_point_comes_from(uri: str, model: Any) -> None:
     told = model.explain(model.novel(1).iloc[0])
     point = {"raw_uid": "mixed", "stream": "primary", "seq_num": 2, "last_seq_num": 2, "bin": 1}
@@ -249,7 +273,7 @@ def test_where_a_point_comes_from(uri: str, model: Any) -> None:
     result = CliRunner().invoke(app, ["explain", "mixed/2/1", "--catalog", uri, "--json"])
     assert json.loads(result.stdout) == told
     printed = CliRunner().invoke(app, ["explain", "mixed/2/1", "--catalog", uri]).stdout
-    for text in (MODEL.weights_sha256, platform.node(), "distance", "2023-11-15 22:13:22 UTC"):
+    for text in (MODEL.weights_sha256, platform.node(), "distance (m)", local_time(START + DAY + 2)):
         assert text in printed
     with pytest.raises(CatalogError, match="no point of measurement 2 and bin 7"):
         model.run("mixed").explain(2, 7)

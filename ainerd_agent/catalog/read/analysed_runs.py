@@ -14,11 +14,13 @@ from ainerd_agent.catalog.codec.metadata import events_of, failures_of, run_of
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.read.maps import the_measurement
 from ainerd_agent.catalog.read.points import layout_of, stored_points
+from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, UnknownRunError, run_named
 from ainerd_agent.catalog.schema import BINS, MAPS, POINTS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container, Table
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Events, Fingerprints, Run
+from ainerd_agent.records.run import RunName
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def analysed_run(root: Container, analysis: Container) -> AnalysedRun:
     )
 
 
-def stored_analysis(model: Container, raw_uid: str, seq_num: int, stream: str | None = None) -> Analysis | None:
+def stored_analysis(model: Container, raw_uid: RunName, seq_num: int, stream: str | None = None) -> Analysis | None:
     """What a model found in a measurement, None where that is not there (yet).
 
     Parameters
@@ -126,9 +128,12 @@ def stored_analysis(model: Container, raw_uid: str, seq_num: int, stream: str | 
         Nobody can tell now.
     """
     with server_errors(address_of(model)):
-        analysis: Container | None = child(model, raw_uid)
-        table: Table | None = None if analysis is None else child(analysis, POINTS)
-        if analysis is None or table is None:
+        try:
+            analysis: Container = run_named(model, raw_uid, ANALYSED_RUNS)
+        except UnknownRunError:
+            return None
+        table: Table | None = child(analysis, POINTS)
+        if table is None:
             return None
         layout = layout_of(analysis, table)
         groups = dict(measurements_in(stored_points(table, layout)))

@@ -66,11 +66,12 @@ def explain(
         row = plain_json(chosen.iloc[0].to_dict())
         bins = plain_json(maps[BINS].read().to_dict("records"))
         made = maker_of(origin.get("made", ()), measurements.index(events))
-        axes = metadata.get("axes", ("x", "y"))
+        axes = metadata.get("axes", {"x": "mm", "y": "mm"})
         return {
             "point": {**{name: row[name] for name in ROW}, "model": metadata["model"]},
             "found": {name: row.get(name) for name in FOUND},
-            "measured": {name: row[name] for name in ("time", "elapsed", *axes)} | {"sample": metadata["sample"]},
+            "measured": {name: row[name] for name in ("time", "elapsed", *axes)}
+            | {"sample": metadata["sample"], "units": {"time": "s", "elapsed": "s", **axes}},
             "frames": _frames(raw, metadata, events),
             "map": {
                 "array": f"/{MAPS}/{uid}/{C2}",

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ainerd_agent.catalog.codec.maps_index import maps_index
-from ainerd_agent.catalog.layout import address_of, child
-from ainerd_agent.catalog.schema import C2, MAPS
-from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Array, Container
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Events
@@ -18,13 +15,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def read_c2(
-    root: Container, raw_uid: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
+def read_maps(
+    run: Container, key: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
 ) -> NDArray[np.float32]:
-    """Read C2 maps of a run.
+    """Read from an array over measurements and bins of a container of maps.
 
     Parameters
     ----------
+    key : str
+        Of the array, as "c2" or "g2".
     measurement : int, optional
         The seq_num of its first event, as in the points. By default all, in the order of the index of the maps.
     bin : int, optional
@@ -34,21 +33,9 @@ def read_c2(
 
     Returns
     -------
-    ndarray of float32, shape (n_measurements, n_bins, size, size)
+    ndarray of float32, shape (n_measurements, n_bins, ...)
         Without the axes of which one element was asked for.
     """
-    with server_errors(address_of(root)):
-        maps: Container | None = child(root, MAPS)
-        run: Container | None = None if maps is None else child(maps, raw_uid)
-        if run is None:
-            raise CatalogError(f"The catalog holds no C2 maps of a run {raw_uid}.")
-        return read_maps(run, C2, measurement, bin, stream)
-
-
-def read_maps(
-    run: Container, key: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
-) -> NDArray[np.float32]:
-    """Read from an array over measurements and bins, by its key, of a container of maps; otherwise as `read_c2`."""
     uid, index = run.item["id"], maps_index(run.metadata_copy()[0])
     if key not in index.arrays:
         raise CatalogError(f"Run {uid} holds no {key}; it holds {', '.join(index.arrays)}.")

@@ -13,11 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog.layout import address_of
-from ainerd_agent.catalog.read.point_cache import KEPT, Latents, PointFiles
+from ainerd_agent.catalog.read.measurements import distances, numbered, partners, per_measurement
+from ainerd_agent.catalog.read.point_cache import KEPT, NUMBERS, Latents, PointFiles
+from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, uid_named
 from ainerd_agent.catalog.read.unseen_points import UnseenPoints
 from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import FloatArray
+from ainerd_agent.records import FloatArray, MeasurementName, PointName
 
 if TYPE_CHECKING:
     from ainerd_agent.latent import Encoder
@@ -112,17 +114,36 @@ class PointIndex:
             self.sync(model)
             latent, itself = self._asked(what, model, encoder)
             allowed = None if among is None else self._in_runs(among)
-            numbers, distances = self.nearest(latent, k, allowed, itself)
-            rows = self._files.rows(numbers)
-            about = {
-                "raw_uid": [self._files.uids[code] for code in rows["run"]],
-                "stream": [self._files.streams[code] for code in rows["stream"]],
-                "seq_num": rows["seq_num"].astype(np.int64),
-                "last_seq_num": rows["last_seq_num"].astype(np.int64),
-                "bin": rows["bin"].astype(np.int64),
-                "distance": distances,
-            }
-        return pd.DataFrame({**about, **{name: rows[name] for name in KEPT}}).assign(model=model.metadata["model"])
+            numbers, apart = self.nearest(latent, k, allowed, itself)
+            found = self._as_table(self._files.rows(numbers))
+        found.insert(5, "distance", apart)
+        return found.assign(model=model.metadata["model"])
+
+    def similar_measurements(
+        self, what: Any, k: int, *, model: Container, among: Iterable[str] | None = None
+    ) -> pd.DataFrame:
+        """The same of whole measurements: `what` is one, by its name or a row that has it."""
+        with self._lock:
+            self.sync(model)
+            named = _measurement_of(what)
+            rows = self._files.rows(slice(None))
+            of_run = rows["run"] == self._files.codes.get(uid_named(model, named.run, ANALYSED_RUNS), -1)
+            asked = np.flatnonzero(of_run & (rows["seq_num"] == named.seq_num))
+            asked = asked[self._of_one_stream(rows["stream"][asked], named)]
+            measurement = numbered(rows[name] for name in ("run", "stream", "seq_num", "last_seq_num"))
+            latents = self._files.latents(slice(None))
+            distance, bins = distances(latents[asked], latents, partners(rows[asked], rows), measurement)
+            distance[measurement[asked[0]]] = np.nan
+            if among is not None:
+                distance[measurement[~self._in_runs(among)]] = np.nan
+            order = np.argsort(distance, kind="stable")[: min(k, int(np.isfinite(distance).sum()))]
+            kept = rows[np.isin(measurement, order)]
+            found = per_measurement(self._as_table(kept)).drop(columns=["bins"])
+            place = measurement[np.isin(measurement, order)]
+            first = np.sort(np.unique(place, return_index=True)[1])
+            found = found.assign(distance=distance[place[first]], bins=bins[place[first]])
+        found = found.sort_values("distance", kind="stable", ignore_index=True)
+        return found.drop(columns=["q", "azimuth", "tau"], errors="ignore").assign(model=model.metadata["model"])
 
     def nearest(
         self, latent: Latents, k: int, allowed: NDArray[np.bool_] | None = None, itself: int | None = None
@@ -165,25 +186,42 @@ class PointIndex:
 
     def _asked(self, what: Any, model: Container, encoder: Encoder | None) -> tuple[Latents, int | None]:
         """The latent vector of what is asked about, and its number where it is a point."""
-        if isinstance(what, pd.Series | dict) or (isinstance(what, tuple) and isinstance(what[0], str)):
-            named = what if isinstance(what, tuple) else (what["raw_uid"], what["seq_num"], what["bin"])
-            uid, seq_num, bin = named
-            stream = None if isinstance(what, tuple) else what.get("stream")
-            number = self._number(str(uid), int(seq_num), int(bin), stream)
+        point = _point_of(what)
+        if point is not None:
+            number = self._number(uid_named(model, point.run, ANALYSED_RUNS), point)
             return self._files.latents(slice(number, number + 1))[0], number
         values = np.asarray(what)
         return (_encoded(values, model, encoder) if values.ndim > 1 else values), None
 
-    def _number(self, uid: str, seq_num: int, bin: int, stream: str | None) -> int:
+    def _number(self, uid: str, point: PointName) -> int:
         of_run = np.flatnonzero(self._files.run == self._files.codes.get(uid, -1))
         rows = self._files.rows(of_run)
-        chosen = (rows["seq_num"] == seq_num) & (rows["bin"] == bin)
-        if stream in self._files.streams:
-            chosen &= rows["stream"] == self._files.streams.index(stream)
-        found = of_run[chosen]
-        if not len(found):
-            raise CatalogError(f"There is no point {uid}/{seq_num}/{bin} in these results.")
-        return int(found[0])
+        chosen = (rows["seq_num"] == point.seq_num) & (rows["bin"] == point.bin)
+        one = self._of_one_stream(rows["stream"][chosen], point._replace(run=uid))
+        return int(of_run[chosen][one][0])
+
+    def _of_one_stream(self, streams: NDArray[np.int16], named: PointName | MeasurementName) -> NDArray[np.bool_]:
+        """Which rows are of the stream that is named, or of the only one there is."""
+        there = {self._files.streams[code] for code in streams}
+        if named.stream is not None:
+            there &= {named.stream}
+        if not there:
+            what = "point" if isinstance(named, PointName) else "measurement"
+            raise CatalogError(f"There is no {what} {named} in these results.")
+        if len(there) > 1:
+            raise CatalogError(
+                f"Several streams of run {named.run} have a measurement {named.seq_num} ({', '.join(sorted(there))}): "
+                "name the stream."
+            )
+        return np.asarray(streams == self._files.streams.index(there.pop()))
+
+    def _as_table(self, rows: NDArray[Any]) -> pd.DataFrame:
+        about = {
+            "raw_uid": [self._files.uids[code] for code in rows["run"]],
+            "stream": [self._files.streams[code] for code in rows["stream"]],
+            **{name: rows[name].astype(np.int64) for name in NUMBERS},
+        }
+        return pd.DataFrame({**about, **{name: rows[name] for name in KEPT}})
 
     def _in_runs(self, uids: Iterable[str]) -> NDArray[np.bool_]:
         codes = [self._files.codes[uid] for uid in uids if uid in self._files.codes]
@@ -202,6 +240,39 @@ class PointIndex:
                 self._atlases.append(Atlas(1.0))
             self._atlases[-1].append(self._files.latents(slice(kept, len(self))))
         return self._atlases
+
+
+def _point_of(what: Any) -> PointName | None:
+    """The point that is asked about: a row of points, or what names one; None for a vector or a map."""
+    if isinstance(what, pd.Series | dict):
+        stream = what.get("stream")
+        named = (str(what["raw_uid"]), int(what["seq_num"]), int(what["bin"]))
+        return PointName(*named, None if stream is None else str(stream))
+    if isinstance(what, str):
+        try:
+            return PointName.parse(what)
+        except ValueError as error:
+            raise CatalogError(f"{error}.") from error
+    if isinstance(what, PointName) or (isinstance(what, tuple) and isinstance(what[0], str)):
+        return PointName(*what)
+    return None
+
+
+def _measurement_of(what: Any) -> MeasurementName:
+    """The measurement that is asked about: a row that has it, or what names one."""
+    if isinstance(what, pd.Series | dict):
+        stream = what.get("stream")
+        return MeasurementName(str(what["raw_uid"]), int(what["seq_num"]), None if stream is None else str(stream))
+    if isinstance(what, str):
+        try:
+            return MeasurementName.parse(what)
+        except ValueError as error:
+            raise CatalogError(f"{error}.") from error
+    if isinstance(what, PointName):
+        return MeasurementName(what.run, what.seq_num, what.stream)
+    if isinstance(what, tuple) and 2 <= len(what) <= 3:
+        return MeasurementName(*what)
+    raise CatalogError("By measurement, give a measurement: its name as RUN/SEQ_NUM, or a row of a table with it.")
 
 
 def _encoded(values: NDArray[Any], model: Container, encoder: Encoder | None) -> Latents:

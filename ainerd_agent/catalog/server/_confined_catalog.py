@@ -65,6 +65,7 @@ class ConfinedNode(CatalogNodeAdapter):  # type: ignore[misc]
         if key in {".", ".."}:
             raise RefusedError("A node cannot be called . or .. here: choose another name.", 422)
         for data_source in data_sources or ():
+            self._decode_addresses(data_source)
             self._check_addresses(data_source)
             if data_source.management != EXTERNAL:
                 if data_source.assets:
@@ -80,6 +81,7 @@ class ConfinedNode(CatalogNodeAdapter):  # type: ignore[misc]
         changed = (before.management, before.mimetype) != (data_source.management, data_source.mimetype)
         if changed and {before.management, data_source.management} != {EXTERNAL}:
             raise RefusedError("Who manages data, and the format of what the server wrote, cannot be changed.")
+        self._decode_addresses(data_source)
         self._check_addresses(data_source)
         await super().put_data_source(data_source, patch)
 
@@ -125,6 +127,11 @@ class ConfinedNode(CatalogNodeAdapter):  # type: ignore[misc]
             for data_source in await self.data_sources(include_assets=True):
                 self._check_addresses(data_source)
             raise
+
+    def _decode_addresses(self, data_source: Any) -> None:
+        if data_source.management == EXTERNAL:
+            for asset in data_source.assets:
+                asset.data_uri = self.context.folders.decoded(asset.data_uri)
 
     def _check_addresses(self, data_source: Any) -> None:
         for asset in data_source.assets:

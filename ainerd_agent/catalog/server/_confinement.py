@@ -66,6 +66,20 @@ class SessionFolders:
             return uri
         return as_uri(resolved(uri, self.frames if management == EXTERNAL else self.data))
 
+    def decoded(self, uri: str) -> str:
+        """The address of a file of a detector as Tiled reads it: as it stands.
+
+        Addresses are percent-encoded by the standard, and ophyd-async writes them so. Where such a one, as it stands,
+        names nothing in `frames`, it is decoded, once. Nothing is allowed by that: the answer still has to be confined.
+        """
+        if "%" not in uri or urlsplit(uri).scheme != "file":
+            return uri
+        named = uri.partition("://")[2].removeprefix("localhost")
+        as_it_stands, plain = Path(named), Path(unquote(named))
+        if inside(as_it_stands, self.frames) and (as_it_stands.exists() or not inside(plain, self.frames)):
+            return uri
+        return f"file://localhost{plain}"
+
     def asset(self, uri: str) -> Path:
         """Where an asset lies whose bytes are asked for, in either folder. Raises RefusedError."""
         try:

@@ -216,16 +216,19 @@ def _open_catalog(directory: Path) -> Any:
     from tiled.catalog.adapter import RootNode
     from tiled.config import StreamingCacheConfig
     from tiled.server.settings import DatabaseSettings
-    from tiled.utils import ensure_specified_sql_driver, ensure_uri
+    from tiled.utils import ensure_specified_sql_driver
 
     from ainerd_agent.catalog.server._confined_catalog import ConfinedContainer, SessionContext
     from ainerd_agent.catalog.server._confined_readers import TABLES, confined_adapters
     from ainerd_agent.catalog.server._confinement import SessionFolders
+    from ainerd_agent.catalog.server._moved import follow_move, tables_uri
     from ainerd_agent.catalog.server._storage import BoundedDatastore, OneBatchSQLAdapter, prepare_database
 
     database = directory / "catalog.db"
     prepare_database(database)
-    tables = ensure_uri(f"sqlite:///{directory / 'tables.db'}")
+    if follow_move(database):
+        _log.info("The session was moved or copied to %s: its addresses were rewritten.", directory)
+    tables = tables_uri(directory)
     folders = SessionFolders(directory / "frames", directory / "data", tables)
     context = SessionContext(
         DatabaseSettings(uri=ensure_specified_sql_driver(database), pool_size=5, max_overflow=10, pool_pre_ping=False),
