@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.records.bad_pixels import KINDS
-from ainerd_agent.scattering.correlation._engine.neighbourhood import place_image, surroundings
+from ainerd_agent.scattering.correlation._engine.neighbourhood import Neighbourhood
 
 CHANCE = 1e-9
 """Probability below which counts are no chance: far below one false alarm in 100,000 pixels, as tails are not known
@@ -59,6 +59,8 @@ GOOD, HOT, DEAD, FLICKERING, FULL = range(5)
 """Verdicts: `GOOD`, or one more than the place in `KINDS`."""
 
 _ROUNDS = 4
+_SAME = 1e-6
+_LEAST = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,18 +94,17 @@ def judge(
     sums: PixelSums,
     rows: IntArray,
     columns: IntArray,
-    group: IntArray,
     *,
     ceiling: float = np.inf,
     known: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int8]:
-    """Tell which pixels are bad.
+    """Tell which pixels of a bin are bad.
 
     Parameters
     ----------
     sums : PixelSums
-    rows, columns, group : ndarray of int, shape (N,)
-        Place of each pixel, and the bin, from 0, whose pixels it is compared with.
+    rows, columns : ndarray of int, shape (N,)
+        Place of each pixel on the detector.
     ceiling : float
         Counts at which a pixel of this detector is full.
     known : ndarray of bool, shape (N,), optional
@@ -116,171 +117,156 @@ def judge(
     verdict = np.zeros(len(sums.total), dtype=np.int8)
     if sums.n_frames < FEWEST or len(verdict) == 0:
         return verdict
-    image, spots = place_image(rows, columns)
-    out = np.zeros(len(verdict), dtype=bool) if known is None else known.copy()
-    full = _is_full(sums, ceiling) & ~out
+    near = Neighbourhood(rows, columns)
+    used = np.ones(len(verdict), dtype=bool) if known is None else ~known
+    full = _is_full(sums, ceiling) & used
     verdict[full] = FULL
-    out |= full
+    used &= ~full
     for _ in range(_ROUNDS):
-        around = _Around.of(sums, image, spots, group, ~out)
-        hot = _is_hot(sums, around, group, ~out)
-        flickering = _is_flickering(sums, around, group, ~out) & ~hot
+        if not used.any():
+            return verdict
+        expected = _Expected.of(sums.total, near, used)
+        flickering = _is_flickering(sums, expected, used)
+        hot = _is_hot(sums.total, expected, near, used)
         verdict[hot], verdict[flickering] = HOT, FLICKERING
-        if not (hot | flickering).any():
+        found = hot | flickering
+        if not found.any():
             break
-        out |= hot | flickering
-    else:
-        around = _Around.of(sums, image, spots, group, ~out)
-    verdict[_is_dead(sums, around, group, ~out)] = DEAD
+        used &= ~found
+    verdict[_is_dead(sums.total, expected, near, used)] = DEAD
     return verdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Around:
-    """What each pixel is compared with, each of shape (N,)."""
+class _Expected:
+    """What pixels are compared with."""
 
     mean: FloatArray
-    """Counts that are expected of it."""
-    bright: FloatArray
-    """Counts that its neighbourhood excuses."""
-    number: IntArray
+    """Counts that are expected of each pixel, shape (N,)."""
+    number: FloatArray
     """Pixels that say so."""
-    dark: FloatArray
-    """Share of them that are dark, for a pixel without counts."""
-    spread: FloatArray
+    spread: float
     """Relative variance of the expected counts from pixel to pixel, photons apart."""
 
     @classmethod
-    def of(
-        cls, sums: PixelSums, image: NDArray[np.int32], spots: IntArray, group: IntArray, used: NDArray[np.bool_]
-    ) -> _Around:
-        mean, third, number, zeros = surroundings(image, spots, group, sums.total, used)
-        dark = zeros / np.maximum(number, 1)
+    def of(cls, counts: FloatArray, near: Neighbourhood, used: NDArray[np.bool_]) -> _Expected:
+        mean, number = near.means(counts, used)
         if (few := number < FEWEST).any():
-            of_group = _by_group(used, group, used)
-            mean = np.where(few, _by_group(sums.total, group, used) / np.maximum(of_group, 1), mean)
-            dark = np.where(few, _by_group(sums.total == 0, group, used) / np.maximum(of_group, 1), dark)
-            third, number = np.where(few, 0, third), np.where(few, of_group.astype(np.int64), number)
-        spread = _spread(sums.total, mean, number, group, used)
-        return cls(mean, third, number, dark, spread)
+            of_bin = counts[used]
+            mean, number = np.where(few, of_bin.mean(), mean), np.where(few, len(of_bin), number)
+        return cls(mean, number, _spread(counts[used], mean[used], number[used]))
 
 
 def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
     mean = sums.total / sums.n_frames
-    levels = np.array([*CEILINGS, ceiling] if np.isfinite(ceiling) else CEILINGS)
-    same = np.abs(sums.squares / sums.n_frames - mean**2) <= 1e-6 * mean**2
-    nearest = levels[np.abs(mean[:, None] - levels).argmin(axis=1)] if same.any() else mean
-    return np.asarray(same & (mean > 0) & (np.abs(mean - nearest) <= 1e-6 * nearest))
+    full: NDArray[np.bool_] = (mean > 0) & (np.abs(sums.squares / sums.n_frames - mean**2) <= _SAME * mean**2)
+    if full.any():
+        levels = np.array([*CEILINGS, ceiling] if np.isfinite(ceiling) else CEILINGS)
+        full[full] = (np.abs(mean[full, None] - levels) <= _SAME * levels).any(axis=1)
+    return full
 
 
-def _is_hot(sums: PixelSums, around: _Around, group: IntArray, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    from scipy.special import betainc
-
-    counts, spread = sums.total, around.spread
-    excused = around.bright + 5 * np.sqrt(around.bright + spread * around.bright**2)
-    expected = np.maximum(around.mean, 1 / np.maximum(around.number, 1))
-    hot: NDArray[np.bool_] = used & (counts > excused) & (counts > expected + 4 * np.sqrt(expected)) & (around.number > 0)
-    at = np.flatnonzero(hot)
-    if at.size:
+def _is_hot(
+    counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    spread = expected.spread
+    mean = np.maximum(expected.mean, 1 / np.maximum(expected.number, 1))
+    hot: NDArray[np.bool_] = used & (counts > mean + 5 * np.sqrt(mean + spread * mean**2))
+    if (at := np.flatnonzero(hot)).size:
         # the mean of the neighbours is not known exactly
-        wide = spread[at] + (spread[at] + 1 / expected[at]) / around.number[at]
-        hot[at] = betainc(counts[at], 1 / wide, expected[at] * wide / (1 + expected[at] * wide)) < CHANCE
+        wide = spread + (spread + 1 / mean[at]) / expected.number[at]
+        bright = near.third_brightest(at, counts, used)
+        excused = bright + 5 * np.sqrt(bright + spread * bright**2)
+        hot[at] = (counts[at] > excused) & (_tail(counts[at], mean[at], wide) < CHANCE)
     return hot
 
 
-def _is_dead(sums: PixelSums, around: _Around, group: IntArray, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    wide = around.spread + around.spread / np.maximum(around.number, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_chance = np.where(wide > 0, -np.log1p(wide * around.mean) / wide, -around.mean)
-    return used & (sums.total == 0) & (around.dark <= SHADOW) & (log_chance < np.log(CHANCE_OF_NONE))
+def _is_dead(
+    counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    dead: NDArray[np.bool_] = used & (counts == 0) & (expected.mean > -np.log(CHANCE_OF_NONE))
+    if (at := np.flatnonzero(dead)).size:
+        wide = expected.spread * (1 + 1 / expected.number[at])
+        chance = np.exp(-np.log1p(wide * expected.mean[at]) / wide)
+        dead[at] = (chance < CHANCE_OF_NONE) & (near.dark_share(at, counts, used, expected.mean) <= SHADOW)
+    return dead
 
 
-def _is_flickering(sums: PixelSums, around: _Around, group: IntArray, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _is_flickering(sums: PixelSums, expected: _Expected, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
     from scipy.special import gammaincc, pdtrc
 
     n, counts = sums.n_frames, sums.total
-    lit = used & (counts > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fano = np.where(lit, (sums.squares - counts**2 / n) / np.where(lit, counts, 1), 0.0)
-        # Speckle adds in proportion to the counts, so bright parts of a bin scatter more.
-        usual = _by_group(around.mean, group, lit) / np.maximum(_by_group(lit, group, lit), 1)
-        dimmed = np.where(around.mean > usual, usual / np.maximum(around.mean, 1e-300), 1.0)
-    fano = np.where(fano > 1, 1 + (fano - 1) * dimmed, fano)
-    mean, variance = _trimmed_moments(fano, group, lit)
-    variance = MARGIN * variance + 4 / n**2
-    flickering: NDArray[np.bool_] = lit & (fano > mean + 4 * np.sqrt(variance))
-    at = np.flatnonzero(flickering)
-    if at.size == 0:
+    flickering: NDArray[np.bool_] = used & (counts > 0)
+    lit = np.flatnonzero(flickering)
+    if lit.size == 0:
         return flickering
-    chance = gammaincc(mean[at] ** 2 / variance[at], fano[at] * mean[at] / variance[at])
+    fano = (sums.squares[lit] - counts[lit] ** 2 / n) / counts[lit]
+    # Speckle adds in proportion to the counts, so bright parts of a bin scatter more.
+    around = np.maximum(expected.mean[lit], 1e-300)
+    fano = np.where(fano > 1, 1 + (fano - 1) * np.minimum(around.mean() / around, 1), fano)
+    mean, variance = _trimmed_moments(fano)
+    variance = MARGIN * variance + 4 / n**2
+    flickering[lit] = fano > mean + 5 * np.sqrt(variance)
+    found = np.flatnonzero(flickering[lit])
+    if found.size == 0:
+        return flickering
+    at = lit[found]
+    chance = gammaincc(mean**2 / variance, fano[found] * mean / variance)
     # Photons in the same frame: those of chance, more by the fluctuations of the bin
-    rate = np.maximum(_by_group(counts, group, lit)[at] / np.maximum(_by_group(lit, group, lit)[at], 1) / n, 1e-300)
-    bunching = 1 + 3 * np.maximum(mean[at] - 1, 0) / rate
-    pairs, expected = (sums.squares[at] - counts[at]) / 2, counts[at] ** 2 / (2 * n) * np.minimum(bunching, 4)
-    flickering[at] = (chance < CHANCE) & (pdtrc(np.maximum(np.floor(pairs) - BURST - 1, 0), expected) < CHANCE)
-    flickering[at] &= pairs > BURST + 1
+    bunching = 1 + 3 * max(mean - 1, 0.0) / (np.median(counts[lit]) / n)
+    pairs, usual = (sums.squares[at] - counts[at]) / 2, counts[at] ** 2 / (2 * n) * min(bunching, 4.0)
+    bunched = (pairs > BURST + 1) & (pdtrc(np.maximum(np.floor(pairs) - BURST - 1, 0), usual) < CHANCE)
+    flickering[at] = (chance < CHANCE) & bunched
     return flickering
 
 
-def _spread(
-    counts: FloatArray, mean: FloatArray, number: IntArray, group: IntArray, used: NDArray[np.bool_]
-) -> FloatArray:
-    """Relative variance of the expected counts in each pixel's group, without photon noise."""
-    from scipy.special import betainc
-
-    known = used & (mean > 0) & (number > 0)
-    share = 1 + 1 / np.maximum(number, 1)
-    excess = np.where(known, (counts - mean) ** 2 - counts - mean / np.maximum(number, 1), 0.0)
-    scale = np.where(known, mean**2 * share, 0.0)
-    expected = np.where(known, mean, 1.0)
-    kept = known & ~_brightest(np.where(known, counts / expected, 0), group, known)
-    spread = np.zeros(len(counts))
-    for _ in range(4):
-        of_group = _by_group(excess, group, kept) / np.maximum(_by_group(scale, group, kept), 1e-300)
-        spread = MARGIN * np.maximum(of_group, 0) + 1e-6
-        far = np.flatnonzero(known & (counts > expected * (1 + 5 * np.sqrt(spread + 1 / expected))))
-        before, kept = kept, known.copy()
-        if far.size:
-            p = expected[far] * spread[far] / (1 + expected[far] * spread[far])
-            kept[far] = betainc(counts[far], 1 / spread[far], p) >= CHANCE
+def _spread(counts: FloatArray, mean: FloatArray, number: FloatArray) -> float:
+    """Relative variance of the expected counts, without photon noise and without pixels that are no chance."""
+    known = np.flatnonzero((mean > 0) & (number > 0))
+    if known.size == 0:
+        return _LEAST
+    counts, mean, number = counts[known], mean[known], number[known]
+    excess = (counts - mean) ** 2 - counts - mean / number
+    scale = mean**2 * (1 + 1 / number)
+    kept = ~_brightest(counts / mean)
+    spread = _LEAST
+    for _ in range(_ROUNDS):
+        spread = MARGIN * max(float(excess[kept].sum() / max(scale[kept].sum(), 1e-300)), 0.0) + _LEAST
+        before, kept = kept, np.ones(len(counts), dtype=bool)
+        if (far := np.flatnonzero(counts > mean + 5 * np.sqrt(mean + spread * mean**2))).size:
+            kept[far] = _tail(counts[far], mean[far], np.full(len(far), spread)) >= CHANCE
         if (kept == before).all():
             break
     return spread
 
 
-def _trimmed_moments(values: FloatArray, group: IntArray, used: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-    """Mean and variance of each pixel's group, without values that are no chance."""
+def _trimmed_moments(values: FloatArray) -> tuple[float, float]:
+    """Mean and variance without values that are no chance."""
     from scipy.special import gammaincc
 
-    kept = used & ~_brightest(values, group, used)
-    mean = variance = np.zeros(len(values))
-    for _ in range(6):
-        n = np.maximum(_by_group(kept, group, kept), 1)
-        mean = _by_group(values, group, kept) / n
-        variance = np.maximum(_by_group(values**2, group, kept) / n - mean**2, 0) + 1e-12
-        far = np.flatnonzero(used & (values > mean + 5 * np.sqrt(variance)))
-        before, kept = kept, used.copy()
-        if far.size:
-            wide = MARGIN * variance[far]
-            kept[far] = gammaincc(mean[far] ** 2 / wide, values[far] * mean[far] / wide) >= CHANCE
+    kept = ~_brightest(values)
+    mean, variance = 1.0, _LEAST
+    for _ in range(_ROUNDS + 2):
+        if not kept.any():
+            break
+        mean, variance = float(values[kept].mean()), float(values[kept].var()) + 1e-12
+        before, kept = kept, np.ones(len(values), dtype=bool)
+        if (far := np.flatnonzero(values > mean + 5 * np.sqrt(variance))).size:
+            wide = MARGIN * variance
+            kept[far] = gammaincc(mean**2 / wide, values[far] * mean / wide) >= CHANCE
         if (kept == before).all():
             break
     return mean, variance
 
 
-def _brightest(values: FloatArray, group: IntArray, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest values of each group."""
-    found = np.zeros(len(values), dtype=bool)
-    members = np.flatnonzero(used)
-    order = members[np.argsort(group[members], kind="stable")]
-    for part in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
-        if n := int(np.ceil(BRIGHTEST * len(part))):
-            found[part[np.argpartition(values[part], len(part) - n)[len(part) - n :]]] = True
-    return found
+def _tail(counts: FloatArray, mean: FloatArray, spread: FloatArray) -> FloatArray:
+    """Probability of so many counts or more: negative binomial."""
+    from scipy.special import betainc
+
+    return np.asarray(betainc(counts, 1 / spread, mean * spread / (1 + mean * spread)))
 
 
-def _by_group(values: NDArray[np.generic], group: IntArray, used: NDArray[np.bool_]) -> FloatArray:
-    """Sum over the used pixels of each pixel's group, shape (N,)."""
-    return np.bincount(group[used], weights=np.asarray(values[used], dtype=np.float64), minlength=int(group.max()) + 1)[
-        group
-    ]
+def _brightest(values: FloatArray) -> NDArray[np.bool_]:
+    """The largest values, but none that most others are as large as."""
+    n = len(values) - int(np.ceil(BRIGHTEST * len(values)))
+    return np.asarray(values > np.partition(values, n - 1)[n - 1]) if n > 0 else np.zeros(len(values), dtype=bool)

@@ -18,80 +18,67 @@ DIM = 0.1
 """Share of the mean counts up to which a neighbour is dark."""
 
 
-def place_image(rows: IntArray, columns: IntArray) -> tuple[NDArray[np.int32], IntArray]:
-    """The pixels as an image around them, with a margin of `REACH`: their numbers, -1 where there is none.
+class Neighbourhood:
+    """Pixels with places, that are compared with each other.
 
-    Returns
-    -------
-    image : ndarray of int32, shape (h, w)
-    spots : ndarray, shape (N,)
-        Address of each pixel in the flat image.
+    Parameters
+    ----------
+    rows, columns : ndarray of int, shape (N,)
     """
-    top, left = int(rows.min()) - REACH, int(columns.min()) - REACH
-    shape = int(rows.max()) - top + REACH + 1, int(columns.max()) - left + REACH + 1
-    image: NDArray[np.int32] = np.full(shape, -1, dtype=np.int32)
-    spots = (rows - top) * shape[1] + (columns - left)
-    image.ravel()[spots] = np.arange(len(rows), dtype=np.int32)
-    return image, spots
 
+    def __init__(self, rows: IntArray, columns: IntArray) -> None:
+        top, left = int(rows.min()) - REACH, int(columns.min()) - REACH
+        self._shape = int(rows.max()) - top + REACH + 1, int(columns.max()) - left + REACH + 1
+        self._spots = (rows - top) * self._shape[1] + (columns - left)
 
-def surroundings(
-    image: NDArray[np.int32], spots: IntArray, group: IntArray, counts: FloatArray, used: NDArray[np.bool_]
-) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
-    """Counts of the used pixels of the same group around each pixel.
+    def means(self, counts: FloatArray, used: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Mean counts of the used pixels around each one (0 where there are none), and how many they are."""
+        weight = used.astype(np.float64)
+        total, number = self._around(counts * weight), self._around(weight)
+        return total / np.maximum(number, 1), number
 
-    Returns
-    -------
-    mean, third : ndarray, shape (N,)
-        Their mean, and the third largest of them (0 where there are fewer).
-    number, dark : ndarray of int, shape (N,)
-        How many they are, and, for a pixel without counts, how many of them have hardly any.
-    """
-    n = len(spots)
-    mean, third = np.zeros(n), np.zeros(n)
-    number, dark = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    look_around(image.ravel(), image.shape[1], spots, group, counts, used, mean, third, number, dark)
-    return mean, third, number, dark
+    def _around(self, values: FloatArray) -> FloatArray:
+        image = np.zeros(self._shape)
+        image.ravel()[self._spots] = values
+        rows, boxes = np.zeros_like(image), np.zeros_like(image)
+        add_boxes(image, rows, boxes)
+        found: FloatArray = boxes.ravel()[self._spots] - values
+        return found
+
+    def third_brightest(self, at: IntArray, counts: FloatArray, used: NDArray[np.bool_]) -> FloatArray:
+        """The third largest counts of used pixels around the pixels `at`; 0 where there are fewer."""
+        around = self._each(at, counts, used)
+        return np.asarray(np.sort(around, axis=1)[:, -3].clip(0))
+
+    def dark_share(self, at: IntArray, counts: FloatArray, used: NDArray[np.bool_], mean: FloatArray) -> FloatArray:
+        """Share of the used pixels around the pixels `at` that counted hardly any of the `mean` there."""
+        around = self._each(at, counts, used)
+        there = around >= 0
+        dark = there & (around <= DIM * mean[at, None])
+        return np.asarray(dark.sum(axis=1) / np.maximum(there.sum(axis=1), 1))
+
+    def _each(self, at: IntArray, counts: FloatArray, used: NDArray[np.bool_]) -> FloatArray:
+        """Counts of the pixels around some, shape (len(at), 24); -1 where none is used."""
+        image = np.full(self._shape, -1.0).ravel()
+        image[self._spots] = np.where(used, counts, -1)
+        steps = np.arange(-REACH, REACH + 1)
+        offsets = (steps[:, None] * self._shape[1] + steps).ravel()
+        return np.asarray(image[self._spots[at][:, None] + offsets[offsets != 0]])
 
 
 @compiled
-def look_around(
-    image: Array,
-    width: int,
-    spots: Array,
-    group: Array,
-    counts: Array,
-    used: Array,
-    mean: Array,
-    third: Array,
-    number: Array,
-    dark: Array,
-) -> Any:
-    """Fill `mean`, `third`, `number` and `dark`; see `surroundings`."""
-    for p in range(len(spots)):
-        total, n = 0.0, 0
-        first, second, last = 0.0, 0.0, 0.0
-        for row in range(-REACH, REACH + 1):
-            for column in range(-REACH, REACH + 1):
-                other = image[spots[p] + row * width + column]
-                if other < 0 or other == p or group[other] != group[p] or not used[other]:
-                    continue
-                value = counts[other]
-                total += value
-                n += 1
-                if value > last:
-                    last = value
-                    if last > second:
-                        second, last = last, second
-                    if second > first:
-                        first, second = second, first
-        number[p], third[p] = n, last
-        mean[p] = total / n if n > 0 else 0.0
-        if counts[p] > 0:  # who counts is not dead
-            continue
-        few = mean[p] * DIM
-        for row in range(-REACH, REACH + 1):
-            for column in range(-REACH, REACH + 1):
-                other = image[spots[p] + row * width + column]
-                if other >= 0 and other != p and group[other] == group[p] and used[other]:
-                    dark[p] += counts[other] <= few
+def add_boxes(image: Array, rows: Array, boxes: Array) -> Any:
+    """Fill `boxes` with the sums of `image` over (2 `REACH` + 1)^2 pixels, but for a margin; `rows` is for work."""
+    n_rows, n_columns = image.shape
+    for i in range(n_rows):
+        source, target = image[i], rows[i, REACH : n_columns - REACH]
+        for step in range(2 * REACH + 1):
+            part = source[step : step + len(target)]
+            for j in range(len(target)):
+                target[j] += part[j]
+    for i in range(REACH, n_rows - REACH):
+        target = boxes[i]
+        for step in range(-REACH, REACH + 1):
+            part = rows[i + step]
+            for j in range(n_columns):
+                target[j] += part[j]

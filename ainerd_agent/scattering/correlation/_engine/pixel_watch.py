@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,16 +74,17 @@ def verdicts_of(
         No pixel of a bin is good.
     """
     rows, columns = np.divmod(layout.pixels.astype(np.int64), layout.shape[1])
-    found = judge(
-        sums,
-        rows,
-        columns,
-        np.repeat(layout.cell_bin, layout.cell_size),
-        ceiling=np.inf if normalisation.saturation is None else normalisation.saturation,
-        known=None if known is None else known != GOOD,
-    )
-    if known is not None:
-        found = np.where(known != GOOD, known, found)
+    found = np.zeros(len(layout), dtype=np.int8) if known is None else known.copy()
+    for first, stop in pairwise(layout.bin_edges.tolist()):
+        part, of_bin = slice(first, stop), found[first:stop]
+        told = judge(
+            PixelSums(sums.n_frames, sums.total[part], sums.squares[part]),
+            rows[part],
+            columns[part],
+            ceiling=np.inf if normalisation.saturation is None else normalisation.saturation,
+            known=of_bin != GOOD,
+        )
+        of_bin[told != GOOD] = told[told != GOOD]
     refuse_lost(layout, found)
     return found
 
