@@ -7,6 +7,7 @@
 
 from ainerd_agent.records.analysis import Analysis
 from ainerd_agent.records.arrays import FloatArray, MapStack
+from ainerd_agent.records.bad_pixels import BadPixels
 from ainerd_agent.records.fingerprints import AgeLagMap, Bins, Fingerprints, Quality, Relaxations, Scattering
 from ainerd_agent.records.frames import FrameSource, NumberedFrames, PhotonEvents
 from ainerd_agent.records.measurement import Measurement
@@ -20,6 +21,7 @@ __all__ = [
     "AgentRequest",
     "Analysis",
     "Annotation",
+    "BadPixels",
     "Bins",
     "Events",
     "Exposure",

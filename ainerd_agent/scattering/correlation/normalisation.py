@@ -51,6 +51,9 @@ class Normalisation:
     bad_frames : iterable of int or "detect", optional
         Numbers of frames that are left out, from 0; or, for `two_time` and its stream, frames without beam are found by
         their counts (see `beam_loss`).
+    bad_pixels : "detect", optional
+        For `two_time` and its stream: hot, dead, flickering and full pixels are found by their counts and left out (see
+        `bad_pixels`).
     loss : float
         Share of the usual counts below which "detect" takes a frame as lost.
 
@@ -67,6 +70,7 @@ class Normalisation:
     dead_time: float = 0.0
     saturation: float | None = None
     bad_frames: Literal["detect"] | Iterable[int] | None = None
+    bad_pixels: Literal["detect"] | None = None
     loss: float = LOSS
 
     def __post_init__(self) -> None:
@@ -78,6 +82,8 @@ class Normalisation:
             raise ValueError(
                 f"loss, the share of counts below which a frame is lost, must lie between 0 and 1, got {self.loss}"
             )
+        if self.bad_pixels not in (None, "detect"):
+            raise ValueError(f'bad_pixels must be "detect" or None, not {self.bad_pixels!r}: known ones go into the mask')
         if self.bad_frames is not None and not isinstance(self.bad_frames, str):
             object.__setattr__(self, "bad_frames", _frame_numbers(self.bad_frames))
         elif self.bad_frames not in (None, "detect"):
@@ -103,12 +109,22 @@ class Normalisation:
         """Whether frames without beam are found by their counts."""
         return self.bad_frames == "detect"
 
+    @property
+    def detects_pixels(self) -> bool:
+        """Whether bad pixels are found by their counts."""
+        return self.bad_pixels == "detect"
+
     def watch(self) -> BeamWatch | None:
         """What judges frames by their counts, where they are to be judged."""
         return BeamWatch(self.loss) if self.detects else None
 
     def require_numbers(self, what: str) -> None:
-        """Refuse to detect bad frames where that is not done."""
+        """Refuse to detect bad frames and bad pixels where that is not done."""
+        if self.detects_pixels:
+            raise ValueError(
+                f"{what} does not detect bad pixels: put them into the mask, as `TwoTime.bad_pixels` of the reduced maps "
+                "has them"
+            )
         if self.detects:
             raise ValueError(
                 f"{what} does not detect bad frames: bad_frames must be their numbers, as `TwoTime.bad_frames` of "

@@ -14,9 +14,10 @@ weighted mean, over good frames only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,23 @@ from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
+from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, Reduction
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
 from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold, n_threads
+from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, PixelWatch, Verdicts, opening_verdicts
 from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMaker
-from ainerd_agent.scattering.correlation._engine.segment_store import SegmentStore
+from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, Segment, SegmentStore
+from ainerd_agent.scattering.correlation.bad_pixels import GOOD
 from ainerd_agent.scattering.correlation.beam_loss import SETTLING
 from ainerd_agent.scattering.correlation.computation import AUTOMATIC, FRAMES_PER_READ, Computation
 from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
+
+logger = logging.getLogger(__name__)
 
 FRAMES_PER_FOLD = 1024
 """Frames of a movie in memory that are folded at a time."""
@@ -98,15 +105,15 @@ class TwoTimeStream:
         self.n_bins = self._layout.n_bins
         self._corrections = Corrections.of(pixels, self._layout)
         self._computation, self._threads = computation, n_threads(computation.threads)
+        self._normalisation = normalisation
         corrected = self._corrections.factor.size > 0 or normalisation.dead_time > 0
         # Where frames need neither to be judged, nor corrected, nor kept, they are folded as they are.
         self._compact = n_frames is None or normalisation.per_frame or corrected or normalisation.detects
-        self._maker = SegmentMaker(
-            self._layout, n_frames, self._corrections, compact=self._compact, threads=self._threads
-        )
+        self._maker = self._new_maker()
         self._state: Accumulation | None = None
         self._store = SegmentStore()
         self._broken = False
+        self._source: FrameSource | None = None
 
     @property
     def n_added(self) -> int:
@@ -128,24 +135,24 @@ class TwoTimeStream:
             raise FrameError("a block before this one was refused, and left the correlation incomplete: begin anew")
         if isinstance(block, NumberedFrames):
             numbers, block = block.numbers, block.frames
+        self._source = None
         try:
-            for segment in self._maker.segments(block, numbers):
-                if self.n_frames is None:
-                    self._store.add(segment)
-                    continue
-                if self._state is None:
-                    self._state = self._new_state(self.n_frames, self._layout, self._threads)
-                self._state.add(segment)
+            self._take(self._maker.segments(block, numbers))
         except FrameError:
             self._broken = True
             raise
 
     def read(self, source: FrameSource, watch: Callable[[TwoTimeStream], object] | None = None) -> None:
-        """Add all blocks of a source as they come; `watch` is called after each."""
+        """Add all blocks of a source as they come; `watch` is called after each.
+
+        Where pixels are found bad only at the end, `result` reads the source once more.
+        """
+        first = self.n_added == 0
         for block in source.blocks(self._used):
             self.add(block)
             if watch is not None:
                 watch(self)
+        self._source = source if first else None
 
     def result(self) -> TwoTime:
         """The maps, once all frames are in."""
@@ -154,10 +161,59 @@ class TwoTimeStream:
                 f"the movie ends after {self.n_added} of {self.n_frames} frames: the file is truncated, or the "
                 "exposure was cut short"
             )
-        state = self._replayed() if self._state is None else self._state
+        self._take(self._maker.finish())
+        state, maker = self._replayed() if self._state is None else self._state, self._maker
         state.finish()
-        self._corrections.normalisation.refuse_saturated(state.n_saturated, state.n_readings)
-        return state.maps(self._maker.intensity(state.n_frames))
+        if self._normalisation.detects_pixels and (late := state.judge_pixels()).size:
+            state, maker = self._without(state, late)
+        self._normalisation.refuse_saturated(state.n_saturated, state.n_readings)
+        return state.maps(maker.intensity(state.n_frames))
+
+    def _take(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
+            if self.n_frames is None:
+                self._store.add(segment)
+                continue
+            if self._state is None:
+                self._state = self._new_state(self.n_frames, self._layout, self._threads, self._maker.verdicts)
+            self._state.add(segment)
+
+    def _without(self, state: Accumulation, late: IntArray) -> tuple[Accumulation, SegmentMaker]:
+        """Leave out pixels that were folded: from the frames, where they can be had again."""
+        verdicts = state.verdicts
+        maker = self._new_maker(verdicts)
+        again = self._new_state(state.n_frames, self._layout, self._threads, verdicts)
+        try:
+            for segment in self._once_more(maker):
+                again.add(segment)
+        except (FrameError, OSError) as error:
+            logger.warning("the frames cannot be read again without %d bad pixels: %s", len(late), error)
+            maker.n_seen = 0
+        if maker.n_seen == self.n_added:
+            again.finish()
+            return again, maker
+        state.drop_in_part(late)
+        return state, self._maker
+
+    def _once_more(self, maker: SegmentMaker) -> Iterator[Segment]:
+        """All segments again, as another maker makes them; none where the frames are gone."""
+        if self.n_frames is None:
+            for segment in self._store:
+                yield from maker.again(segment)
+        elif self._source is not None:
+            for block in self._source.blocks(self._used):
+                numbers, frames = (block.numbers, block.frames) if isinstance(block, NumberedFrames) else (None, block)
+                yield from maker.segments(frames, numbers)
+
+    def _new_maker(self, verdicts: Verdicts | None = None) -> SegmentMaker:
+        return SegmentMaker(
+            self._layout,
+            self.n_frames,
+            self._corrections,
+            compact=self._compact,
+            threads=self._threads,
+            verdicts=verdicts,
+        )
 
     def whole(self, frames: NDArray[Any]) -> MapStack:
         """The maps of a movie that is in memory, (T, H, W); nothing may have been added.
@@ -166,19 +222,28 @@ class TwoTimeStream:
         """
         device = self._computation.device
         if self._compact or not self._layout.separable or self.n_frames is None or device is not None:
-            self.add(frames)
+            self.read(_Sliced(frames, FRAMES_PER_FOLD))
             return self.result().c2
-        (segment,) = self._maker.segments(frames, None)
-        movie = np.asarray(segment.data)
+        movie = checked_frames(frames, self.shape)
+        numbers = checked_numbers(len(movie), None, 0)
+        segment = Segment(numbers, movie, None, None, NO_SCALE)
         c2 = np.empty((self.n_bins, self._reduction.size, self._reduction.size), dtype=np.float32)
+
+        def folded(layout: PixelLayout, addresses: Addresses, verdicts: Verdicts | None) -> Accumulation:
+            state = self._new_state(len(movie), layout, threads=1, verdicts=verdicts)
+            for start in range(0, len(movie), FRAMES_PER_FOLD):
+                part = slice(start, start + FRAMES_PER_FOLD)
+                state.add(replace(segment, numbers=segment.numbers[part], data=movie[part], addresses=addresses))
+            return state
 
         def of_bin(index: int) -> tuple[int, int]:
             layout = self._layout.only(index)
             addresses = Addresses.of(layout.pixels, layout.slabs, movie.shape[1], movie.itemsize)
-            state = self._new_state(len(movie), layout, threads=1)
-            for start in range(0, len(movie), FRAMES_PER_FOLD):
-                part = slice(start, start + FRAMES_PER_FOLD)
-                state.add(replace(segment, numbers=segment.numbers[part], data=movie[part], addresses=addresses))
+            detects = self._normalisation.detects_pixels
+            verdicts = opening_verdicts(layout, [movie[:OPENING, layout.pixels]], self._normalisation) if detects else None
+            state = folded(layout, addresses, verdicts)
+            if detects and state.judge_pixels().size:
+                state = folded(layout, addresses, state.verdicts)
             c2[index] = state.maps().c2[0]
             return state.n_saturated, state.n_readings
 
@@ -195,7 +260,7 @@ class TwoTimeStream:
         Where the number of frames is not known, the map ends with the last frame.
         """
         if self.n_frames is not None:
-            state = self._state or self._new_state(self.n_frames, self._layout, self._threads)
+            state = self._state or self._new_state(self.n_frames, self._layout, self._threads, self._maker.verdicts)
         else:
             state = self._replayed()
             state.finish()
@@ -205,21 +270,26 @@ class TwoTimeStream:
         """Fold what was kept of a movie whose length was not known."""
         if self.n_added < 2:
             raise FrameError(f"a two-time map needs at least 2 frames, got {self.n_added}")
-        state = self._new_state(self.n_added, self._layout, self._threads)
+        state = self._new_state(self.n_added, self._layout, self._threads, self._maker.verdicts)
         for segment in self._store:
             state.add(segment)
         return state
 
-    def _new_state(self, n_frames: int, layout: PixelLayout, threads: int) -> Accumulation:
+    def _new_state(
+        self, n_frames: int, layout: PixelLayout, threads: int, verdicts: Verdicts | None = None
+    ) -> Accumulation:
         dtype, device = self._computation.dtype(n_frames * len(self._layout)), self._computation.device
+
+        silent = np.empty(0, dtype=np.int64) if verdicts is None else np.flatnonzero(verdicts != GOOD)
+        watch = PixelWatch(silent, self._normalisation.detects_pixels)
 
         def make_fold(width: int) -> Fold:
             size = self._reduction.size
             if device is None:
-                return NumbaFold(layout, size, width, self._corrections, dtype=dtype, threads=threads)
+                return NumbaFold(layout, size, width, self._corrections, dtype=dtype, threads=threads, watch=watch)
             from ainerd_agent.scattering.correlation._engine.torch_fold import TorchFold
 
-            return TorchFold(layout, size, self._corrections, dtype=dtype, device=device)
+            return TorchFold(layout, size, self._corrections, dtype=dtype, device=device, watch=watch)
 
         return Accumulation(
             layout,
@@ -228,6 +298,7 @@ class TwoTimeStream:
             corrections=self._corrections,
             make_fold=make_fold,
             threads=threads if device is None else 1,
+            verdicts=verdicts,
         )
 
 
@@ -285,13 +356,29 @@ def two_time(
     if hasattr(source, "blocks"):
         stream.read(source)
     else:
-        for start in range(0, source.shape[0], FRAMES_PER_READ):
-            stream.add(source[start : start + FRAMES_PER_READ])
+        stream.read(_Sliced(source, FRAMES_PER_READ))
     return stream.result().c2
+
+
+@dataclass(frozen=True, slots=True)
+class _Sliced:
+    """The frames of what can be sliced along its first axis, so many at a time."""
+
+    frames: Any
+    step: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        n_frames, rows, columns = self.frames.shape
+        return n_frames, rows, columns
+
+    def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any]]:
+        for start in range(0, self.shape[0], self.step):
+            yield self.frames[start : start + self.step]
 
 
 def warm_up(dtype: Any = np.uint16) -> None:
     """Compile what frames of a type need, or load it from the cache of an earlier process: before a scan, not in it."""
     frames = np.ones((SETTLING, 1, 1), dtype=dtype)
     for precision in ("single", "double"):
-        two_time(frames, np.ones((1, 1), dtype=int), size=2, precision=precision, bad_frames="detect")
+        two_time(frames, np.ones((1, 1), dtype=int), size=2, precision=precision, bad_frames="detect", bad_pixels="detect")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.records import FloatArray, MapStack
+from ainerd_agent.records import BadPixels, FloatArray, MapStack
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +30,8 @@ class TwoTime:
         Times of the map whose frames are all bad; their rows and columns are interpolated (NaN in a partial map).
     intensity : ndarray, shape (T,)
         Raw counts per pixel of each frame over all bins, NaN where it is not known (see `TwoTimeStream`).
+    bad_pixels : BadPixels
+        Pixels that were found bad and left out, where they were looked for. Those of the mask are not among them.
     """
 
     c2: MapStack
@@ -39,3 +41,4 @@ class TwoTime:
     bad_frames: NDArray[np.int64]
     filled: NDArray[np.bool_]
     intensity: FloatArray
+    bad_pixels: BadPixels = field(default_factory=BadPixels.none)

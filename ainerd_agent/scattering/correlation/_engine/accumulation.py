@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.records import FloatArray, MapStack, PhotonEvents
+from ainerd_agent.records import BadPixels, FloatArray, MapStack, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
@@ -20,7 +20,15 @@ from ainerd_agent.scattering.correlation._engine.frame_validation import invalid
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.mean_counts import refuse_dark, ring_means
 from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
+from ainerd_agent.scattering.correlation._engine.pixel_watch import (
+    Verdicts,
+    bad_pixels_of,
+    good_in_cells,
+    sums_of,
+    verdicts_of,
+)
 from ainerd_agent.scattering.correlation._engine.segment_store import Segment
+from ainerd_agent.scattering.correlation.bad_pixels import GOOD
 from ainerd_agent.scattering.correlation.resampling import Band, resize_band
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
@@ -43,6 +51,14 @@ class Fold(Protocol):
 
     def gram(self, pixels: slice, rows: IntArray, weight: FloatArray, mean: FloatArray) -> FloatArray:
         """<D D> of a bin."""
+        ...
+
+    def moments(self) -> FloatArray:
+        """Sums of the raw counts of each pixel and of their squares."""
+        ...
+
+    def silence(self, positions: IntArray) -> None:
+        """Take what was folded of some pixels out."""
         ...
 
 
@@ -81,6 +97,8 @@ class Accumulation:
     make_fold : callable
     threads : int
         That make maps, each of other bins.
+    verdicts : ndarray of int8, shape (N,), optional
+        Of the pixels, as far as they are known beforehand; those that are bad count for nothing in `make_fold` too.
 
     Attributes
     ----------
@@ -97,8 +115,11 @@ class Accumulation:
         corrections: Corrections,
         make_fold: MakesFold,
         threads: int = 1,
+        verdicts: Verdicts | None = None,
     ) -> None:
         self.layout = layout
+        self.verdicts: Verdicts = np.zeros(len(layout), dtype=np.int8) if verdicts is None else verdicts
+        self._in_part: IntArray = np.empty(0, dtype=np.int64)
         self.n_frames = n_frames
         self.size = reduction.size
         self._make_fold = make_fold
@@ -208,6 +229,27 @@ class Accumulation:
         kept = np.concatenate([np.empty(0, np.int64), *self._kept])
         return np.setdiff1d(np.arange(numbers[-1] + 1), kept)
 
+    def judge_pixels(self) -> IntArray:
+        """Judge pixels by all frames; give the positions of those that are found now and left a trace in the sums.
+
+        A pixel without counts leaves none.
+        """
+        before = self.verdicts
+        sums = sums_of(self._fold.moments(), self._diagonal.n_frames)
+        self.verdicts = verdicts_of(self.layout, sums, self._normalisation, before)
+        # Divided by a mean image and by the mean of each frame, even a dark pixel has changed the scale.
+        traceless = before != GOOD if self._normalisation.per_frame and self._unit_mean else sums.total == 0
+        return np.flatnonzero((self.verdicts != GOOD) & (before == GOOD) & ~traceless)
+
+    def drop_in_part(self, positions: IntArray) -> None:
+        """Leave pixels out whose frames cannot be had again: of their shot noise and of the mean a trace stays."""
+        self._fold.silence(positions)
+        self._in_part = positions
+
+    def bad_pixels(self) -> BadPixels:
+        """The pixels that are left out."""
+        return bad_pixels_of(self.layout, self.verdicts, self._in_part)
+
     def maps(self, intensity: FloatArray | None = None, *, partial: bool = False) -> TwoTime:
         """Make the maps of the frames folded so far; `intensity` is handed on.
 
@@ -225,18 +267,21 @@ class Accumulation:
             intensity = np.full(self.n_frames, np.nan)
         if partial and (self._raw == 0).any():
             return self._nothing_yet(intensity)
-        mean = self._mean()
+        cell_size = good_in_cells(layout, np.flatnonzero(self.verdicts != GOOD))
+        bin_size = layout.sum_cells(cell_size)
+        mean = self._mean(cell_size)
         rows = np.flatnonzero(self._weight > _EMPTY)
         filled = np.ones(self.size, dtype=bool)
         filled[rows] = False
         return TwoTime(
-            c2=self._c2(mean, rows, fill=bool(filled.any()) and not partial),
-            mean_counts=self._raw / (diagonal.n_frames * layout.bin_size),
-            contrast=layout.sum_cells(diagonal.contrast(mean, layout.cell_size)) / layout.bin_size,
+            c2=self._c2(mean, rows, bin_size, fill=bool(filled.any()) and not partial),
+            mean_counts=self._raw / (diagonal.n_frames * bin_size),
+            contrast=layout.sum_cells(diagonal.contrast(mean, cell_size)) / bin_size,
             n_frames=self.n_frames,
             bad_frames=self.bad_frames(),
             filled=filled,
             intensity=intensity,
+            bad_pixels=self.bad_pixels(),
         )
 
     def _nothing_yet(self, intensity: FloatArray) -> TwoTime:
@@ -250,9 +295,10 @@ class Accumulation:
             bad_frames=self.bad_frames(),
             filled=np.zeros(self.size, dtype=bool),
             intensity=intensity,
+            bad_pixels=self.bad_pixels(),
         )
 
-    def _c2(self, mean: FloatArray, rows: IntArray, *, fill: bool) -> MapStack:
+    def _c2(self, mean: FloatArray, rows: IntArray, bin_size: FloatArray, *, fill: bool) -> MapStack:
         """The maps, from the rows that have weight; the others are interpolated with `fill`, else NaN."""
         layout = self.layout
         c2 = np.full((layout.n_bins, self.size, self.size), np.nan, dtype=np.float32)
@@ -265,8 +311,11 @@ class Accumulation:
         def make(number: int) -> None:
             pixels = slice(int(edges[number]), int(edges[number + 1]))
             product = self._fold.gram(pixels, rows, weight, mean_of_pixel[pixels])
+            n_all, n_good = float(edges[number + 1] - edges[number]), float(bin_size[number])
+            if n_good < n_all:  # D of a pixel that counts for nothing is -1, at all times
+                product = (product * n_all - (n_all - n_good)) / n_good
             if correction is not None:
-                _add_banded(product, correction[:, :, number] / (edges[number + 1] - edges[number]), rows, weight)
+                _add_banded(product, correction[:, :, number] / n_good, rows, weight)
             if between is not None:
                 c2[number] = between @ product @ between.T
             elif len(rows) == self.size:
@@ -284,13 +333,13 @@ class Accumulation:
                 list(pool.map(make, range(layout.n_bins)))
         return c2
 
-    def _mean(self) -> FloatArray:
+    def _mean(self, cell_size: IntArray) -> FloatArray:
         """<I> of each cell: of its ring, over all kept frames."""
         n_frames = self._diagonal.n_frames
         refuse_dark(self._raw, self.layout.bin_numbers, f"in {n_frames} frames")
         if self._unit_mean:
             return np.ones(len(self._diagonal.total))
-        return ring_means(self.layout, self._diagonal.total) / n_frames
+        return ring_means(self.layout, self._diagonal.total, cell_size=cell_size) / n_frames
 
 
 def _add_banded(product: FloatArray, upper: FloatArray, rows: IntArray, weight: FloatArray) -> None:

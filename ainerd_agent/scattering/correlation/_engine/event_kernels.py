@@ -11,6 +11,9 @@ from ainerd_agent.scattering.correlation._engine.kernels import PRODUCT, SQUARE,
 LANES = 4
 """The window of events is a multiple of so many rows wide."""
 
+BESIDE = 6
+"""Columns of the window that are no rows."""
+
 
 @compiled
 def fold_events(
@@ -47,8 +50,9 @@ def fold_events(
         The first frame of the block.
     keep : ndarray of int64, shape (n,)
         For each frame of the block the number of the kept frame before it, or -2 where the frame is left out itself.
-    window : ndarray, shape (N, width + 4)
-        The rows; then frame and counts of the last event, and of the last one in an earlier frame.
+    window : ndarray, shape (N, width + 6)
+        The rows; then frame and counts of the last event, and of the last one in an earlier frame; then the sum of raw
+        counts, and of their squares.
     row : int
         The lowest row in the window.
     sums : ndarray, shape (n, 3, n_cells)
@@ -59,7 +63,7 @@ def fold_events(
     int
         The lowest row in the window afterwards.
     """
-    width = window.shape[1] - 4
+    width = window.shape[1] - BESIDE
     weights = np.zeros(width, window.dtype)
     held = np.zeros((sums.shape[2], 4))
     first_cell, last_cell = cell_of[first], cell_of[last - 1] + 1
@@ -126,15 +130,18 @@ def add_events(
     kind = window.dtype.type
     width = len(weights)
     now, here, then, there = U(width), U(width + 1), U(width + 2), U(width + 3)
+    total, squares = U(width + 4), U(width + 5)
     this, before = kind(number), kind(number_before)
     for e in range(U(n)):
         p = U(spots[e])
         cell = U(cell_of[p])
         value = values[e]
+        raw, factor = value, kind(1)
         if len(flat) > 0:
-            value *= flat[p]
+            factor *= flat[p]
         if len(scale) > 0:
-            value *= kind(scale[U(t), bin_of_cell[cell]])
+            factor *= kind(scale[U(t), bin_of_cell[cell]])
+        value *= factor
         if width == LANES:
             window[p, U(0)] += weights[U(0)] * value
             window[p, U(1)] += weights[U(1)] * value
@@ -145,8 +152,12 @@ def add_events(
                 window[p, j] += weights[j] * value
         exact = float(value)
         square = exact * exact
+        window[p, total] += raw
+        window[p, squares] += raw * raw
         if window[p, now] == this:  # another photon in the same pixel and frame
             square += 2 * exact * window[p, here]
+            if factor > 0:
+                window[p, squares] += 2 * raw * (window[p, here] / factor)
             window[p, here] += value
         else:
             window[p, then], window[p, there] = window[p, now], window[p, here]

@@ -144,6 +144,33 @@ def add_sums(counts: Array, before: Array, edges: Array, sums: Array) -> None:
 
 
 @compiled
+def add_moments(counts: Array, total: Array, squares: Array) -> None:
+    """Add up frames, and their squares, of each pixel: `counts` (k, n) with k a multiple of four."""
+    for k in range(0, len(counts), 4):
+        w, x, y, z = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
+        for j in range(len(total)):
+            total[j] += (w[j] + x[j]) + (y[j] + z[j])
+        for j in range(len(total)):
+            squares[j] += (w[j] * w[j] + x[j] * x[j]) + (y[j] * y[j] + z[j] * z[j])
+
+
+@compiled
+def add_raw_moments(raw: Array, total: Array, squares: Array) -> None:
+    """The same for one frame of raw counts of any type."""
+    for j in range(len(total)):
+        value = float(raw[j])
+        total[j] += value
+        squares[j] += value * value
+
+
+@compiled
+def sum_raw_frames(frames: Array, total: Array, squares: Array) -> None:
+    """The same for several of them, shape (t, n)."""
+    for t in range(len(frames)):
+        add_raw_moments(frames[t], total, squares)
+
+
+@compiled
 def fold_frames(
     frames: Array,
     first_slab: int,
@@ -164,10 +191,12 @@ def fold_frames(
     flat: Array,
     scale: Array,
     slab_bin: Array,
+    silent: Array,
     folded: Array,
     last: Array,
     sums: Array,
     counted: Array,
+    moments: Array,
 ) -> Any:
     """Fold consecutive frames into some of the slabs.
 
@@ -178,6 +207,8 @@ def fold_frames(
         Weights of each frame in the rows `first_row`, `first_row` + 1, ...
     scale : ndarray, shape (t, n_bins) or (0, 0)
         Factors of each frame in each bin.
+    silent : ndarray of int
+        Pixels that count for nothing, rising.
     folded : ndarray, shape (size, N)
         Added to.
     last : ndarray, shape (N,)
@@ -186,11 +217,15 @@ def fold_frames(
         Filled.
     counted : ndarray of int, shape (t, 2, n_slabs)
         Filled with `INVALID` and `SATURATED`.
+    moments : ndarray, shape (2, N) or (2, 0)
+        Raw counts, and their squares, are added to.
     """
     n_frames = frames.shape[0]
     width = band.shape[1]
     touched = frames.dtype.type(0)
     no_flat = flat[:0]
+    watched = moments.shape[1] > 0
+    corrected = dead > 0 or len(flat) > 0 or len(scale) > 0
     padded = min(STEP, (n_frames + 3) // 4 * 4)
     for slab in range(first_slab, last_slab):
         start, stop = slabs[slab], slabs[slab + 1]
@@ -199,6 +234,7 @@ def fold_frames(
         raw = np.empty(n + RUN, frames.dtype)
         counts = np.empty((padded + 1, n), folded.dtype)
         counts[0] = last[start:stop]
+        first_silent, last_silent = np.searchsorted(silent, start), np.searchsorted(silent, stop)
         for begin in range(0, n_frames, STEP):
             n_step = min(STEP, n_frames - begin)
             for k in range(n_step):
@@ -210,6 +246,10 @@ def fold_frames(
                     lines[slab_lines[slab] : slab_lines[slab + 1]],
                     raw,
                 )
+                for s in range(first_silent, last_silent):
+                    raw[silent[s] - start] = 0
+                if watched and corrected:
+                    add_raw_moments(raw, moments[0, start:stop], moments[1, start:stop])
                 its_sums = sums[frame, :, slab_cells[slab] : slab_cells[slab + 1]]
                 factor = scale[frame, slab_bin[slab]] if len(scale) > 0 else 1.0
                 told = correct(
@@ -226,6 +266,8 @@ def fold_frames(
                 add_sums(counts[k + 1], counts[k], edges, its_sums)
             for k in range(n_step, padded):  # without weight, but it must not be NaN
                 counts[k + 1] = 0
+            if watched and not corrected:
+                add_moments(counts[1:], moments[0, start:stop], moments[1, start:stop])
             row = first_row[begin]
             n_rows = first_row[begin + n_step - 1] + width - row
             weights = np.zeros((n_rows, padded), folded.dtype)
@@ -316,13 +358,15 @@ def total_frames(
     lines: Array,
     dead: float,
     flat: Array,
+    silent: Array,
     compact: Array,
     raw: Array,
     corrected: Array,
 ) -> Any:
     """Copy the used pixels of each frame to `compact` (n, N), and add up each bin: `raw`, `corrected` (n, n_bins).
 
-    The sums of corrected counts (see `correct`) are taken where `corrected` is not empty.
+    The pixels `silent` count for nothing. The sums of corrected counts (see `correct`) are taken where `corrected` is
+    not empty.
     """
     touched = frames.dtype.type(0)
     for t in range(len(frames)):
@@ -331,6 +375,8 @@ def total_frames(
             touched += frame[U(lines[k])]
         for j in range(len(pixels)):
             row[j] = frame[U(pixels[j])]
+        for s in range(len(silent)):
+            row[silent[s]] = 0
         for b in range(len(bin_edges) - 1):
             start, stop = bin_edges[b], bin_edges[b + 1]
             part = row[start:stop]

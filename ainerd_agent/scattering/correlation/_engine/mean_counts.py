@@ -10,7 +10,9 @@ from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 
 
-def ring_means(layout: PixelLayout, sums: FloatArray, n_groups: int = 1) -> FloatArray:
+def ring_means(
+    layout: PixelLayout, sums: FloatArray, n_groups: int = 1, cell_size: IntArray | None = None
+) -> FloatArray:
     """Mean over the pixels of each cell's ring.
 
     A ring without a single count has no mean of its own; its bin's is the best there is.
@@ -22,6 +24,8 @@ def ring_means(layout: PixelLayout, sums: FloatArray, n_groups: int = 1) -> Floa
         Over the pixels of each cell.
     n_groups : int
         Consecutive bins of the layout that make up one bin of the detector.
+    cell_size : ndarray, shape (n_cells,), optional
+        Pixels of each cell that count; all by default.
 
     Returns
     -------
@@ -30,8 +34,9 @@ def ring_means(layout: PixelLayout, sums: FloatArray, n_groups: int = 1) -> Floa
     rings = layout.cell_ring
     total = np.zeros((int(rings.max()) + 1, *sums.shape[:-1]))
     np.add.at(total, rings, np.moveaxis(sums, -1, 0))
-    of_ring = np.moveaxis(total[rings], 0, -1) / np.bincount(rings, weights=layout.cell_size)[rings]
-    in_bin = _joined(layout.sum_cells(sums), n_groups) / _joined(layout.bin_size, n_groups)
+    size = layout.cell_size if cell_size is None else cell_size
+    of_ring = np.moveaxis(total[rings], 0, -1) / np.maximum(np.bincount(rings, weights=size)[rings], 1)
+    in_bin = _joined(layout.sum_cells(sums), n_groups) / _joined(layout.sum_cells(size), n_groups)
     return np.where(of_ring > 0, of_ring, in_bin[..., layout.cell_bin // n_groups])
 
 

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray, PhotonEvents
+from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.pixel_watch import UNWATCHED, PixelWatch
 from ainerd_agent.scattering.correlation.resampling import Band
 
 T = TypeVar("T")
@@ -71,6 +73,8 @@ class NumbaFold:
     dtype : type
         Of the sums: float32, or float64 where sums must be exact in more digits.
     threads : int
+    watch : PixelWatch
+        Pixels that count for nothing, and whether the others are watched.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class NumbaFold:
         *,
         dtype: Any = np.float32,
         threads: int = 1,
+        watch: PixelWatch = UNWATCHED,
     ) -> None:
         self.layout = layout
         self.dtype = np.dtype(dtype)
@@ -93,6 +98,8 @@ class NumbaFold:
         self._last = np.zeros(len(layout), dtype=self.dtype)
         self._events: _EventState | None = None
         self._width = width
+        self._silent = watch.silent
+        self._moments = np.zeros((2, len(layout) if watch.watched else 0))
 
     def add_frames(self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray) -> FrameSums:
         """Fold frames (n, n_frame) in; `scale` (n, n_bins) or (0, 0) multiplies each bin of each frame."""
@@ -123,10 +130,12 @@ class NumbaFold:
                 self._factor,
                 scale,
                 self._slab_bin,
+                self._silent,
                 self.folded,
                 self._last,
                 sums,
                 counted,
+                self._moments,
             )
 
         in_parts(work, layout.slabs, self._threads if n * len(layout) > SMALL else 1)
@@ -138,7 +147,7 @@ class NumbaFold:
         """Fold the events of the frames from `begin` on in; see `event_kernels.fold_events` for `keep`."""
         layout = self.layout
         if self._events is None:
-            self._events = _EventState.of(layout, self._width, self.dtype)
+            self._events = _EventState.of(layout, self._width, self.dtype, self._silent)
         state, n = self._events, len(keep)
         sums = np.zeros((n, 3, len(layout.cell_bin)))
 
@@ -166,8 +175,21 @@ class NumbaFold:
             return int(row)
 
         state.row = max(in_parts(work, layout.slabs, self._threads if len(events.frame) > SMALL else 1))
+        if self._moments.size:
+            self._moments += state.window[:, -2:].T
+        state.window[:, -2:] = 0
         none = np.zeros(len(keep), dtype=np.int64)
         return FrameSums(sums, none, none)
+
+    def moments(self) -> FloatArray:
+        """Sums of the raw counts of each pixel and of their squares, shape (2, N), where they are watched."""
+        return self._moments
+
+    def silence(self, positions: IntArray) -> None:
+        """Take what was folded of some pixels out, as if they had counted nothing."""
+        self.folded[:, positions] = 0
+        if self._events is not None:
+            self._events.window[positions, : self._events.width] = 0
 
     def gram(self, pixels: slice, rows: NDArray[np.int64], weight: FloatArray, mean: FloatArray) -> FloatArray:
         """<D D> over the pixels of a bin with D = folded / (weight * mean) - 1, shape (n_rows, n_rows).
@@ -233,15 +255,16 @@ class _EventState:
     @property
     def width(self) -> int:
         """Rows of the window."""
-        return int(self.window.shape[1]) - 4
+        return int(self.window.shape[1]) - event_kernels.BESIDE
 
     @classmethod
-    def of(cls, layout: PixelLayout, width: int, dtype: np.dtype[Any]) -> _EventState:
+    def of(cls, layout: PixelLayout, width: int, dtype: np.dtype[Any], silent: IntArray) -> _EventState:
         lanes = event_kernels.LANES * -(-width // event_kernels.LANES)
-        window = np.zeros((len(layout), lanes + 4), dtype=dtype)
-        window[:, lanes::2] = NO_FRAME
-        window[:, lanes + 1 :: 2] = 0
-        return cls(place_of(layout), cell_of(layout), window)
+        window = np.zeros((len(layout), lanes + event_kernels.BESIDE), dtype=dtype)
+        window[:, [lanes, lanes + 2]] = NO_FRAME
+        place = place_of(layout)
+        place[layout.pixels[silent]] = -1
+        return cls(place, cell_of(layout), window)
 
 
 def place_of(layout: PixelLayout) -> NDArray[np.int32]:

@@ -23,7 +23,10 @@ from ainerd_agent.scattering.correlation._engine.frame_validation import (
 )
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import SMALL, cell_of, place_of
+from ainerd_agent.scattering.correlation._engine.opening import Opening
+from ainerd_agent.scattering.correlation._engine.pixel_watch import Verdicts, good_in_cells
 from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, Segment
+from ainerd_agent.scattering.correlation.bad_pixels import GOOD
 
 COMPACTED_FRAMES = 64
 """Frames whose used pixels are copied out at a time."""
@@ -41,15 +44,27 @@ class SegmentMaker:
     compact : bool
         Copy the used pixels out and add up the counts of each frame. Without it frames are handed on as they are.
     threads : int
+    verdicts : ndarray of int8, shape (N,), optional
+        Of the pixels, where they are known beforehand. Otherwise, where bad pixels are to be detected, no segment comes
+        before they are judged by the first frames.
 
     Attributes
     ----------
     n_seen : int
         Frames so far, dropped ones included.
+    verdicts : ndarray of int8, shape (N,)
+        By the first frames; bad pixels count for nothing in all segments.
     """
 
     def __init__(
-        self, layout: PixelLayout, n_frames: int | None, corrections: Corrections, *, compact: bool, threads: int
+        self,
+        layout: PixelLayout,
+        n_frames: int | None,
+        corrections: Corrections,
+        *,
+        compact: bool,
+        threads: int,
+        verdicts: Verdicts | None = None,
     ) -> None:
         self.n_seen = 0
         self._layout = layout
@@ -62,6 +77,10 @@ class SegmentMaker:
         self._totals: list[tuple[IntArray, FloatArray]] = []
         self._addresses: dict[tuple[int, int], Addresses] = {}
         self._place: NDArray[np.int32] | None = None
+        opens = verdicts is None and self._normalisation.detects_pixels
+        self._opening: Opening | None = Opening(layout, self._normalisation) if opens else None
+        self.verdicts: Verdicts = np.zeros(len(layout), dtype=np.int8) if verdicts is None else verdicts
+        self._silent = np.flatnonzero(self.verdicts != GOOD)
 
     def segments(self, block: ArrayLike | PhotonEvents, numbers: Iterable[int] | None) -> Iterator[Segment]:
         """Take a block; see `TwoTimeStream.add`."""
@@ -77,24 +96,65 @@ class SegmentMaker:
         """Raw counts per pixel of each frame over all bins, shape (n_frames,); NaN where it is not known."""
         intensity = np.full(n_frames, np.nan)
         for numbers, totals in self._totals:
-            intensity[numbers] = totals.sum(axis=1) / len(self._layout)
+            intensity[numbers] = totals.sum(axis=1) / max(1, np.count_nonzero(self.verdicts == GOOD))
         return intensity
+
+    def finish(self) -> Iterator[Segment]:
+        """The segments that still wait, once no more frames will come."""
+        if self._opening is not None:
+            yield from self._opened(self._opening)
+
+    def again(self, segment: Segment) -> Iterator[Segment]:
+        """Make a segment anew that another maker for the same layout made, in order, with these verdicts."""
+        if isinstance(segment.data, PhotonEvents):
+            yield from self._of_events(segment.data)
+            return
+        self._count(int(segment.numbers[-1]) + 1)
+        yield self._counted(segment.numbers, segment.data, copied=True)
 
     def _of_frames(self, block: NDArray[Any], numbers: Iterable[int] | None) -> Iterator[Segment]:
         given = checked_numbers(len(block), numbers, self.n_seen)
         if len(block) == 0:
             return
         self._count(int(given[-1]) + 1)
+        start = 0
+        while start < len(block):
+            opening = self._opening
+            if opening is None and not self._compact:
+                rest = block[start:]
+                yield Segment(given[start:], rest, self._addresses_of(rest, compact=False), None, NO_SCALE)
+                return
+            stop = start + (COMPACTED_FRAMES if opening is None else min(opening.room, COMPACTED_FRAMES))
+            part, its_numbers = block[start:stop], given[start:stop]
+            start = stop
+            if opening is None:
+                yield self._counted(its_numbers, part)
+                continue
+            opening.add(its_numbers, np.ascontiguousarray(part[:, self._layout.pixels]))
+            if opening.room == 0:
+                yield from self._opened(opening)
+
+    def _opened(self, opening: Opening) -> Iterator[Segment]:
+        """Judge the first frames, and let them go."""
+        self._opening = None
+        self.verdicts = opening.verdicts()
+        self._silent = np.flatnonzero(self.verdicts != GOOD)
+        for numbers, held in opening.held:
+            if isinstance(held, PhotonEvents):
+                yield self._events_counted(numbers, held)
+            else:
+                yield self._counted(numbers, held, copied=True)
+
+    def _counted(self, numbers: IntArray, block: NDArray[Any], *, copied: bool = False) -> Segment:
+        """Copy the used pixels out of frames, or of what is a copy of them already, and add up their counts."""
+        frames, totals, scale = self._compacted(block, copied)
+        addresses = self._addresses_of(frames, compact=True)
+        # before a frame is judged by its counts
+        check_counts(frames[:, : len(self._layout)], numbers, excluded=self._normalisation.excluded)
         if not self._compact:
-            yield Segment(given, block, self._addresses_of(block), None, NO_SCALE)
-            return
-        for start in range(0, len(block), COMPACTED_FRAMES):
-            part, its_numbers = block[start : start + COMPACTED_FRAMES], given[start : start + COMPACTED_FRAMES]
-            frames, totals, scale = self._compacted(part)
-            # before a frame is judged by its counts
-            check_counts(frames[:, : len(self._layout)], its_numbers, excluded=self._normalisation.excluded)
-            self._totals.append((its_numbers, totals))
-            yield Segment(its_numbers, frames, self._addresses_of(frames), totals, scale)
+            return Segment(numbers, frames, addresses, None, NO_SCALE)
+        self._totals.append((numbers, totals))
+        return Segment(numbers, frames, addresses, totals, scale)
 
     def _of_events(self, events: PhotonEvents) -> Iterator[Segment]:
         check_events(events, self.n_seen, self._layout.shape, self._normalisation.dead_time)
@@ -102,11 +162,20 @@ class SegmentMaker:
         if len(numbers) == 0:
             return
         self._count(events.stop)
+        if self._opening is None:
+            yield self._events_counted(numbers, events)
+            return
+        self._opening.add(numbers, events)
+        if self._opening.room == 0:
+            yield from self._opened(self._opening)
+
+    def _events_counted(self, numbers: IntArray, events: PhotonEvents) -> Segment:
         totals, scale = None, NO_SCALE
         if self._compact:
             layout = self._layout
             if self._place is None:
                 self._place = place_of(layout)
+                self._place[layout.pixels[self._silent]] = -1
             totals, corrected = self._empty_totals(len(numbers))
             event_kernels.total_events(
                 events.frame,
@@ -122,19 +191,18 @@ class SegmentMaker:
             )
             self._totals.append((numbers, totals))
             scale = self._scale(corrected)
-        yield Segment(numbers, events, None, totals, scale)
+        return Segment(numbers, events, None, totals, scale)
 
     def _count(self, n_seen: int) -> None:
         if self._n_frames is not None and n_seen > self._n_frames:
             raise FrameError(f"{n_seen} frames came where {self._n_frames} were announced")
         self.n_seen = n_seen
 
-    def _addresses_of(self, frames: NDArray[Any]) -> Addresses:
+    def _addresses_of(self, frames: NDArray[Any], *, compact: bool) -> Addresses:
         """Where the used pixels stand in frames of that width and type."""
         layout, width = self._layout, frames.shape[1]
-        key = width, frames.dtype.itemsize
+        key = -2 if compact else width, frames.dtype.itemsize
         if key not in self._addresses:
-            compact = self._compact and width == len(layout) + kernels.RUN
             pixels = np.arange(len(layout), dtype=np.int32) if compact else layout.pixels
             self._addresses[key] = Addresses.of(pixels, layout.slabs, width, frames.dtype.itemsize)
         return self._addresses[key]
@@ -144,33 +212,40 @@ class SegmentMaker:
         n_bins = self._layout.n_bins
         return np.zeros((n_frames, n_bins)), np.zeros((n_frames if self._normalisation.per_frame else 0, n_bins))
 
+    @property
+    def _good_pixels(self) -> FloatArray:
+        """Pixels of each bin that count, shape (n_bins,)."""
+        return self._layout.sum_cells(good_in_cells(self._layout, self._silent))
+
     def _scale(self, corrected: FloatArray) -> FloatArray:
         """What divides each frame by its mean in each bin."""
         if not self._normalisation.per_frame:
             return NO_SCALE
         with np.errstate(divide="ignore"):
-            return self._layout.bin_size / corrected
+            return self._good_pixels / corrected
 
-    def _compacted(self, block: NDArray[Any]) -> tuple[NDArray[Any], FloatArray, FloatArray]:
+    def _compacted(self, block: NDArray[Any], copied: bool) -> tuple[NDArray[Any], FloatArray, FloatArray]:
         """The used pixels of each frame, (n, N + RUN) with something at the end, its counts by bin, and its scale."""
         layout = self._layout
         frames = np.zeros((len(block), len(layout) + kernels.RUN), dtype=block.dtype)
         totals, corrected = self._empty_totals(len(block))
         dead_time, factor = self._normalisation.dead_time, self._factor
-        key = -1, block.dtype.itemsize
+        key = -3 if copied else -1, block.dtype.itemsize
         if key not in self._addresses:
             whole = np.array([0, len(layout)])
-            self._addresses[key] = Addresses.of(layout.pixels, whole, block.shape[1], block.dtype.itemsize)
-        lines = self._addresses[key].lines
+            pixels = np.arange(len(layout), dtype=np.int32) if copied else layout.pixels
+            self._addresses[key] = Addresses.of(pixels, whole, block.shape[1], block.dtype.itemsize)
+        pixels, lines = self._addresses[key].pixels, self._addresses[key].lines
 
         def work(part: slice) -> None:
             kernels.total_frames(
                 block[part],
                 layout.bin_edges,
-                layout.pixels,
+                pixels,
                 lines,
                 dead_time,
                 factor,
+                self._silent,
                 frames[part],
                 totals[part],
                 corrected[part],

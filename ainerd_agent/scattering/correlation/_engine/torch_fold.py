@@ -14,6 +14,7 @@ from ainerd_agent.scattering.correlation._engine import kernels
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
+from ainerd_agent.scattering.correlation._engine.pixel_watch import UNWATCHED, PixelWatch
 from ainerd_agent.scattering.correlation.resampling import Band
 
 AT_ONCE = 256
@@ -35,6 +36,8 @@ class TorchFold:
         float32 or float64.
     device : str
         "cuda", "cuda:1", "cpu" and so on.
+    watch : PixelWatch
+        As for `NumbaFold`.
 
     Raises
     ------
@@ -43,7 +46,14 @@ class TorchFold:
     """
 
     def __init__(
-        self, layout: PixelLayout, size: int, corrections: Corrections, *, dtype: np.dtype[Any], device: str
+        self,
+        layout: PixelLayout,
+        size: int,
+        corrections: Corrections,
+        *,
+        dtype: np.dtype[Any],
+        device: str,
+        watch: PixelWatch = UNWATCHED,
     ) -> None:
         self.dtype = dtype
         self._type = torch.float64 if dtype == np.float64 else torch.float32
@@ -61,6 +71,9 @@ class TorchFold:
         self._factor = self._tensor(corrections.factor, self._type)
         self._last = torch.zeros(len(layout), dtype=self._type, device=self._device)
         self._pixels: dict[int, torch.Tensor] = {}
+        self._silent = self._tensor(watch.silent)
+        n_watched = len(layout) if watch.watched else 0
+        self._moments = torch.zeros((2, n_watched), dtype=torch.float64, device=self._device)
 
     def add_frames(self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray) -> FrameSums:
         """Fold frames (n, n_frame) in; see `NumbaFold.add_frames`."""
@@ -101,6 +114,14 @@ class TorchFold:
         none = np.zeros(len(keep), dtype=np.int64)
         return FrameSums(sums, none, none)
 
+    def moments(self) -> FloatArray:
+        """Sums of the raw counts of each pixel and of their squares; see `NumbaFold.moments`."""
+        return np.asarray(self._moments.cpu().numpy())
+
+    def silence(self, positions: NDArray[np.int64]) -> None:
+        """Take what was folded of some pixels out; see `NumbaFold.silence`."""
+        self._folded[:, self._tensor(positions)] = 0
+
     def gram(self, pixels: slice, rows: NDArray[np.int64], weight: FloatArray, mean: FloatArray) -> FloatArray:
         """<D D> over the pixels of a bin; see `NumbaFold.gram`."""
         part = self._folded[self._tensor(rows), pixels].double()
@@ -125,6 +146,11 @@ class TorchFold:
     def _add(
         self, counts: torch.Tensor, ceiling: float, band: Band, scale: FloatArray
     ) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]:
+        if self._silent.numel():
+            counts[:, self._silent] = 0
+        if self._moments.numel():
+            raw = counts.double()
+            self._moments += torch.stack([raw.sum(dim=0), (raw * raw).sum(dim=0)])
         invalid = ~(torch.isfinite(counts) & (counts >= 0))
         saturated = counts >= ceiling
         dead = self._normalisation.dead_time

@@ -1,0 +1,272 @@
+"""Bad pixels, told by sums over the frames: counts, and squares of counts, of each pixel.
+
+What a good pixel may count is known: photons (Poisson) around an intensity that differs from pixel to pixel and from
+frame to frame by speckle, gradients and shadows. How far it differs is taken from the pixels themselves: those of the
+same bin, and the 5 x 5 around each pixel. What is beyond that by less than one chance in `CHANCE` is bad:
+
+hot
+    The counts of all frames together, against a negative binomial distribution (photons of gamma distributed
+    intensities, J. W. Goodman, Speckle Phenomena in Optics, 2007, ch. 4) around the mean of the neighbours. Two bright
+    neighbours excuse a pixel: an edge or a streak is no defect.
+dead
+    No count at all, where the neighbours have so many that this is no chance. Where a quarter of them has hardly any
+    either, it is a shadow.
+flickering
+    Variance over mean in time, against a gamma distribution of it over the bin; and coincidences of photons in one
+    frame, against those that chance, with the bin's own fluctuations, brings about. One burst is enough.
+full
+    The highest number of some type in every frame, whatever the type of the frames is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainerd_agent.records import FloatArray
+from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.records.bad_pixels import KINDS
+from ainerd_agent.scattering.correlation._engine.neighbourhood import Neighbourhood
+
+CHANCE = 1e-9
+"""Probability below which counts are no chance: far below one false alarm in 100,000 pixels, as tails are not known
+that well."""
+
+CHANCE_OF_NONE = 1e-7
+"""The same for no counts at all, where the distribution has no tail that could be longer."""
+
+FEWEST = 8
+"""Frames that pixels are judged by, and neighbours that one is compared with, at least; with fewer neighbours it is
+compared with its bin."""
+
+SHADOW = 0.25
+"""Share of dark neighbours from which a pixel without counts is in a shadow."""
+
+BRIGHTEST = 0.03
+"""Share of pixels that a first estimate of a spread leaves out, because they may be bad."""
+
+MARGIN = 1.3
+"""By which a spread, estimated from the pixels, is taken larger than it is found."""
+
+BURST = 10
+"""Coincidences more than are expected (pairs: five photons in one frame) that are always excused."""
+
+CEILINGS = tuple(float(2**bits - 1) for bits in (7, 8, 15, 16, 24, 31, 32, 63, 64))
+
+GOOD, HOT, DEAD, FLICKERING, FULL = range(5)
+"""Verdicts: `GOOD`, or one more than the place in `KINDS`."""
+
+_ROUNDS = 4
+_SAME = 1e-6
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelSums:
+    """Raw counts of pixels over frames.
+
+    Attributes
+    ----------
+    n_frames : int
+    total, squares : ndarray, shape (N,)
+        Sums of counts, and of their squares.
+    """
+
+    n_frames: int
+    total: FloatArray
+    squares: FloatArray
+
+    @classmethod
+    def of(cls, frames: NDArray[np.generic]) -> PixelSums:
+        """The sums of frames in memory, shape (n, N)."""
+        counts = np.asarray(frames, dtype=np.float64)
+        return cls(len(counts), counts.sum(axis=0), np.einsum("ij,ij->j", counts, counts))
+
+
+def kind_names(verdicts: NDArray[np.int8]) -> NDArray[np.str_]:
+    """Verdicts other than `GOOD` in words."""
+    return np.array(KINDS)[np.asarray(verdicts, dtype=np.int64) - 1]
+
+
+def judge(
+    sums: PixelSums,
+    rows: IntArray,
+    columns: IntArray,
+    *,
+    ceiling: float = np.inf,
+    known: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int8]:
+    """Tell which pixels of a bin are bad.
+
+    Parameters
+    ----------
+    sums : PixelSums
+    rows, columns : ndarray of int, shape (N,)
+        Place of each pixel on the detector.
+    ceiling : float
+        Counts at which a pixel of this detector is full.
+    known : ndarray of bool, shape (N,), optional
+        Pixels that are bad already: no other one is compared with them, and they stay `GOOD` here.
+
+    Returns
+    -------
+    ndarray of int8, shape (N,)
+    """
+    verdict = np.zeros(len(sums.total), dtype=np.int8)
+    if sums.n_frames < FEWEST or len(verdict) == 0:
+        return verdict
+    near = Neighbourhood(rows, columns)
+    used = np.ones(len(verdict), dtype=bool) if known is None else ~known
+    full = _is_full(sums, ceiling) & used
+    verdict[full] = FULL
+    used &= ~full
+    for _ in range(_ROUNDS):
+        if not used.any():
+            return verdict
+        expected = _Expected.of(sums.total, near, used)
+        flickering = _is_flickering(sums, expected, used)
+        hot = _is_hot(sums.total, expected, near, used)
+        verdict[hot], verdict[flickering] = HOT, FLICKERING
+        found = hot | flickering
+        if not found.any():
+            break
+        used &= ~found
+    verdict[_is_dead(sums.total, expected, near, used)] = DEAD
+    return verdict
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Expected:
+    """What pixels are compared with."""
+
+    mean: FloatArray
+    """Counts that are expected of each pixel, shape (N,)."""
+    number: FloatArray
+    """Pixels that say so."""
+    spread: float
+    """Relative variance of the expected counts from pixel to pixel, photons apart."""
+
+    @classmethod
+    def of(cls, counts: FloatArray, near: Neighbourhood, used: NDArray[np.bool_]) -> _Expected:
+        mean, number = near.means(counts, used)
+        if (few := number < FEWEST).any():
+            of_bin = counts[used]
+            mean, number = np.where(few, of_bin.mean(), mean), np.where(few, len(of_bin), number)
+        return cls(mean, number, _spread(counts[used], mean[used], number[used]))
+
+
+def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
+    mean = sums.total / sums.n_frames
+    full: NDArray[np.bool_] = (mean > 0) & (np.abs(sums.squares / sums.n_frames - mean**2) <= _SAME * mean**2)
+    if full.any():
+        levels = np.array([*CEILINGS, ceiling] if np.isfinite(ceiling) else CEILINGS)
+        full[full] = (np.abs(mean[full, None] - levels) <= _SAME * levels).any(axis=1)
+    return full
+
+
+def _is_hot(
+    counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    spread = expected.spread
+    mean = np.maximum(expected.mean, 1 / np.maximum(expected.number, 1))
+    hot: NDArray[np.bool_] = used & (counts > mean + 5 * np.sqrt(mean + spread * mean**2))
+    if (at := np.flatnonzero(hot)).size:
+        # the mean of the neighbours is not known exactly
+        wide = spread + (spread + 1 / mean[at]) / expected.number[at]
+        bright = near.third_brightest(at, counts, used)
+        excused = bright + 5 * np.sqrt(bright + spread * bright**2)
+        hot[at] = (counts[at] > excused) & (_tail(counts[at], mean[at], wide) < CHANCE)
+    return hot
+
+
+def _is_dead(
+    counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    dead: NDArray[np.bool_] = used & (counts == 0) & (expected.mean > -np.log(CHANCE_OF_NONE))
+    if (at := np.flatnonzero(dead)).size:
+        wide = expected.spread * (1 + 1 / expected.number[at])
+        chance = np.exp(-np.log1p(wide * expected.mean[at]) / wide)
+        dead[at] = (chance < CHANCE_OF_NONE) & (near.dark_share(at, counts, used, expected.mean) <= SHADOW)
+    return dead
+
+
+def _is_flickering(sums: PixelSums, expected: _Expected, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    from scipy.special import gammaincc, pdtrc
+
+    n, counts = sums.n_frames, sums.total
+    flickering: NDArray[np.bool_] = used & (counts > 0)
+    lit = np.flatnonzero(flickering)
+    if lit.size == 0:
+        return flickering
+    fano = (sums.squares[lit] - counts[lit] ** 2 / n) / counts[lit]
+    # Speckle adds in proportion to the counts, so bright parts of a bin scatter more.
+    around = np.maximum(expected.mean[lit], 1e-300)
+    fano = np.where(fano > 1, 1 + (fano - 1) * np.minimum(around.mean() / around, 1), fano)
+    mean, variance = _trimmed_moments(fano)
+    variance = MARGIN * variance + 4 / n**2
+    flickering[lit] = fano > mean + 5 * np.sqrt(variance)
+    found = np.flatnonzero(flickering[lit])
+    if found.size == 0:
+        return flickering
+    at = lit[found]
+    chance = gammaincc(mean**2 / variance, fano[found] * mean / variance)
+    # Photons in the same frame: those of chance, more by the fluctuations of the bin
+    bunching = 1 + 3 * max(mean - 1, 0.0) / (np.median(counts[lit]) / n)
+    pairs, usual = (sums.squares[at] - counts[at]) / 2, counts[at] ** 2 / (2 * n) * min(bunching, 4.0)
+    bunched = (pairs > BURST + 1) & (pdtrc(np.maximum(np.floor(pairs) - BURST - 1, 0), usual) < CHANCE)
+    flickering[at] = (chance < CHANCE) & bunched
+    return flickering
+
+
+def _spread(counts: FloatArray, mean: FloatArray, number: FloatArray) -> float:
+    """Relative variance of the expected counts, without photon noise and without pixels that are no chance."""
+    known = np.flatnonzero((mean > 0) & (number > 0))
+    if known.size == 0:
+        return _LEAST
+    counts, mean, number = counts[known], mean[known], number[known]
+    excess = (counts - mean) ** 2 - counts - mean / number
+    scale = mean**2 * (1 + 1 / number)
+    kept = ~_brightest(counts / mean)
+    spread = _LEAST
+    for _ in range(_ROUNDS):
+        spread = MARGIN * max(float(excess[kept].sum() / max(scale[kept].sum(), 1e-300)), 0.0) + _LEAST
+        before, kept = kept, np.ones(len(counts), dtype=bool)
+        if (far := np.flatnonzero(counts > mean + 5 * np.sqrt(mean + spread * mean**2))).size:
+            kept[far] = _tail(counts[far], mean[far], np.full(len(far), spread)) >= CHANCE
+        if (kept == before).all():
+            break
+    return spread
+
+
+def _trimmed_moments(values: FloatArray) -> tuple[float, float]:
+    """Mean and variance without values that are no chance."""
+    from scipy.special import gammaincc
+
+    kept = ~_brightest(values)
+    mean, variance = 1.0, _LEAST
+    for _ in range(_ROUNDS + 2):
+        if not kept.any():
+            break
+        mean, variance = float(values[kept].mean()), float(values[kept].var()) + 1e-12
+        before, kept = kept, np.ones(len(values), dtype=bool)
+        if (far := np.flatnonzero(values > mean + 5 * np.sqrt(variance))).size:
+            wide = MARGIN * variance
+            kept[far] = gammaincc(mean**2 / wide, values[far] * mean / wide) >= CHANCE
+        if (kept == before).all():
+            break
+    return mean, variance
+
+
+def _tail(counts: FloatArray, mean: FloatArray, spread: FloatArray) -> FloatArray:
+    """Probability of so many counts or more: negative binomial."""
+    from scipy.special import betainc
+
+    return np.asarray(betainc(counts, 1 / spread, mean * spread / (1 + mean * spread)))
+
+
+def _brightest(values: FloatArray) -> NDArray[np.bool_]:
+    """The largest values, but none that most others are as large as."""
+    n = len(values) - int(np.ceil(BRIGHTEST * len(values)))
+    return np.asarray(values > np.partition(values, n - 1)[n - 1]) if n > 0 else np.zeros(len(values), dtype=bool)
