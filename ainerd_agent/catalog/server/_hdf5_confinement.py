@@ -116,16 +116,14 @@ class Hdf5References:
             link = link_of(group, name)
         except FrameError as error:
             raise RefusedError("This HDF5 file has links of a kind of its own: it is not read here.") from error
-        if isinstance(link, h5py.HardLink):
-            return path, group[name]
-        if isinstance(link, h5py.SoftLink):
-            return self._find(path, group, link.path, links)
         if link is None:
             return None
-        existing = self._existing(link_candidates(path, link.filename))
-        if not existing:
-            return None
-        return self._find(existing[0], self._open(existing[0])["/"], "/" + link.path, links)
+        if not link.path:
+            return path, group[name]
+        if not link.file:
+            return self._find(path, group, link.path, links)
+        existing = self._existing(link_candidates(path, link.file))
+        return self._find(existing[0], self._open(existing[0])["/"], link.path, links) if existing else None
 
     def _existing(self, candidates: list[Path]) -> list[Path]:
         """The files among those that the library tries. It goes on to the next where one cannot be opened."""
