@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import glob
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +12,14 @@ from typing import Any, Self
 import h5py
 
 from ainerd_agent.catalog.server._confinement import RefusedError, inside
-
-_MOST_LINKS = 16
-"""As many as the HDF5 library follows from one name."""
+from ainerd_agent.errors import FrameError
+from ainerd_agent.scattering.frames.hdf5_names import (
+    MOST_LINKS,
+    link_candidates,
+    link_of,
+    source_candidates,
+    storage_candidates,
+)
 
 _OUTSIDE = "This HDF5 file takes data from another file, outside the folders of the session: it is not read here."
 
@@ -56,7 +60,7 @@ class Hdf5References:
         OSError
             A file cannot be opened.
         """
-        found = self._find(path, self._open(path)["/"], name, _MOST_LINKS)
+        found = self._find(path, self._open(path)["/"], name, MOST_LINKS)
         if found is not None:
             self._check_object(*found)
 
@@ -69,15 +73,13 @@ class Hdf5References:
             self._check_dataset(path, found)
         elif isinstance(found, h5py.Group):
             for name in found:
-                below = self._find(path, found, name, _MOST_LINKS)
+                below = self._find(path, found, name, MOST_LINKS)
                 if below is not None:
                     self._check_object(*below)
 
     def _check_dataset(self, path: Path, dataset: h5py.Dataset) -> None:
-        # Raw storage is looked for in the current folder, unless the environment names another.
-        prefixes = _prefixes("HDF5_EXTFILE_PREFIX", path) or [Path()]
         for name, *_ in dataset.external or ():
-            self._require([prefix / os.fsdecode(name) for prefix in prefixes])
+            self._require(storage_candidates(path, name))
         if not dataset.is_virtual:
             return
         for _, file_name, name, _ in dataset.virtual_sources():
@@ -88,7 +90,7 @@ class Hdf5References:
     def _sources(self, path: Path, name: str) -> list[Path]:
         if name == ".":
             return [path]
-        candidates = list(_candidates(path, name, "HDF5_VDS_PREFIX"))
+        candidates = source_candidates(path, name)
         if "%b" in name:  # numbered files
             self._require([candidates[0].parent])
             patterns = ["*".join(map(glob.escape, str(each).split("%b"))) for each in candidates]
@@ -110,22 +112,18 @@ class Hdf5References:
         return path, found
 
     def _follow(self, path: Path, group: h5py.Group, name: str, links: int) -> tuple[Path, Any] | None:
-        # Asked of the library at its low level, since h5py itself would follow the link to see whether it is there.
-        key = name.encode("utf-8", "surrogateescape")
-        if not group.id.links.exists(key):
+        try:
+            link = link_of(group, name)
+        except FrameError as error:
+            raise RefusedError("This HDF5 file has links of a kind of its own: it is not read here.") from error
+        if link is None:
             return None
-        kind = group.id.links.get_info(key).type
-        if kind == h5py.h5l.TYPE_HARD:
+        if not link.path:
             return path, group[name]
-        if kind == h5py.h5l.TYPE_SOFT:
-            return self._find(path, group, os.fsdecode(group.id.links.get_val(key)), links)
-        if kind != h5py.h5l.TYPE_EXTERNAL:
-            raise RefusedError("This HDF5 file has links of a kind of its own: it is not read here.")
-        file_name, target = map(os.fsdecode, group.id.links.get_val(key))
-        existing = self._existing(list(_candidates(path, file_name, "HDF5_EXT_PREFIX")))
-        if not existing:
-            return None
-        return self._find(existing[0], self._open(existing[0])["/"], "/" + target, links)
+        if not link.file:
+            return self._find(path, group, link.path, links)
+        existing = self._existing(link_candidates(path, link.file))
+        return self._find(existing[0], self._open(existing[0])["/"], link.path, links) if existing else None
 
     def _existing(self, candidates: list[Path]) -> list[Path]:
         """The files among those that the library tries. It goes on to the next where one cannot be opened."""
@@ -133,26 +131,13 @@ class Hdf5References:
         self._require(existing or candidates[:1])
         return existing[:1]
 
-    def _require(self, paths: Iterable[Path]) -> None:
+    def _require(self, paths: Sequence[Path]) -> None:
         if not all(inside(path, self._folder) for path in paths):
             raise RefusedError(_OUTSIDE)
+        if any(path.exists() and not path.is_file() and not path.is_dir() for path in paths):
+            raise RefusedError("This HDF5 file takes data from a pipe or a device: it is not read here.")
 
     def _open(self, path: Path) -> h5py.File:
         if path not in self._files:
             self._files[path] = self._resources.enter_context(h5py.File(path, "r", **self._options))
         return self._files[path]
-
-
-def _candidates(path: Path, name: str, variable: str) -> Iterator[Path]:
-    """Where the HDF5 library looks for a file that the file at `path` names, in its order."""
-    named = Path(os.fsdecode(name))
-    if named.is_absolute():
-        yield named
-        named = Path(named.name)
-    for prefix in (*_prefixes(variable, path), path.parent, Path(), path.resolve().parent):
-        yield prefix / named
-
-
-def _prefixes(variable: str, path: Path) -> list[Path]:
-    given = os.environ.get(variable, "")
-    return [Path(each.replace("${ORIGIN}", str(path.parent))) for each in given.split(":") if each]

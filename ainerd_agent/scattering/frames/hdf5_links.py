@@ -92,13 +92,13 @@ class OpenFiles:
         found = start.file["/"] if name.startswith("/") else start
         for part in filter(lambda each: each not in {"", "."}, name.split("/")):
             link = link_of(found, part) if isinstance(found, h5py.Group) else None
-            if isinstance(link, h5py.ExternalLink):
-                path = self._existing(link_candidates(path, link.filename))
-                found = self._find(self.open(path), path, "/" + link.path.lstrip("/"), links - 1)
-            elif isinstance(link, h5py.SoftLink):
-                found = self._find(found, path, link.path, links - 1)
-            elif link is None:
+            if link is None:
                 raise NotThereError(f"{path} has no dataset {name}")
+            if link.file:
+                path = self._existing(link_candidates(path, link.file))
+                found = self._find(self.open(path), path, link.path, links - 1)
+            elif link.path:
+                found = self._find(found, path, link.path, links - 1)
             else:
                 found = found[part]
         return found

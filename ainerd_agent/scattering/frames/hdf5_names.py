@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,21 @@ from ainerd_agent.errors import FrameError
 MOST_LINKS = 16
 """As many as the HDF5 library follows from one name; more go in a circle."""
 
-Link = h5py.HardLink | h5py.SoftLink | h5py.ExternalLink
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a name in a group is.
+
+    Attributes
+    ----------
+    path : str
+        The name that it stands for; empty for an object itself.
+    file : str
+        The file that the name is in; empty for the same file.
+    """
+
+    path: str = ""
+    file: str = ""
 
 
 def link_of(group: h5py.Group, name: str) -> Link | None:
@@ -30,12 +45,12 @@ def link_of(group: h5py.Group, name: str) -> Link | None:
         return None
     kind = group.id.links.get_info(key).type
     if kind == h5py.h5l.TYPE_HARD:
-        return h5py.HardLink()
+        return Link()
     if kind == h5py.h5l.TYPE_SOFT:
-        return h5py.SoftLink(os.fsdecode(group.id.links.get_val(key)))
+        return Link(os.fsdecode(group.id.links.get_val(key)))
     if kind == h5py.h5l.TYPE_EXTERNAL:
         file_name, target = group.id.links.get_val(key)
-        return h5py.ExternalLink(os.fsdecode(file_name), os.fsdecode(target))
+        return Link("/" + os.fsdecode(target).lstrip("/"), os.fsdecode(file_name))
     raise FrameError(f"{name} of {group.file.filename} is a link of a kind of its own: it is not read")
 
 

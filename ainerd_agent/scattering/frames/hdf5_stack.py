@@ -34,7 +34,7 @@ class _Part:
 
     def length(self) -> int:
         shape = self.dataset.shape
-        there = math.prod(shape[:-2])
+        there = math.prod(map(int, shape[:-2]))
         if self.event is not None:
             there = shape[1] if self.event < shape[0] else 0
         there = max(0, there - self.offset)
@@ -223,10 +223,10 @@ class Stack:
 
     def _check_dimensions(self, dataset: h5py.Dataset, where: str) -> None:
         if self._rows is not None:
-            possible = (2, 3, 4) if self._rows.frames == 1 else (3, 4)
+            possible = {2, 3, 4} if self._rows.frames == 1 else {3, 4}
             wanted = "(frames, H, W) or (events, frames, H, W)"
         else:
-            possible = (3,) if self._event is None else (4,)
+            possible = {3 if self._event is None else 4}
             wanted = "(frames, H, W)" if self._event is None else "(events, frames, H, W)"
         if dataset.ndim not in possible or (self._parts and self._parts[0].dataset.ndim != dataset.ndim):
             raise FrameError(f"{where} has the shape {dataset.shape}; {wanted} is needed")

@@ -9,6 +9,7 @@ import lzma
 import math
 import struct
 import zlib
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ class FileFormat(Protocol):
         ...
 
 
-class _OpenFile:
+class _OpenFile(ABC):
     """What all have in common."""
 
     def __init__(self, path: Path) -> None:
@@ -88,6 +89,14 @@ class _OpenFile:
         self.frame: tuple[int, int] = (0, 0)
         self.dtype = np.dtype(np.uint16)
         self._resources = ExitStack()
+
+    @abstractmethod
+    def open(self, access: Access) -> None:
+        """Open it, and see what is in it."""
+
+    @abstractmethod
+    def read(self, first: int, last: int, out: NDArray[Any]) -> None:
+        """See `FramesFile`."""
 
     def __enter__(self) -> Self:
         return self
@@ -257,7 +266,7 @@ class _HDF5(_OpenFile):
             raise FewerError(f"frame {first + there} of {self.path} was never written", there)
 
 
-def _opened(file: Any, access: Access) -> Any:
+def _opened(file: _OpenFile, access: Access) -> FramesFile:
     try:
         file.open(access)
     except BaseException:
