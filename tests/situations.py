@@ -16,8 +16,8 @@ PAGE = TESTS.parent / "docs" / "reference" / "situations.md"
 
 HEAD = """# What happens in which situation
 
-Whatever a run's documents contain, it is analysed rightly, or refused or marked in one sentence. Each row is shown by the
-test that it names; the table is made from the tests (`python -m tests.situations`).
+Whatever a run's documents contain, it is analysed rightly, or refused or marked in one sentence. Each row is shown by
+the test that it names; the table is made from the tests (`python -m tests.situations`).
 
 | situation | what happens | test |
 |---|---|---|

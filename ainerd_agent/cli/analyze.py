@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,8 +70,18 @@ def analyze(
         + (f"; {done.waiting} records wait in {unsent}" if done.waiting else ""),
         highlight=False,
     )
+    for why, uids in _by_reason(done.passed_over).items():
+        write_line(console, f"{len(uids)} passed over ({why}): {', '.join(uids[:5])}{', ...' * (len(uids) > 5)}")
     if json:
         print(jsonlib.dumps(asdict(done)))
+
+
+def _by_reason(passed_over: Mapping[str, str]) -> dict[str, list[str]]:
+    """Uids of runs by why they were not looked at."""
+    reasons: dict[str, list[str]] = {}
+    for uid, why in passed_over.items():
+        reasons.setdefault(why, []).append(uid)
+    return reasons
 
 
 def ingest(

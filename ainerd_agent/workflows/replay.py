@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from ainerd_agent.callbacks.replay import Document, documents_in, documents_of, frames_in, whole_runs
 from ainerd_agent.catalog import Catalog
@@ -24,6 +27,8 @@ from ainerd_agent.workflows.model_at_work import StoredMeasurements
 
 if TYPE_CHECKING:
     from ainerd_agent.catalog.tiled_types import Container
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,8 @@ class Replayed:
         Runs, and their measurements: analysed now, failed, and in the catalog before.
     waiting : int
         Records that could not be delivered, and wait.
+    passed_over : mapping of str to str
+        Why a run was not looked at, by its uid: another technique, or documents that cannot be read.
     """
 
     model: str
@@ -90,6 +97,7 @@ class Replayed:
     failed: int
     there: int
     waiting: int
+    passed_over: Mapping[str, str] = field(default_factory=dict)
 
 
 def replay(
@@ -126,10 +134,11 @@ def replay(
     Examples
     --------
     >>> replay(catalog, Settings(), PastRuns(sample="silica 60 %"))  # doctest: +SKIP
-    Replayed(model='lag-v1', runs=3, analysed=54, failed=0, there=0, waiting=0)
+    Replayed(model='lag-v1', runs=3, analysed=54, failed=0, there=0, waiting=0, passed_over={})
     """
     past = PastRuns() if past is None else past
     counts = {"runs": 0, "analysed": 0, "failed": 0}
+    passed_over: dict[str, str] = {}
     settings = _patient(settings)
 
     def count(outcome: Outcome) -> None:
@@ -146,14 +155,16 @@ def replay(
         callback = analysis_callback(
             model, partition, writer, settings, frames=frames, take_up=stored.take_up, on_outcome=count
         )
-        for run in _runs(past, raw, settings.keys.frames):
+        for run in _runs(past, raw, settings.keys.frames, passed_over):
             counts["runs"] += 1
             if on_run is not None:
                 on_run(run[0][1]["uid"])
             for name, doc in run:
                 callback(name, doc)
         waiting = writer.flush()
-    return Replayed(model=model.identity.name, there=stored.taken_up, waiting=waiting, **counts)
+    return Replayed(
+        model=model.identity.name, there=stored.taken_up, waiting=waiting, passed_over=passed_over, **counts
+    )
 
 
 def _patient(settings: Settings) -> Settings:
@@ -170,28 +181,61 @@ def _raw(stack: ExitStack, catalog: Catalog, source: str | None) -> Container:
     return raw
 
 
-def _runs(past: PastRuns, raw: Container | None, frames: str) -> Iterator[list[Document]]:
-    """The documents of each run, in the order that an analysis wants."""
+def _runs(past: PastRuns, raw: Container | None, frames: str, passed_over: dict[str, str]) -> Iterator[list[Document]]:
+    """The documents of each run that has the detector, in the order that an analysis wants; the others are noted."""
+    for run in _all_runs(past, raw, frames, passed_over):
+        uid = str(run[0][1].get("uid", ""))
+        if _has(frames, run):
+            yield run
+        else:
+            passed_over[uid] = f"no data key {frames!r}: another technique, or another name of the detector"
+            logger.info("run %s is passed over: %s", uid, passed_over[uid])
+
+
+def _all_runs(
+    past: PastRuns, raw: Container | None, frames: str, passed_over: dict[str, str]
+) -> Iterator[list[Document]]:
     if raw is None:
         given = past.documents
         yield from whole_runs(documents_in(given) if isinstance(given, Path) else given or (), frames)
         return
-    for run in _chosen(raw, past):
-        yield from whole_runs(documents_of(run), frames)
+    for uid, run in _chosen(raw, past, passed_over):
+        try:
+            documents = list(documents_of(run))
+        except CatalogError as error:
+            if past.uids or isinstance(error.__cause__, httpx.TransportError):
+                raise
+            passed_over[uid] = str(error)
+            logger.warning("run %s is passed over: %s", uid, error)
+            continue
+        yield from whole_runs(documents, frames)
 
 
-def _chosen(raw: Container, past: PastRuns) -> Iterator[Any]:
-    """Runs by uid, or those that fit, in order of time."""
+def _has(frames: str, run: Sequence[Document]) -> bool:
+    keys = (doc.get("data_keys") for name, doc in run if name == "descriptor")
+    return any(isinstance(each, Mapping) and frames in each for each in keys)
+
+
+def _chosen(raw: Container, past: PastRuns, passed_over: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """Runs by uid, or those that fit, in order of time; what is no run is noted."""
     from tiled.queries import Key
 
     with server_errors(address_of(raw)):
         if past.uids:
             # All are found before the first is analysed, so that a wrong name costs no time.
-            yield from [run_named(raw, uid, RAW_RUNS) for uid in past.uids]
+            yield from [(str(uid), run_named(raw, uid, RAW_RUNS)) for uid in past.uids]
             return
         for key, value in (("sample", past.sample), ("plan_name", past.plan)):
             if value is not None:
                 raw = raw.search(Key(f"start.{key}") == value)
-        found = [(run.metadata["start"]["time"], uid, run) for uid, run in raw.items()]
-    for _, _, run in sorted(found, key=lambda each: each[:2]):
-        yield run
+        found = []
+        for uid, run in raw.items():
+            start = run.metadata.get("start")
+            time = start.get("time") if isinstance(start, Mapping) else None
+            if isinstance(time, int | float) and hasattr(run, "documents"):
+                found.append((float(time), uid, run))
+            else:
+                passed_over[uid] = "it is no Bluesky run: it has no start document with a time"
+                logger.warning("%s of %s is passed over: %s", uid, address_of(raw), passed_over[uid])
+    for _, uid, run in sorted(found, key=lambda each: each[:2]):
+        yield uid, run

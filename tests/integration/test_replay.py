@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bluesky_tiled_plugins import TiledWriter
+from event_model import compose_run
 
 from ainerd_agent.callbacks.replay import documents_of
 from ainerd_agent.catalog import TiledServer, connect
@@ -163,7 +164,7 @@ def test_documents_themselves_in_a_notebook(root: Any, documents: Any, tmp_path:
 
 
 def test_runs_that_are_not_there(server: TiledServer, again: Any, tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="no run 12345678"):
+    with pytest.raises(CatalogError, match="No run here is called .12345678"):
         again(server.uri, ["12345678"])
     with pytest.raises(CatalogError, match="leave out"):
         again(server.uri, documents=tmp_path / "run.jsonl", frames="tiled")
@@ -172,3 +173,33 @@ def test_runs_that_are_not_there(server: TiledServer, again: Any, tmp_path: Path
             again(server.uri, documents=tmp_path / "run.jsonl", **ignored)
     with pytest.raises(CatalogError, match="uids already say which runs"):
         again(server.uri, runs=["a"], sample="gel")
+
+
+@pytest.mark.situation("`/raw` holds other techniques and things that are no runs", "passed over, counted and named")
+def test_what_is_no_run_of_the_detector_is_passed_over_and_named(tmp_path):
+    with TiledServer(tmp_path / "mixed") as server, connect(server.uri, create=True) as root:
+        raw = root["raw"]
+        raw.create_container(key="a-folder", metadata={})
+        raw.create_container(key="broken", metadata={"start": {"uid": "broken", "time": "noon"}})
+        bundle = compose_run(metadata={"plan_name": "absorption"})
+        writer = TiledWriter(raw, batch_size=1, max_array_size=0)
+        stream = bundle.compose_descriptor(
+            name="primary", data_keys={"i0": {"source": "s", "dtype": "number", "shape": [], "dtype_numpy": "<f8"}}
+        )
+        for name, doc in (
+            ("start", bundle.start_doc),
+            ("descriptor", stream.descriptor_doc),
+            ("event", stream.compose_event(data={"i0": 1.0}, timestamps={"i0": 1.0})),
+            ("stop", bundle.compose_stop()),
+        ):
+            writer(name, doc)
+        with new_run_engine() as engine, connected_beamline(small_glass(), server.frames) as beamline:
+            engine.subscribe(TiledWriter(raw, batch_size=1, max_array_size=0))
+            engine(measure(beamline, sample="glass"))
+        geometry = GeometrySettings(centre_row=31.5, centre_column=31.5, distance=3.2)
+        done = replay(root, Settings(geometry=geometry), unsent=tmp_path / "unsent")
+        assert (done.runs, done.analysed, done.failed) == (1, 3, 0)
+        other = bundle.start_doc["uid"]
+        assert set(done.passed_over) == {"a-folder", "broken", other}
+        assert "another technique" in done.passed_over[other]
+        assert "no Bluesky run" in done.passed_over["broken"]

@@ -166,9 +166,7 @@ def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
     return full
 
 
-def _is_hot(
-    counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _is_hot(counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
     spread = expected.spread
     mean = np.maximum(expected.mean, 1 / np.maximum(expected.number, 1))
     hot: NDArray[np.bool_] = used & (counts > mean + 5 * np.sqrt(mean + spread * mean**2))

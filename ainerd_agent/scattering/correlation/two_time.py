@@ -30,8 +30,8 @@ from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, Reduction
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
-from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
+from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold, n_threads
 from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, PixelWatch, Verdicts, opening_verdicts
 from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMaker
@@ -240,7 +240,9 @@ class TwoTimeStream:
             layout = self._layout.only(index)
             addresses = Addresses.of(layout.pixels, layout.slabs, movie.shape[1], movie.itemsize)
             detects = self._normalisation.detects_pixels
-            verdicts = opening_verdicts(layout, [movie[:OPENING, layout.pixels]], self._normalisation) if detects else None
+            verdicts = (
+                opening_verdicts(layout, [movie[:OPENING, layout.pixels]], self._normalisation) if detects else None
+            )
             state = folded(layout, addresses, verdicts)
             if detects and state.judge_pixels().size:
                 state = folded(layout, addresses, state.verdicts)
@@ -381,4 +383,6 @@ def warm_up(dtype: Any = np.uint16) -> None:
     """Compile what frames of a type need, or load it from the cache of an earlier process: before a scan, not in it."""
     frames = np.ones((SETTLING, 1, 1), dtype=dtype)
     for precision in ("single", "double"):
-        two_time(frames, np.ones((1, 1), dtype=int), size=2, precision=precision, bad_frames="detect", bad_pixels="detect")
+        two_time(
+            frames, np.ones((1, 1), dtype=int), size=2, precision=precision, bad_frames="detect", bad_pixels="detect"
+        )
