@@ -16,6 +16,12 @@ from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.clusters import Latents, check_latents
 from ainerd_agent.records import FloatArray
 
+ENOUGH = 100_000
+"""Latents of measurements from which only new ones are stored: a long session must not fill the memory."""
+
+KEPT_DISTANCES = 50_000
+"""Latest distances between partners, of which the repeatability is made."""
+
 COLUMN = "column."
 """Before the names of columns in a file, so that they cannot be mistaken for the latents."""
 
@@ -46,10 +52,14 @@ class Atlas:
     ----------
     repeatability : float
         Distance between repeats that is assumed until partners were seen; the model's own figure.
+    enough : int
+        So many latents are stored whatever they are. Of further measurements, `add` stores what has a novelty of 1 at
+        least: a repeat of something stored makes the next repeat no less new.
     """
 
-    def __init__(self, repeatability: float) -> None:
+    def __init__(self, repeatability: float, enough: int = ENOUGH) -> None:
         self._assumed = repeatability
+        self._enough = enough
         self._index: NeighbourIndex | None = None
         self._table: dict[str, list[NDArray[Any]]] = {}
         self._partner_distances: list[FloatArray] = []
@@ -99,11 +109,17 @@ class Atlas:
         if (pairs := friedel_pairs(azimuth, q)).size:
             apart = vectors[pairs[:, 0]] - vectors[pairs[:, 1]]
             self._partner_distances.append(np.linalg.norm(apart, axis=1).astype(np.float64))
+            if len(self._partner_distances) > KEPT_DISTANCES // 10:
+                self._partner_distances = [np.concatenate(self._partner_distances)[-KEPT_DISTANCES:]]
         if self._index is None:
             novelty = np.full(len(vectors), np.nan)
         else:
             novelty = self._index.nearest(vectors, 1)[1][:, 0] / self.repeatability
-        self._store(vectors, known)
+        if len(self) >= self._enough:
+            new = ~(novelty < 1)
+            vectors, known = vectors[new], {name: values[new] for name, values in known.items()}
+        if len(vectors):
+            self._store(vectors, known)
         return novelty
 
     def append(self, latents: ArrayLike, columns: Mapping[str, ArrayLike] | None = None) -> None:

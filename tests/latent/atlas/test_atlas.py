@@ -121,3 +121,21 @@ def test_what_an_atlas_cannot_do_is_told(tmp_path):
     for name, why in wrong.items():
         with pytest.raises(ModelError, match=why):
             Atlas.load(tmp_path / name)
+
+
+def test_a_long_session_stores_only_what_is_new():
+    rng = np.random.default_rng(5)
+    kinds = rng.normal(0, 20, (3, 64))
+    azimuth = np.arange(18) * 20.0
+    atlas, whole = Atlas(1.0, enough=180), Atlas(1.0)
+    for k in range(60):
+        latents = (kinds[k % 3] + rng.normal(0, 0.1, (18, 64))).astype(np.float32)
+        some, all_of_them = atlas.add(latents, azimuth), whole.add(latents, azimuth)
+        if k >= 3:
+            np.testing.assert_allclose(some, all_of_them, atol=0.5)
+    assert len(whole) == 60 * 18
+    assert len(atlas) <= 180 + 18 * 20  # repeats at the edge of their kind are stored now and then
+    before = len(atlas)
+    other = (rng.normal(0, 20, 64) + rng.normal(0, 0.1, (18, 64))).astype(np.float32)
+    assert (atlas.add(other, azimuth) > 10).all()
+    assert len(atlas) == before + 18
