@@ -6,7 +6,7 @@ Documents name assets by address and kind; this room makes sources of frames of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -211,12 +211,9 @@ def _eiger(part: Part, reading: Reading) -> FrameSource:
         )
     first = _file_number(part, "seq_id")
     prefix = reading.access.path_of(part.asset.uri)
-    sources = [
-        _stack(
-            prefix.with_name(f"{prefix.name}_{number}_master.h5"), "entry/data", 0, part.frames_per_row, reading, None
-        )
-        for number in range(first, first + part.stop - part.start)
-    ]
+    masters = [prefix.with_name(f"{prefix.name}_{first + row}_master.h5") for row in range(part.stop - part.start)]
+    stacks = [_stack(each, "entry/data", 0, part.frames_per_row, reading, None) for each in masters]
+    sources = [replace(each, whole=True) for each in stacks]
     return sources[0] if len(sources) == 1 else JoinedFrames(tuple(sources))
 
 
