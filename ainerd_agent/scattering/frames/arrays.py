@@ -36,6 +36,10 @@ class ArrayFrames:
         n_frames, rows, columns = (int(size) for size in self.frames.shape)
         return n_frames, rows, columns
 
+    def first(self, n_frames: int) -> ArrayFrames:
+        """The source of the first frames alone."""
+        return ArrayFrames(self.frames[:n_frames])
+
     def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any]]:
         """Consecutive blocks of frames; `needed` changes nothing (see `HDF5Frames.blocks`)."""
         n_frames, *frame = self.shape

@@ -6,7 +6,7 @@ Documents name assets by address and kind; this room makes sources of frames of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ def _opener(asset: Asset) -> Opener:
     spec = asset.parameters.get("spec")
     if isinstance(spec, str) and spec.upper() in EIGERS:
         return _eiger
-    opener = KINDS.get(asset.mimetype.lower().replace(" ", ""))
+    opener = KINDS.get(str(asset.mimetype).lower().replace(" ", ""))
     if opener is None:
         raise FrameError(
             f"frames in files of the kind {asset.mimetype}{'' if spec is None else f' (spec {spec})'} are not read: "
@@ -168,7 +168,7 @@ def _opener(asset: Asset) -> Opener:
 def _hdf5(part: Part, reading: Reading) -> FrameSource:
     """One stretch of a dataset of an HDF5 file, or of files that have one dataset each."""
     parameters = part.asset.parameters
-    dataset = parameters.get("dataset") or parameters.get("path") or DATASETS.get(parameters.get("spec", ""))
+    dataset = parameters.get("dataset") or parameters.get("path") or DATASETS.get(str(parameters.get("spec")))
     if not isinstance(dataset, str) or not dataset:
         spec = parameters.get("spec")
         raise FrameError(
@@ -211,12 +211,9 @@ def _eiger(part: Part, reading: Reading) -> FrameSource:
         )
     first = _file_number(part, "seq_id")
     prefix = reading.access.path_of(part.asset.uri)
-    sources = [
-        _stack(
-            prefix.with_name(f"{prefix.name}_{number}_master.h5"), "entry/data", 0, part.frames_per_row, reading, None
-        )
-        for number in range(first, first + part.stop - part.start)
-    ]
+    masters = [prefix.with_name(f"{prefix.name}_{first + row}_master.h5") for row in range(part.stop - part.start)]
+    stacks = [_stack(each, "entry/data", 0, part.frames_per_row, reading, None) for each in masters]
+    sources = [replace(each, whole=True) for each in stacks]
     return sources[0] if len(sources) == 1 else JoinedFrames(tuple(sources))
 
 
@@ -273,7 +270,8 @@ def _sequence(part: Part, reading: Reading, file_format: FormatOfFile) -> FrameS
     template = parameters.get("template") or ("_%d.npy" if numpy_sequence else "")
     uri = part.asset.uri
     path = str(reading.access.path_of(uri))
-    if not isinstance(template, str) or not isinstance(parameters.get("filename", ""), str):
+    filename = parameters.get("filename") or ""
+    if not isinstance(template, str) or not isinstance(filename, str):
         raise FrameError(f"the template for the names of the files in {uri} is no text")
     if template and (uri.endswith("/") or parameters.get("spec") in FOLDERS):
         path += "/"
@@ -281,7 +279,7 @@ def _sequence(part: Part, reading: Reading, file_format: FormatOfFile) -> FrameS
     if numpy_sequence and "index" in parameters:
         start = _file_number(part, "index") * part.frames_per_row
     return ImageFiles(
-        names=FileNames(path, template, parameters.get("filename", "")),
+        names=FileNames(path, template, filename),
         format=file_format,
         start=start,
         stop=start + (part.stop - part.start) * part.frames_per_row,
@@ -297,10 +295,10 @@ def _per_file(part: Part) -> tuple[int, ...]:
     files = parameters.get("files_per_datum")
     if isinstance(files, int) and files > 0 and frames % files == 0:
         return (frames // files,)
-    chunk = tuple(parameters.get("chunk_shape") or ())
-    if (len(chunk) == 3 or (chunk and parameters.get("join_method") == "concat")) and isinstance(chunk[0], int):
+    chunk = parameters.get("chunk_shape")
+    if isinstance(chunk, Sequence) and (len(chunk) == 3 or (chunk and parameters.get("join_method") == "concat")):
         in_file = chunk[0]
-        if in_file > 0 and frames % in_file == 0:
+        if isinstance(in_file, int) and in_file > 0 and frames % in_file == 0:
             return (in_file,)
     if parameters.get("multiplier") is not None:
         return (1,)  # as areaDetector and classic ophyd write them

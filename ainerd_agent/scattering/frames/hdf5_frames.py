@@ -56,6 +56,8 @@ class HDF5Frames:
         numbers are dropped frames, the first frame is number 0, and `stop` - `start` counts dropped frames too.
     following : Following, optional
         Wait for a file that is being written. By default all frames have to be there.
+    whole : bool
+        The movie is all that the dataset holds: more frames than announced are an error.
     access : Access, optional
         Which files may be opened, also those that the file leads to, and how large a frame may be.
 
@@ -85,6 +87,7 @@ class HDF5Frames:
     timestamps: str | None = None
     following: Following | None = field(default=None, compare=False)
     rows: Rows | None = None
+    whole: bool = False
     access: Access = ANYWHERE
 
     def __post_init__(self) -> None:
@@ -102,7 +105,7 @@ class HDF5Frames:
 
     def first(self, n_frames: int) -> Self:
         """The source of the first frames alone, where no more are there."""
-        return replace(self, stop=self.start + n_frames)
+        return replace(self, stop=self.start + n_frames, whole=False)
 
     def times(self) -> tuple[float, float] | None:
         """When the first and the last frame that is there were taken, as the detector wrote it; no frame is read.
@@ -180,6 +183,7 @@ class HDF5Frames:
             if watch is None or not watch.more(movie, done, unwritten=unwritten):
                 self._check_end(watch, movie.length, done, received)
                 return
+        self._check_whole(movie)
 
     def _given(
         self, frames: NDArray[Any], numbers: NDArray[np.int64], times: FloatArray | None
@@ -188,6 +192,12 @@ class HDF5Frames:
             return frames
         n = len(frames)
         return NumberedFrames(frames, numbers[:n], None if times is None else times[:n])
+
+    def _check_whole(self, movie: _Movie) -> None:
+        if self.whole and movie.stop is not None and movie.length > movie.stop:
+            raise FrameError(
+                f"{self.path} holds {movie.length} frames where the documents announce {movie.stop}: which is wrong?"
+            )
 
     def _check_end(self, watch: Watch | None, length: int, done: int, received: int) -> None:
         """Raise an error if the movie must not end before frame `done`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import lzma
 import math
 import struct
+import tokenize
 import zlib
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
@@ -33,7 +34,7 @@ _COMPRESSIONS = (1, 5, 32773, *_DEFLATE)
 
 _DAMAGED = (
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RuntimeError, EOFError, OSError),
-    *(struct.error, zlib.error, lzma.LZMAError),
+    *(struct.error, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError, MemoryError),
 )
 """What readers raise on files that are not what they say."""
 

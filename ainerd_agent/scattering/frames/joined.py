@@ -54,7 +54,7 @@ class JoinedFrames:
         """Consecutive blocks of all parts (see `HDF5Frames.blocks`); numbers count from the beginning of the movie."""
         before, like, last_time = 0, None, -np.inf
         for number, part in enumerate(self.parts):
-            length = part.shape[0]
+            length = _length(part)
             try:
                 for block in part.blocks(needed):
                     if not isinstance(block, PhotonEvents):
@@ -77,7 +77,7 @@ class JoinedFrames:
         """The source of the first frames alone, where no more are there."""
         parts: list[FrameSource] = []
         for part in self.parts:
-            length = part.shape[0]
+            length = _length(part)
             if length is None or length >= n_frames:
                 return replace(self, parts=(*parts, first_frames(part, n_frames)))
             parts.append(part)
@@ -139,6 +139,12 @@ def times_of(source: FrameSource) -> tuple[float, float] | None:
     times = getattr(source, "times", None)
     found: tuple[float, float] | None = None if times is None else times()
     return found
+
+
+def _length(source: FrameSource) -> int | None:
+    """Frames of a source, without opening its file where that is not needed."""
+    start, stop = getattr(source, "start", None), getattr(source, "stop", None)
+    return stop - start if isinstance(start, int) and isinstance(stop, int) else source.shape[0]
 
 
 def _moved(block: Block, before: int) -> Block:

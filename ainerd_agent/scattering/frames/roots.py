@@ -64,7 +64,7 @@ class Access:
         FrameError
             It is no address of a file of this machine, or the file is refused, see `check`.
         """
-        found = _FILE_URI.fullmatch(uri)
+        found = _FILE_URI.fullmatch(uri) if isinstance(uri, str) else None
         if found is None:
             raise FrameError(f"{uri!r} is no file:// address with a path from / on: only files are read")
         host = (found["host"] or "").lower()
@@ -77,7 +77,9 @@ class Access:
         if "\0" in path or "\\" in path or _DRIVE.match(path):
             raise FrameError(f"{uri!r} is no path of this machine: it has a drive letter, a backslash, or a zero byte")
         candidates = [self.check(Path(each)) for each in dict.fromkeys((path, written))]
-        return next((each for each in candidates if os.path.lexists(each)), candidates[0])
+        there = (each for each in candidates if os.path.lexists(each))
+        in_folder = (each for each in candidates if os.path.lexists(each.parent))  # what a template goes on from
+        return next(there, next(in_folder, candidates[0]))
 
     def check(self, path: Path) -> Path:
         """The same path, if what is there now may be read. What is not there is no matter yet.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.errors import FrameError
+from ainerd_agent.errors import FrameError, FrameTimeoutError
 from ainerd_agent.scattering.frames.read_ahead import ReadAhead
 
 BLOCK_BYTES = 16 << 20
@@ -54,8 +54,10 @@ class TiledFrames:
     Raises
     ------
     FrameError
-        It is no array, holds no real numbers, has another number of dimensions, or fewer frames. When it is read: the
-        server does not give the frames, after some attempts.
+        It is no array, holds no real numbers, or has another number of dimensions. When it is read: the server does not
+        give the frames, after some attempts.
+    FrameTimeoutError
+        It has fewer frames than were announced: make it again for those that were `received`.
     """
 
     array: Any
@@ -76,7 +78,11 @@ class TiledFrames:
             raise FrameError(f"the array in Tiled holds {shape[0]} events; there is no event {self.event}")
         stop = shape[-3] if self.stop is None else self.stop
         if not 0 <= self.start <= stop <= shape[-3]:
-            raise FrameError(f"the array in Tiled holds {shape[-3]} frames where {self.start} to {stop} were announced")
+            raise FrameTimeoutError(
+                f"the array in Tiled holds {shape[-3]} frames where {self.start} to {stop} were announced",
+                max(0, shape[-3] - self.start),
+                max(0, stop - self.start),
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:

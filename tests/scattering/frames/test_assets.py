@@ -175,6 +175,39 @@ def test_what_the_documents_alone_show_is_said_at_once(tmp_path):
             open_frames([rows(asset(path, kind, template="%d"), 0, 1)], FileSettings(timestamps="t"))
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+NAMES = (
+    "dataset",
+    "path",
+    "template",
+    "filename",
+    "spec",
+    "chunk_shape",
+    "multiplier",
+    "join_method",
+    "files_per_datum",
+)
+
+
+@given(
+    named=st.sampled_from(["", "file://localhost/nowhere/x.h5", "file:///nowhere/"]) | ANYTHING,
+    mimetype=st.sampled_from([HDF5, TIFFS, NPYS, "image/tiff", "application/octet-stream"]) | ANYTHING,
+    parameters=st.dictionaries(
+        st.sampled_from([*NAMES, "seq_id", "index", "rows", "slice"]),
+        ANYTHING
+        | st.sampled_from(["AD_EIGER", "NPY_SEQ", "AD_TIFF", "%d", "concat", [1, 6, 5], [0, 6, 5], ["a", 1, 2]]),
+    ),
+)
+def test_whatever_documents_say_is_a_source_or_refused(named, mimetype, parameters):
+    part = rows(Asset(uri=named, mimetype=mimetype, parameters=parameters), 0, 2, 3)
+    with pytest.raises(FrameError):
+        list(open_frames([part], FILES).blocks())
+
+
 def test_a_movie_goes_on_in_the_next_file(tmp_path):
     frames = counts(10, 6, 5)
     times = np.arange(10) * 0.5 + 100
@@ -425,6 +458,9 @@ def test_classic_documents_lead_to_the_master_file_of_each_event(tmp_path, spec,
     for part, movie in zip(parts, movies[[0, 2, 1]], strict=True):
         np.testing.assert_array_equal(read(part), movie)
     np.testing.assert_array_equal(read(parts[0], parts[2]), np.concatenate(movies[:2]))
+    eiger(tmp_path, 6, np.concatenate([movies[1], movies[1]]), group=group)
+    with pytest.raises(FrameError, match="holds 20 frames where the documents announce 10"):
+        read(parts[2])
     # Without rows that are the numbers of the files, only the first one is known.
     unpatched = parts_of_a_run(patched=False)
     np.testing.assert_array_equal(read(unpatched[0]), movies[0])
