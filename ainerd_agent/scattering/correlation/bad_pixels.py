@@ -160,7 +160,8 @@ class _Expected:
 
     @classmethod
     def of(cls, counts: FloatArray, near: Neighbourhood, used: NDArray[np.bool_]) -> _Expected:
-        mean, number = near.means(counts, used)
+        # A bad pixel must not hide the one beside it.
+        mean, number = near.means(np.minimum(counts, 3 * _limit(counts[used]) + 3), used)
         if (few := number < FEWEST).any():
             of_bin = counts[used]
             mean, number = np.where(few, of_bin.mean(), mean), np.where(few, len(of_bin), number)
