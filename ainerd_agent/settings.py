@@ -179,6 +179,9 @@ class CorrelationSettings(Table):
         default="static", description="divide by the static image, each frame by its mean, or both"
     )
     detect_bad_frames: bool = Field(default=True, description="leave out frames without beam")
+    detect_bad_pixels: bool = Field(
+        default=True, description="find and leave out hot, dead, flickering and full pixels"
+    )
     dead_time: float = Field(default=0.0, ge=0, lt=1, description="of a pixel, in units of the frame time")
     device: str | None = Field(default=None, description='"cuda" to compute on a GPU')
 

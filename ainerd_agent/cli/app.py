@@ -17,6 +17,7 @@ from ainerd_agent.cli.explain import explain, why
 from ainerd_agent.cli.figures import figures, relate
 from ainerd_agent.cli.find import find
 from ainerd_agent.cli.follow import follow
+from ainerd_agent.cli.mask import mask
 from ainerd_agent.cli.models import clusters, evaluate, train
 from ainerd_agent.cli.options import NamesRuns
 from ainerd_agent.errors import AinerdError
@@ -46,6 +47,7 @@ for command in (
     follow,
     check,
     analyze,
+    mask,
     reprocess,
     export,
     why,

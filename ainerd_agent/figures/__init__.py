@@ -1,5 +1,6 @@
 """The figures a person looks at. Each function takes plain arrays and returns a matplotlib Figure."""
 
+from ainerd_agent.figures.bad_pixels import bad_pixel_map
 from ainerd_agent.figures.latent_embedding import embedding
 from ainerd_agent.figures.maps import c2_examples
 from ainerd_agent.figures.sample_positions import sample_map
@@ -9,6 +10,7 @@ from ainerd_agent.figures.time_evolution import azimuth_time, clusters_and_stres
 
 __all__ = [
     "azimuth_time",
+    "bad_pixel_map",
     "c2_examples",
     "cluster_colours",
     "clusters_and_stress",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records.arrays import FloatArray, MapStack
+from ainerd_agent.records.bad_pixels import BadPixels
 from ainerd_agent.records.run import Origin
 
 
@@ -171,6 +172,9 @@ class Fingerprints:
     age_lag : AgeLagMap or None
     scattering : Scattering or None
         None where it was not kept.
+    bad_pixels : BadPixels or None
+        Pixels that were found bad and left out; None where it is not known, as in what is read from a catalog. How many
+        they are is said in `quality.problems`.
     """
 
     origin: Origin
@@ -186,3 +190,4 @@ class Fingerprints:
     relaxations: Relaxations | None = None
     age_lag: AgeLagMap | None = None
     scattering: Scattering | None = None
+    bad_pixels: BadPixels | None = None

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameTimeoutError
 from ainerd_agent.records import (
+    BadPixels,
+    Bins,
     Fingerprints,
     FrameSource,
     Measurement,
@@ -36,8 +38,8 @@ MIN_FRAMES = 16
 """Frames of a movie that broke off from which its maps are still made."""
 
 
-DETECTING = Normalisation(bad_frames="detect")
-"""Frames without beam are left out."""
+DETECTING = Normalisation(bad_frames="detect", bad_pixels="detect")
+"""Frames without beam and bad pixels are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class TwoTimeOptions:
             normalisation=Normalisation(
                 normalise=settings.normalise,
                 bad_frames="detect" if settings.detect_bad_frames else None,
+                bad_pixels="detect" if settings.detect_bad_pixels else None,
                 dead_time=settings.dead_time,
             ),
             device=settings.device,
@@ -144,7 +147,7 @@ def fingerprint(
     return Fingerprints(
         origin=replace(measurement.origin, exposure=exposure),
         c2=result.c2,
-        bins=partition.bins,
+        bins=_without(partition.bins, result.bad_pixels),
         duration=duration,
         mean_counts=result.mean_counts,
         contrast=result.contrast,
@@ -158,7 +161,14 @@ def fingerprint(
             smoothing=smoothing_of(result.n_frames, options.size, measurement.frame_time, options.sigma),
             filled=result.filled,
         ),
+        bad_pixels=result.bad_pixels,
     )
+
+
+def _without(bins: Bins, bad_pixels: BadPixels) -> Bins:
+    """The bins with the pixels that were used."""
+    lost = np.bincount(bad_pixels.bins, minlength=len(bins) + 1)[1:]
+    return replace(bins, n_pixels=bins.n_pixels - lost)
 
 
 @dataclass(frozen=True, slots=True)

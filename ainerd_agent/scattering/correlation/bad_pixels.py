@@ -12,7 +12,7 @@ dead
     No count at all, where the neighbours have so many that this is no chance. Where a quarter of them has hardly any
     either, it is a shadow.
 flickering
-    Variance over mean in time, against a gamma distribution of it over the bin; and coincidences of photons in one
+    Variance over mean in time, against a long-tailed (gamma) distribution of it over the bin; and coincidences of photons in one
     frame, against those that chance, with the bin's own fluctuations, brings about. One burst is enough.
 full
     The highest number of some type in every frame, whatever the type of the frames is.
@@ -29,6 +29,12 @@ from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.records.bad_pixels import KINDS
 from ainerd_agent.scattering.correlation._engine.neighbourhood import Neighbourhood
+from ainerd_agent.scattering.correlation._engine.pixel_statistics import (
+    excess_scatter,
+    moments_up_to,
+    nothing_stands_out,
+    scatter_in_time,
+)
 
 CHANCE = 1e-9
 """Probability below which counts are no chance: far below one false alarm in 100,000 pixels, as tails are not known
@@ -58,6 +64,7 @@ CEILINGS = tuple(float(2**bits - 1) for bits in (7, 8, 15, 16, 24, 31, 32, 63, 6
 GOOD, HOT, DEAD, FLICKERING, FULL = range(5)
 """Verdicts: `GOOD`, or one more than the place in `KINDS`."""
 
+_FAR = 4.5
 _ROUNDS = 4
 _SAME = 1e-6
 _LEAST = 1e-6
@@ -119,6 +126,9 @@ def judge(
         return verdict
     near = Neighbourhood(rows, columns)
     used = np.ones(len(verdict), dtype=bool) if known is None else ~known
+    mean, number = near.means(sums.total, used)
+    if used.all() and nothing_stands_out(sums.total, sums.squares, mean, number, sums.n_frames, _FAR):
+        return verdict
     full = _is_full(sums, ceiling) & used
     verdict[full] = FULL
     used &= ~full
@@ -150,11 +160,14 @@ class _Expected:
 
     @classmethod
     def of(cls, counts: FloatArray, near: Neighbourhood, used: NDArray[np.bool_]) -> _Expected:
-        mean, number = near.means(counts, used)
+        # A bad pixel must not hide the one beside it.
+        mean, number = near.means(np.minimum(counts, 3 * _limit(counts[used]) + 3), used)
         if (few := number < FEWEST).any():
             of_bin = counts[used]
             mean, number = np.where(few, of_bin.mean(), mean), np.where(few, len(of_bin), number)
-        return cls(mean, number, _spread(counts[used], mean[used], number[used]))
+        all_used = bool(used.all())
+        counts, means, numbers = (counts, mean, number) if all_used else (counts[used], mean[used], number[used])
+        return cls(mean, number, _spread(counts, means, numbers))
 
 
 def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
@@ -191,27 +204,18 @@ def _is_dead(
 
 
 def _is_flickering(sums: PixelSums, expected: _Expected, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    from scipy.special import gammaincc, pdtrc
+    from scipy.special import pdtrc
 
     n, counts = sums.n_frames, sums.total
-    flickering: NDArray[np.bool_] = used & (counts > 0)
-    lit = np.flatnonzero(flickering)
-    if lit.size == 0:
-        return flickering
-    fano = (sums.squares[lit] - counts[lit] ** 2 / n) / counts[lit]
-    # Speckle adds in proportion to the counts, so bright parts of a bin scatter more.
-    around = np.maximum(expected.mean[lit], 1e-300)
-    fano = np.where(fano > 1, 1 + (fano - 1) * np.minimum(around.mean() / around, 1), fano)
+    fano = scatter_in_time(counts, sums.squares, expected.mean, n, used)
     mean, variance = _trimmed_moments(fano)
     variance = MARGIN * variance + 4 / n**2
-    flickering[lit] = fano > mean + 5 * np.sqrt(variance)
-    found = np.flatnonzero(flickering[lit])
-    if found.size == 0:
+    flickering: NDArray[np.bool_] = fano > mean + 5 * np.sqrt(variance)
+    if (at := np.flatnonzero(flickering)).size == 0:
         return flickering
-    at = lit[found]
-    chance = gammaincc(mean**2 / variance, fano[found] * mean / variance)
+    chance = _scatter_tail(fano[at], mean, variance)
     # Photons in the same frame: those of chance, more by the fluctuations of the bin
-    bunching = 1 + 3 * max(mean - 1, 0.0) / (np.median(counts[lit]) / n)
+    bunching = 1 + 3 * max(mean - 1, 0.0) / (np.median(counts[used & (counts > 0)]) / n)
     pairs, usual = (sums.squares[at] - counts[at]) / 2, counts[at] ** 2 / (2 * n) * min(bunching, 4.0)
     bunched = (pairs > BURST + 1) & (pdtrc(np.maximum(np.floor(pairs) - BURST - 1, 0), usual) < CHANCE)
     flickering[at] = (chance < CHANCE) & bunched
@@ -220,16 +224,11 @@ def _is_flickering(sums: PixelSums, expected: _Expected, used: NDArray[np.bool_]
 
 def _spread(counts: FloatArray, mean: FloatArray, number: FloatArray) -> float:
     """Relative variance of the expected counts, without photon noise and without pixels that are no chance."""
-    known = np.flatnonzero((mean > 0) & (number > 0))
-    if known.size == 0:
-        return _LEAST
-    counts, mean, number = counts[known], mean[known], number[known]
-    excess = (counts - mean) ** 2 - counts - mean / number
-    scale = mean**2 * (1 + 1 / number)
-    kept = ~_brightest(counts / mean)
+    kept = ~_brightest(counts / np.maximum(mean, 1e-300))
     spread = _LEAST
     for _ in range(_ROUNDS):
-        spread = MARGIN * max(float(excess[kept].sum() / max(scale[kept].sum(), 1e-300)), 0.0) + _LEAST
+        excess, scale = excess_scatter(counts, mean, number, kept)
+        spread = MARGIN * max(excess / max(scale, 1e-300), 0.0) + _LEAST
         before, kept = kept, np.ones(len(counts), dtype=bool)
         if (far := np.flatnonzero(counts > mean + 5 * np.sqrt(mean + spread * mean**2))).size:
             kept[far] = _tail(counts[far], mean[far], np.full(len(far), spread)) >= CHANCE
@@ -239,20 +238,16 @@ def _spread(counts: FloatArray, mean: FloatArray, number: FloatArray) -> float:
 
 
 def _trimmed_moments(values: FloatArray) -> tuple[float, float]:
-    """Mean and variance without values that are no chance."""
-    from scipy.special import gammaincc
-
-    kept = ~_brightest(values)
+    """Mean and variance of positive values, without those that are no chance."""
+    limit = _limit(values)
     mean, variance = 1.0, _LEAST
     for _ in range(_ROUNDS + 2):
-        if not kept.any():
-            break
-        mean, variance = float(values[kept].mean()), float(values[kept].var()) + 1e-12
-        before, kept = kept, np.ones(len(values), dtype=bool)
-        if (far := np.flatnonzero(values > mean + 5 * np.sqrt(variance))).size:
-            wide = MARGIN * variance
-            kept[far] = gammaincc(mean**2 / wide, values[far] * mean / wide) >= CHANCE
-        if (kept == before).all():
+        mean, variance = moments_up_to(values, limit)
+        wide = MARGIN * variance + 1e-12
+        far = np.sort(values[values > mean + 5 * np.sqrt(variance)])
+        beyond = far[_scatter_tail(far, mean, wide) < CHANCE]
+        before, limit = limit, float(beyond[0]) * (1 - 1e-12) if beyond.size else np.inf
+        if limit == before:
             break
     return mean, variance
 
@@ -264,7 +259,25 @@ def _tail(counts: FloatArray, mean: FloatArray, spread: FloatArray) -> FloatArra
     return np.asarray(betainc(counts, 1 / spread, mean * spread / (1 + mean * spread)))
 
 
+def _scatter_tail(fano: FloatArray, mean: float, variance: float) -> FloatArray:
+    """Probability of so much scatter in time or more: a gamma distribution, shifted where it would be narrower.
+
+    Its tail is never shorter than that of the square of a normal number: speckle that drifts by less than itself
+    during the movie scatters so.
+    """
+    from scipy.special import gammaincc
+
+    shape = min(mean**2 / variance, 0.5)
+    scale = np.sqrt(variance / shape)
+    return np.asarray(gammaincc(shape, np.maximum(shape + (fano - mean) / scale, 0)))
+
+
 def _brightest(values: FloatArray) -> NDArray[np.bool_]:
     """The largest values, but none that most others are as large as."""
-    n = len(values) - int(np.ceil(BRIGHTEST * len(values)))
-    return np.asarray(values > np.partition(values, n - 1)[n - 1]) if n > 0 else np.zeros(len(values), dtype=bool)
+    return np.asarray(values > _limit(values))
+
+
+def _limit(values: FloatArray) -> float:
+    """The largest of the values but for the `BRIGHTEST`."""
+    n = max(1, len(values) - int(np.ceil(BRIGHTEST * len(values))))
+    return float(np.partition(values, n - 1)[n - 1])

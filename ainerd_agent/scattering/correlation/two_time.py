@@ -230,21 +230,23 @@ class TwoTimeStream:
         c2 = np.empty((self.n_bins, self._reduction.size, self._reduction.size), dtype=np.float32)
 
         def folded(layout: PixelLayout, addresses: Addresses, verdicts: Verdicts | None) -> Accumulation:
+            """The sums of all frames; of the first ones anew, where they show bad pixels that were not known."""
             state = self._new_state(len(movie), layout, threads=1, verdicts=verdicts)
-            for start in range(0, len(movie), FRAMES_PER_FOLD):
-                part = slice(start, start + FRAMES_PER_FOLD)
+            opens = self._normalisation.detects_pixels and verdicts is None
+            start = 0
+            while start < len(movie):
+                part = slice(start, OPENING if opens else start + FRAMES_PER_FOLD)
                 state.add(replace(segment, numbers=segment.numbers[part], data=movie[part], addresses=addresses))
+                start, opens = part.stop, False
+                if start == OPENING and state.judge_pixels().size:
+                    return folded(layout, addresses, state.verdicts)
             return state
 
         def of_bin(index: int) -> tuple[int, int]:
             layout = self._layout.only(index)
             addresses = Addresses.of(layout.pixels, layout.slabs, movie.shape[1], movie.itemsize)
-            detects = self._normalisation.detects_pixels
-            verdicts = (
-                opening_verdicts(layout, [movie[:OPENING, layout.pixels]], self._normalisation) if detects else None
-            )
-            state = folded(layout, addresses, verdicts)
-            if detects and state.judge_pixels().size:
+            state = folded(layout, addresses, None)
+            if self._normalisation.detects_pixels and state.judge_pixels().size:
                 state = folded(layout, addresses, state.verdicts)
             c2[index] = state.maps().c2[0]
             return state.n_saturated, state.n_readings

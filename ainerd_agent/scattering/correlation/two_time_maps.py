@@ -18,6 +18,8 @@ class TwoTime:
     ----------
     c2 : ndarray of float32, shape (n_bins, size, size)
         Neither rescaled nor offset.
+    n_pixels : ndarray, shape (n_bins,)
+        Pixels of each bin that count.
     mean_counts : ndarray, shape (n_bins,)
         Raw counts per pixel and frame.
     contrast : ndarray, shape (n_bins,)
@@ -35,6 +37,7 @@ class TwoTime:
     """
 
     c2: MapStack
+    n_pixels: FloatArray
     mean_counts: FloatArray
     contrast: FloatArray
     n_frames: int

@@ -57,8 +57,8 @@ class Fold(Protocol):
         """Sums of the raw counts of each pixel and of their squares."""
         ...
 
-    def silence(self, positions: IntArray) -> None:
-        """Take what was folded of some pixels out."""
+    def silence(self, positions: IntArray) -> FloatArray:
+        """Take what was folded of some pixels out; give what that was in all rows together."""
         ...
 
 
@@ -242,8 +242,14 @@ class Accumulation:
         return np.flatnonzero((self.verdicts != GOOD) & (before == GOOD) & ~traceless)
 
     def drop_in_part(self, positions: IntArray) -> None:
-        """Leave pixels out whose frames cannot be had again: of their shot noise and of the mean a trace stays."""
-        self._fold.silence(positions)
+        """Leave pixels out whose frames cannot be had again.
+
+        Their share of the mean is taken out as it was folded; what they did to the diagonal is not known any more, so
+        that is taken from the lags beside it, in their bins.
+        """
+        mean_counts = self._fold.silence(positions) / self._weight.sum()
+        cell = np.searchsorted(self.layout.cells, positions, side="right") - 1
+        np.subtract.at(self._diagonal.total, cell, mean_counts * self._diagonal.n_frames)
         self._in_part = positions
 
     def bad_pixels(self) -> BadPixels:
@@ -273,10 +279,19 @@ class Accumulation:
         rows = np.flatnonzero(self._weight > _EMPTY)
         filled = np.ones(self.size, dtype=bool)
         filled[rows] = False
+        c2 = self._c2(mean, rows, bin_size, fill=bool(filled.any()) and not partial)
+        contrast = layout.sum_cells(diagonal.contrast(mean, cell_size)) / bin_size
+        raw = self._raw
+        if self._in_part.size:
+            spoilt = np.searchsorted(layout.bin_edges, self._in_part, side="right") - 1
+            contrast[spoilt] = [np.nanmean(c2[number].diagonal()) for number in spoilt]
+            raw = raw.copy()
+            np.subtract.at(raw, spoilt, self._fold.moments()[0, self._in_part])
         return TwoTime(
-            c2=self._c2(mean, rows, bin_size, fill=bool(filled.any()) and not partial),
-            mean_counts=self._raw / (diagonal.n_frames * bin_size),
-            contrast=layout.sum_cells(diagonal.contrast(mean, cell_size)) / bin_size,
+            c2=c2,
+            n_pixels=bin_size,
+            mean_counts=raw / (diagonal.n_frames * bin_size),
+            contrast=contrast,
             n_frames=self.n_frames,
             bad_frames=self.bad_frames(),
             filled=filled,
@@ -289,6 +304,7 @@ class Accumulation:
         n_bins = self.layout.n_bins
         return TwoTime(
             c2=np.full((n_bins, self.size, self.size), np.nan, dtype=np.float32),
+            n_pixels=np.asarray(self.layout.bin_size, dtype=np.float64),
             mean_counts=np.full(n_bins, np.nan),
             contrast=np.full(n_bins, np.nan),
             n_frames=self.n_frames,
@@ -307,6 +323,7 @@ class Accumulation:
         correction = layout.sum_cells(self._diagonal.correction(mean)) if self._replace_diagonal else None
         between = _interpolation(rows, self.size) if fill else None
         edges = layout.bin_edges
+        spoilt = set(np.searchsorted(edges, self._in_part, side="right") - 1)
 
         def make(number: int) -> None:
             pixels = slice(int(edges[number]), int(edges[number + 1]))
@@ -314,7 +331,9 @@ class Accumulation:
             n_all, n_good = float(edges[number + 1] - edges[number]), float(bin_size[number])
             if n_good < n_all:  # D of a pixel that counts for nothing is -1, at all times
                 product = (product * n_all - (n_all - n_good)) / n_good
-            if correction is not None:
+            if correction is not None and number in spoilt:
+                _interpolate_band(product, self._width)
+            elif correction is not None:
                 _add_banded(product, correction[:, :, number] / n_good, rows, weight)
             if between is not None:
                 c2[number] = between @ product @ between.T
@@ -357,6 +376,18 @@ def _add_banded(product: FloatArray, upper: FloatArray, rows: IntArray, weight: 
         product[i, j] += values
         if distance:
             product[j, i] += values
+
+
+def _interpolate_band(product: FloatArray, width: int) -> None:
+    """Take entries nearer to the diagonal than `width` from those at the same age that are not."""
+    n = len(product)
+    known = product.copy()
+    for distance in range(min(width, n)):
+        step = -(-(width - distance) // 2)
+        i = np.arange(n - distance)
+        inner = np.clip(i, step, max(step, n - 1 - distance - step))
+        values = known[np.clip(inner - step, 0, n - 1), np.clip(inner + distance + step, 0, n - 1)]
+        product[i, i + distance] = product[i + distance, i] = values
 
 
 def _interpolation(rows: IntArray, size: int) -> FloatArray:

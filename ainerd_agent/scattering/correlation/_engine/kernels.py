@@ -24,6 +24,9 @@ STEP = 16
 RUN = 16
 """Pixels that are copied at once where the pixels of a bin lie side by side."""
 
+PIECE = 1024
+"""Pixels whose sums over the frames of one step are kept in the fastest cache."""
+
 SUM, SQUARE, PRODUCT = 0, 1, 2
 """What is added up over the pixels of a cell: I(t), I(t)^2, and I(t) times the frame before it."""
 
@@ -145,13 +148,29 @@ def add_sums(counts: Array, before: Array, edges: Array, sums: Array) -> None:
 
 @compiled
 def add_moments(counts: Array, total: Array, squares: Array) -> None:
-    """Add up frames, and their squares, of each pixel: `counts` (k, n) with k a multiple of four."""
-    for k in range(0, len(counts), 4):
-        w, x, y, z = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
-        for j in range(len(total)):
-            total[j] += (w[j] + x[j]) + (y[j] + z[j])
-        for j in range(len(total)):
-            squares[j] += (w[j] * w[j] + x[j] * x[j]) + (y[j] * y[j] + z[j] * z[j])
+    """Add up frames, and their squares, of each pixel: `counts` (k, n) with k a multiple of four.
+
+    In pieces that stay in the fastest cache; the frames of one step in their own precision, all steps in double.
+    """
+    n, kind = len(total), counts.dtype.type
+    sums = np.empty((2, min(n, PIECE)), counts.dtype)
+    for start in range(0, n, PIECE):
+        stop = min(n, start + PIECE)
+        s, q = sums[0, : stop - start], sums[1, : stop - start]
+        s[:] = kind(0)
+        q[:] = kind(0)
+        for k in range(0, len(counts), 4):
+            w, x = counts[k, start:stop], counts[k + 1, start:stop]
+            y, z = counts[k + 2, start:stop], counts[k + 3, start:stop]
+            for j in range(len(s)):
+                s[j] += (w[j] + x[j]) + (y[j] + z[j])
+            for j in range(len(q)):
+                q[j] += (w[j] * w[j] + x[j] * x[j]) + (y[j] * y[j] + z[j] * z[j])
+        total_part, squares_part = total[start:stop], squares[start:stop]
+        for j in range(len(s)):
+            total_part[j] += s[j]
+        for j in range(len(q)):
+            squares_part[j] += q[j]
 
 
 @compiled

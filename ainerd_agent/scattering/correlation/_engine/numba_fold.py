@@ -185,11 +185,15 @@ class NumbaFold:
         """Sums of the raw counts of each pixel and of their squares, shape (2, N), where they are watched."""
         return self._moments
 
-    def silence(self, positions: IntArray) -> None:
-        """Take what was folded of some pixels out, as if they had counted nothing."""
+    def silence(self, positions: IntArray) -> FloatArray:
+        """Take what was folded of some pixels out, as if they had counted nothing; give what it was in all rows."""
+        taken = self.folded[:, positions].sum(axis=0, dtype=np.float64)
         self.folded[:, positions] = 0
         if self._events is not None:
-            self._events.window[positions, : self._events.width] = 0
+            rows = slice(0, self._events.width)
+            taken += self._events.window[positions, rows].sum(axis=1, dtype=np.float64)
+            self._events.window[positions, rows] = 0
+        return np.asarray(taken)
 
     def gram(self, pixels: slice, rows: NDArray[np.int64], weight: FloatArray, mean: FloatArray) -> FloatArray:
         """<D D> over the pixels of a bin with D = folded / (weight * mean) - 1, shape (n_rows, n_rows).

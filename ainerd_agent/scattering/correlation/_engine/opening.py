@@ -12,6 +12,7 @@ from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import place_of
 from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, Verdicts, opening_verdicts
+from ainerd_agent.scattering.correlation._engine.segment_store import Segment
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
 
 
@@ -20,32 +21,35 @@ class Opening:
 
     Attributes
     ----------
-    held : list of (numbers, data)
-        Frames of the used pixels alone, shape (n, N), or events, in the order they came.
+    held : list of Segment
+        Frames that begin with the used pixels, in their order, or events.
     """
 
     def __init__(self, layout: PixelLayout, normalisation: Normalisation) -> None:
         self._layout = layout
         self._normalisation = normalisation
-        self.held: list[tuple[IntArray, NDArray[Any] | PhotonEvents]] = []
+        self.held: list[Segment] = []
 
     @property
     def room(self) -> int:
         """Frames that are still wanted."""
-        return max(0, OPENING - sum(len(numbers) for numbers, _ in self.held))
+        return max(0, OPENING - sum(len(segment.numbers) for segment in self.held))
 
-    def add(self, numbers: IntArray, data: NDArray[Any] | PhotonEvents) -> None:
+    def add(self, segment: Segment) -> None:
         """Hold the next ones."""
-        self.held.append((numbers, data))
+        self.held.append(segment)
 
     def verdicts(self) -> Verdicts:
         """Judge the pixels."""
         parts = []
         left = OPENING
-        for numbers, data in self.held:
-            numbers = numbers[:left]
+        for segment in self.held:
+            numbers, data = segment.numbers[:left], segment.data
             left -= len(numbers)
-            counts = self._dense(data, numbers) if isinstance(data, PhotonEvents) else data[: len(numbers)]
+            if isinstance(data, PhotonEvents):
+                counts = self._dense(data, numbers)
+            else:
+                counts = data[: len(numbers), : len(self._layout)]
             good = self._normalisation.good(numbers) if self._normalisation.excluded else np.ones(len(numbers), bool)
             parts.append(counts if good.all() else counts[good])
         return opening_verdicts(self._layout, parts, self._normalisation)

@@ -85,7 +85,8 @@ def verdicts_of(
             known=of_bin != GOOD,
         )
         of_bin[told != GOOD] = told[told != GOOD]
-    refuse_lost(layout, found)
+    if found.any():
+        refuse_lost(layout, found)
     return found
 
 
@@ -130,6 +131,8 @@ def refuse_lost(layout: PixelLayout, verdicts: Verdicts) -> None:
 def bad_pixels_of(layout: PixelLayout, verdicts: Verdicts, in_part: IntArray) -> BadPixels:
     """The record of what was found; `in_part` are positions of pixels of which some trace stays."""
     at = np.flatnonzero(verdicts != GOOD)
+    if at.size == 0:
+        return BadPixels.none()
     bins = layout.bin_numbers[np.repeat(layout.cell_bin, layout.cell_size)]
     return BadPixels.of(
         layout.pixels[at],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -110,7 +111,7 @@ class SegmentMaker:
             yield from self._of_events(segment.data)
             return
         self._count(int(segment.numbers[-1]) + 1)
-        yield self._counted(segment.numbers, segment.data, copied=True)
+        yield self._released(self._counted(segment.numbers, segment.data, copied=True))
 
     def _of_frames(self, block: NDArray[Any], numbers: Iterable[int] | None) -> Iterator[Segment]:
         given = checked_numbers(len(block), numbers, self.n_seen)
@@ -127,10 +128,11 @@ class SegmentMaker:
             stop = start + (COMPACTED_FRAMES if opening is None else min(opening.room, COMPACTED_FRAMES))
             part, its_numbers = block[start:stop], given[start:stop]
             start = stop
+            segment = self._counted(its_numbers, part)
             if opening is None:
-                yield self._counted(its_numbers, part)
+                yield self._released(segment)
                 continue
-            opening.add(its_numbers, np.ascontiguousarray(part[:, self._layout.pixels]))
+            opening.add(segment)
             if opening.room == 0:
                 yield from self._opened(opening)
 
@@ -139,22 +141,28 @@ class SegmentMaker:
         self._opening = None
         self.verdicts = opening.verdicts()
         self._silent = np.flatnonzero(self.verdicts != GOOD)
-        for numbers, held in opening.held:
-            if isinstance(held, PhotonEvents):
-                yield self._events_counted(numbers, held)
+        for held in opening.held:
+            if isinstance(held.data, PhotonEvents):
+                yield self._events_counted(held.numbers, held.data)
             else:
-                yield self._counted(numbers, held, copied=True)
+                segment = self._counted(held.numbers, held.data, copied=True) if self._silent.size else held
+                yield self._released(segment)
 
     def _counted(self, numbers: IntArray, block: NDArray[Any], *, copied: bool = False) -> Segment:
         """Copy the used pixels out of frames, or of what is a copy of them already, and add up their counts."""
         frames, totals, scale = self._compacted(block, copied)
-        addresses = self._addresses_of(frames, compact=True)
-        # before a frame is judged by its counts
-        check_counts(frames[:, : len(self._layout)], numbers, excluded=self._normalisation.excluded)
+        return Segment(numbers, frames, self._addresses_of(frames, compact=True), totals, scale)
+
+    def _released(self, segment: Segment) -> Segment:
+        """Check counts, before a frame is judged by them, and note them."""
+        if isinstance(segment.data, PhotonEvents) or segment.totals is None:
+            return segment
+        counts = segment.data[:, : len(self._layout)]
+        check_counts(counts, segment.numbers, excluded=self._normalisation.excluded)
         if not self._compact:
-            return Segment(numbers, frames, addresses, None, NO_SCALE)
-        self._totals.append((numbers, totals))
-        return Segment(numbers, frames, addresses, totals, scale)
+            return replace(segment, totals=None, scale=NO_SCALE)
+        self._totals.append((segment.numbers, segment.totals))
+        return segment
 
     def _of_events(self, events: PhotonEvents) -> Iterator[Segment]:
         check_events(events, self.n_seen, self._layout.shape, self._normalisation.dead_time)
@@ -165,7 +173,7 @@ class SegmentMaker:
         if self._opening is None:
             yield self._events_counted(numbers, events)
             return
-        self._opening.add(numbers, events)
+        self._opening.add(Segment(numbers, events, None, None, NO_SCALE))
         if self._opening.room == 0:
             yield from self._opened(self._opening)
 

@@ -118,9 +118,12 @@ class TorchFold:
         """Sums of the raw counts of each pixel and of their squares; see `NumbaFold.moments`."""
         return np.asarray(self._moments.cpu().numpy())
 
-    def silence(self, positions: NDArray[np.int64]) -> None:
+    def silence(self, positions: NDArray[np.int64]) -> FloatArray:
         """Take what was folded of some pixels out; see `NumbaFold.silence`."""
-        self._folded[:, self._tensor(positions)] = 0
+        at = self._tensor(positions)
+        taken = self._folded[:, at].double().sum(dim=0)
+        self._folded[:, at] = 0
+        return np.asarray(taken.cpu().numpy())
 
     def gram(self, pixels: slice, rows: NDArray[np.int64], weight: FloatArray, mean: FloatArray) -> FloatArray:
         """<D D> over the pixels of a bin; see `NumbaFold.gram`."""

@@ -1,0 +1,93 @@
+"""Sums over the pixels of a bin that bad pixels are told by, compiled by numba."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ainerd_agent.scattering.correlation._engine.kernels import Array, compiled
+
+
+@compiled
+def excess_scatter(counts: Array, mean: Array, number: Array, kept: Array) -> Any:
+    """Scatter of counts around `mean`, that of `number` pixels, beyond photon noise, and the scale to divide it by."""
+    excess, scale = 0.0, 0.0
+    for p in range(len(counts)):
+        if kept[p] and mean[p] > 0:
+            off = counts[p] - mean[p]
+            excess += off * off - counts[p] - mean[p] / number[p]
+            scale += mean[p] * mean[p] * (1 + 1 / number[p])
+    return excess, scale
+
+
+@compiled
+def scatter_in_time(total: Array, squares: Array, around: Array, n_frames: int, used: Array) -> Any:
+    """Variance over mean in time of each used pixel with counts; 0 for the others.
+
+    Speckle adds to it in proportion to the counts. So what is beyond 1 counts less where the pixel, or the part of the
+    bin around it, is brighter than the mean of the bin.
+    """
+    fano = np.zeros(len(total))
+    bright, n = 0.0, 0
+    for p in range(len(total)):
+        if used[p] and total[p] > 0:
+            bright += around[p]
+            n += 1
+    usual = bright / n if n > 0 else 0.0
+    for p in range(len(total)):
+        if used[p] and total[p] > 0:
+            value = (squares[p] - total[p] * total[p] / n_frames) / total[p]
+            bright = max(around[p], total[p])
+            if value > 1 and bright > usual:
+                value = 1 + (value - 1) * (usual / bright)
+            fano[p] = value
+    return fano
+
+
+@compiled
+def moments_up_to(values: Array, limit: float) -> Any:
+    """Mean and variance of the positive values up to a limit."""
+    total, n = 0.0, 0
+    for p in range(len(values)):
+        if 0 < values[p] <= limit:
+            total += values[p]
+            n += 1
+    if n == 0:
+        return 1.0, 0.0
+    mean = total / n
+    square = 0.0
+    for p in range(len(values)):
+        if 0 < values[p] <= limit:
+            square += (values[p] - mean) * (values[p] - mean)
+    return mean, square / n
+
+
+@compiled
+def nothing_stands_out(total: Array, squares: Array, around: Array, number: Array, n_frames: int, far: float) -> bool:
+    """Whether no pixel is `far` standard deviations beyond the others, by counts or by their scatter in time.
+
+    Standard deviations are those of all pixels, so that a few bad ones widen them; but those few stand out still. Not
+    for pixels without neighbours, nor for movies in which pixels without counts are no chance.
+    """
+    n = len(total)
+    scatter, mean, square = 0.0, 0.0, 0.0
+    for p in range(n):
+        if total[p] <= 0 or number[p] < 1:
+            return False
+        off = (total[p] - around[p]) / (1 + around[p])
+        scatter += off * off
+        fano = squares[p] / total[p] - total[p] / n_frames
+        mean += fano
+        square += fano * fano
+    mean /= n
+    off_limit = far * np.sqrt(scatter / n)
+    limit = mean + far * np.sqrt(max(square / n - mean * mean, 0.0))
+    for p in range(n):
+        if (total[p] - around[p]) / (1 + around[p]) > off_limit:
+            return False
+        fano = squares[p] / total[p] - total[p] / n_frames
+        # one that never changes is suspicious, too
+        if fano > limit or fano < 1e-3:
+            return False
+    return True
