@@ -41,6 +41,8 @@ class Summary:
         Why measurements could not be analysed.
     made : sequence of mapping
         Who analysed them, from `credit`.
+    retakes : mapping of Events to float
+        When measurements that are there took the place of earlier ones of the same events, seconds since the epoch.
     """
 
     points: Mapping[str, NDArray[Any]]
@@ -48,6 +50,7 @@ class Summary:
     axes: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[Events, str] = field(default_factory=dict)
     made: Sequence[Mapping[str, Any]] = ()
+    retakes: Mapping[Events, float] = field(default_factory=dict)
 
     def measurements(self) -> list[Events]:
         """The measurements that the rows are of, in their order."""
@@ -118,8 +121,7 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
         "analysed": summary.made[-1]["end"] if summary.made else None,
         "failures": len(summary.failures),
         "failed": [
-            {"stream": of.stream, "seq_num": of.first, "last_seq_num": of.last, "message": message}
-            for of, message in sorted(summary.failures.items())
+            {**_event_keys(of), "message": message} for of, message in sorted(summary.failures.items())
         ],
         "derived_from": {
             "raw_uid": run.uid,
@@ -129,6 +131,7 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
             "parameters": model.parameters,
             "geometry": model.geometry,
             "made": summary.made,
+            "retakes": [{**_event_keys(of), "time": when} for of, when in sorted(summary.retakes.items())],
         },
     }
     return {**origin_metadata(run), **plain_json(told)}
@@ -172,14 +175,22 @@ def run_of(metadata: Mapping[str, Any]) -> Run:
 def failures_of(metadata: Mapping[str, Any]) -> dict[Events, str]:
     """Why measurements of an analysed run failed; version 0.1 told the number of their event only."""
     stream = metadata["derived_from"]["stream"]
-    return {
-        Events(
-            str(failed.get("stream", stream)),
-            int(failed["seq_num"]),
-            int(failed.get("last_seq_num", failed["seq_num"])),
-        ): str(failed["message"])
-        for failed in metadata["failed"]
-    }
+    return {_keyed_events(failed, stream): str(failed["message"]) for failed in metadata["failed"]}
+
+
+def retakes_of(metadata: Mapping[str, Any]) -> dict[Events, float]:
+    """When measurements of an analysed run took the place of earlier ones of the same events."""
+    derived = metadata["derived_from"]
+    return {_keyed_events(each, derived["stream"]): float(each["time"]) for each in derived.get("retakes") or ()}
+
+
+def _event_keys(of: Events) -> dict[str, Any]:
+    return {"stream": of.stream, "seq_num": of.first, "last_seq_num": of.last}
+
+
+def _keyed_events(keys: Mapping[str, Any], stream: str) -> Events:
+    first = int(keys["seq_num"])
+    return Events(str(keys.get("stream", stream)), first, int(keys.get("last_seq_num", first)))
 
 
 def _shares(cluster: NDArray[Any], n_clusters: int) -> dict[str, Any]:
