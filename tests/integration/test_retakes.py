@@ -83,7 +83,11 @@ def is_replaced(catalog: Catalog, uid: str) -> None:
     assert run.incomplete == []
     lags = {f.origin.seq_num: f.lags[-1] for f in run.fingerprints}
     assert lags == pytest.approx({1: 0.04, 2: 0.02, 3: 0.04})
-    assert {f.origin.seq_num: place for f, place in zip(run.fingerprints, run.places, strict=True)} == {1: 0, 2: 1, 3: 2}
+    assert {f.origin.seq_num: place for f, place in zip(run.fingerprints, run.places, strict=True)} == {
+        1: 0,
+        2: 1,
+        3: 2,
+    }
     assert all(STAGED not in key for key in catalog["ainerd", MODEL.name, uid])
 
 
@@ -104,6 +108,18 @@ def test_a_retake_takes_the_place_of_the_earlier_one(catalog: Catalog, writer: D
     writer.append("whole", [f], [a])
     writer.close_run("whole", "success")
     assert catalog.points(raw_uid="whole")["seq_num"].max() == 4
+
+
+def test_another_writer_learns_of_it(catalog: Catalog, writer: DerivedWriter) -> None:
+    other = catalog.writer(MODEL)
+    other.open_run(a_run("two"))
+    write_run(writer, "two", [{"novelty": 1.0}, {"novelty": 20.0}], close=False)
+    other.append("two", *([each] for each in measurement("two", 3, novelty=2.0)))
+    replace(writer, "two", again(measurement("two", 2), seconds=0.5))
+    other.append("two", *([each] for each in measurement("two", 4)))
+    metadata = catalog["ainerd", MODEL.name, "two"].metadata
+    assert (metadata["novelty_max"], metadata["n_measurements"]) == (9.0, 4)
+    assert catalog["xpcs", "two"].metadata["duration"] == [1.0, 0.5, 1.0, 1.0]
 
 
 def test_where_nothing_was_stored_it_is_added_and_its_failure_goes(catalog: Catalog, writer: DerivedWriter) -> None:

@@ -120,9 +120,7 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
         # By which readers find what is new.
         "analysed": summary.made[-1]["end"] if summary.made else None,
         "failures": len(summary.failures),
-        "failed": [
-            {**_event_keys(of), "message": message} for of, message in sorted(summary.failures.items())
-        ],
+        "failed": [{**_event_keys(of), "message": message} for of, message in sorted(summary.failures.items())],
         "derived_from": {
             "raw_uid": run.uid,
             **events_metadata(measurements),

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from ainerd_agent.catalog.codec.arrays import MAP_ARRAYS, arrays_of, stacked
 from ainerd_agent.catalog.codec.bins import BINS_UNITS, bins_columns
 from ainerd_agent.catalog.codec.maps_index import MapsIndex, maps_axes, maps_index, maps_metadata, maps_progress
+from ainerd_agent.catalog.codec.metadata import events_of
 from ainerd_agent.catalog.layout import child, ensure_container, version_of
 from ainerd_agent.catalog.schema import BINS, MAPS, MAPS_SPEC
 from ainerd_agent.catalog.tiled_types import Array, Container, Table
-from ainerd_agent.catalog.write.containers import access_of, events_in, set_metadata, upgrade_first
+from ainerd_agent.catalog.write.containers import access_of, set_metadata, upgrade_first
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Fingerprints, Run
 
@@ -49,7 +50,13 @@ class MapsStore:
 
     def is_current(self) -> bool:
         """Whether nobody else has written since this was made."""
-        return events_in(child(self._parent, self._run.uid)) == (None if self._index is None else self._index.events)
+        container: Container | None = child(self._parent, self._run.uid)
+        if container is None or self._index is None:
+            return container is None and self._index is None
+        told, expected = container.metadata_copy()[0], maps_progress(self._run, self._index)
+        exposures = ("duration", "frame_time", "frames")  # which a retake changes
+        same = all(told.get(key, expected[key]) == expected[key] for key in exposures)
+        return same and events_of(told["derived_from"]) == self._index.events
 
     def append(self, fingerprints: Sequence[Fingerprints]) -> None:
         """Add the measurements that are not there yet."""
@@ -151,7 +158,6 @@ class MapsStore:
         step = _fitting(arrays, shape, _BLOCK_BYTES)
         for start in range(done, len(arrays), step):
             node.patch(stacked(arrays[start : start + step], shape), offset=(behind + start,), extend=True)
-
 
     def _shape_of(self, key: str, arrays: Sequence[NDArray[Any] | None]) -> tuple[int, ...]:
         """The shape of what each measurement has in an array: it is one for a run."""

@@ -97,7 +97,8 @@ class PointsStore:
             return container is self._container
         metadata = container.metadata_copy()[0]
         same = sorted(events_of(metadata["derived_from"])) == sorted(self._measurements())
-        return same and (failures_of(metadata), _status(metadata)) == (self._failures, self._status)
+        there = failures_of(metadata), retakes_of(metadata), _status(metadata)
+        return same and there == (self._failures, self._retakes, self._status)
 
     def append(self, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
         """Add the measurements that are not there yet. A run that has ended stays so: they may come late."""
