@@ -1,7 +1,8 @@
 """Catalogs of version 0.1 as this version writes them, so that runs and agents of it can go on.
 
 Arrays stay as they are. A table is written anew beside the old one, and takes its place once it is complete (see
-`write.rebuilding`); a container is marked as new last of all. So whatever interrupts this, all rows are there, and the next attempt goes on.
+`write.rebuilding`); a container is marked as new last of all. So whatever interrupts this, all rows are there, and the
+next attempt goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 from ainerd_agent.catalog.catalog import Catalog
 from ainerd_agent.catalog.codec.maps_index import maps_index, maps_metadata
 from ainerd_agent.catalog.codec.metadata import SUMMARY_COLUMNS, Summary, failures_of, run_metadata, run_of
+from ainerd_agent.catalog.codec.own_keys import of_maps
 from ainerd_agent.catalog.codec.suggestions import normalised
 from ainerd_agent.catalog.codec.upgraded import upgraded_points, upgraded_suggestions
 from ainerd_agent.catalog.layout import STAGED, child, version_of
@@ -162,7 +164,7 @@ def _steps(root: Container) -> Iterator[tuple[str, Callable[[], None]]]:
 def _upgrade_maps(maps: Container) -> None:
     metadata = maps.metadata_copy()[0]
     index = maps_index(metadata)
-    told = maps_metadata(run_of(metadata), index)
+    told = maps_metadata(run_of(metadata, of_maps), index)
     add_metadata(maps, {key: value for key, value in told.items() if key not in metadata})
     _mark(maps, MAPS_SPEC)
 

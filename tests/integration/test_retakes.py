@@ -83,11 +83,8 @@ def is_replaced(catalog: Catalog, uid: str) -> None:
     assert run.incomplete == []
     lags = {f.origin.seq_num: f.lags[-1] for f in run.fingerprints}
     assert lags == pytest.approx({1: 0.04, 2: 0.02, 3: 0.04})
-    assert {f.origin.seq_num: place for f, place in zip(run.fingerprints, run.places, strict=True)} == {
-        1: 0,
-        2: 1,
-        3: 2,
-    }
+    places = {f.origin.seq_num: place for f, place in zip(run.fingerprints, run.places, strict=True)}
+    assert places == {1: 0, 2: 1, 3: 2}
     assert all(STAGED not in key for key in catalog["ainerd", MODEL.name, uid])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ainerd_agent._version import __version__
 from ainerd_agent.catalog.codec.metadata import events_metadata, events_of, origin_metadata, plain_json
+from ainerd_agent.catalog.codec.own_keys import of_maps
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Events, Fingerprints, FloatArray, Run
 
@@ -120,7 +121,7 @@ def maps_metadata(run: Run, index: MapsIndex) -> dict[str, Any]:
     """Metadata of `/xpcs/<uid>`."""
     units = dict.fromkeys(("lags", "duration", "frame_time", "ages", "age_lags"), "s") | {"ring_q": "1/nm"}
     described = {"n_bins": index.n_bins, "units": units}
-    return {**origin_metadata(run), **plain_json(described), **maps_axes(index), **maps_progress(run, index)}
+    return {**origin_metadata(run, of_maps), **plain_json(described), **maps_axes(index), **maps_progress(run, index)}
 
 
 def maps_axes(index: MapsIndex) -> dict[str, Any]:

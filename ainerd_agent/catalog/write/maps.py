@@ -109,13 +109,11 @@ class MapsStore:
         known = [] if self._index is None else self._index.events
         self.check(fingerprints)
         for f in fingerprints:
-            if f.origin.events in known:
-                self._replace(f)
+            if self._index is not None and self._container is not None and f.origin.events in known:
+                self._index = self._replaced(self._container, self._index, f)
         self.append([f for f in fingerprints if f.origin.events not in known])
 
-    def _replace(self, new: Fingerprints) -> None:
-        index, container = self._index, self._container
-        assert index is not None and container is not None
+    def _replaced(self, container: Container, index: MapsIndex, new: Fingerprints) -> MapsIndex:
         place = index.events.index(new.origin.events)
         for key, (array,) in arrays_of([new], index.arrays).items():
             if key in self._arrays:
@@ -123,8 +121,9 @@ class MapsStore:
                 node.patch(stacked([array], tuple(node.shape[1:])), offset=(place,))
             else:
                 self._extend(container, key, [array, *[None] * (len(index.events) - place - 1)], place)
-        self._index = index.replaced(place, new, [*self._arrays])
-        set_metadata(container, maps_progress(self._run, self._index) | maps_axes(self._index))
+        index = index.replaced(place, new, [*self._arrays])
+        set_metadata(container, maps_progress(self._run, index) | maps_axes(index))
+        return index
 
     def _write_bins(self, container: Container, first: Fingerprints) -> None:
         import pandas as pd

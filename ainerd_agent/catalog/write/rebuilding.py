@@ -1,7 +1,7 @@
 """Tables that are written anew, for Tiled can add rows to a table, but neither change nor remove any.
 
-A table is written beside the old one, under another key, and takes its place once it is complete. So whatever interrupts
-this, all rows are there, readers find them (`layout.table_of`), and the next attempt goes on.
+A table is written beside the old one, under another key, and takes its place once it is complete. So whatever
+interrupts this, all rows are there, readers find them (`layout.table_of`), and the next attempt goes on.
 """
 
 from __future__ import annotations
