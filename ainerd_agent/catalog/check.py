@@ -12,7 +12,7 @@ from typing import Any
 from ainerd_agent.catalog.catalog import Catalog
 from ainerd_agent.catalog.check_tables import Problem, check_points, check_spec, check_suggestions
 from ainerd_agent.catalog.codec.metadata import events_of, run_of
-from ainerd_agent.catalog.layout import child, model_names, model_of
+from ainerd_agent.catalog.layout import child, model_names, model_of, table_of
 from ainerd_agent.catalog.schema import (
     ANALYSES,
     ANALYSIS_SPEC,
@@ -172,7 +172,7 @@ def _analysis(
     yield from broken
     if broken:
         return
-    table = child(analysis, POINTS)
+    table = table_of(analysis, POINTS)
     if table is None:
         if metadata["n_measurements"]:
             yield Problem(

@@ -6,13 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ainerd_agent.catalog.schema import ANALYSES, MAPS, RAW, RAW_SPEC
-from ainerd_agent.catalog.tiled_types import Container, Node, Query
+from ainerd_agent.catalog.tiled_types import Container, Node, Query, Table
 from ainerd_agent.errors import CatalogError
 
 
 class UnknownModelError(CatalogError):
     """The catalog holds nothing by a model."""
 
+
+STAGED = "-new"
+"""Put behind the key of a table for that which is to take its place."""
+
+COMPLETE, UNFINISHED = "complete", "unfinished"
+"""In the metadata of such a table once all its rows are there, and of one in its place until they are."""
 
 _PAGE = 100
 """Items that a server is asked for at once."""
@@ -45,6 +51,18 @@ def child(parent: Container, key: str) -> Any:
         return parent[key]
     except KeyError:
         return None
+
+
+def table_of(container: Container, key: str) -> Table | None:
+    """Look up a table; while it is written anew, what is about to take its place."""
+    table: Table | None = child(container, key)
+    if table is not None and not table.metadata.get(UNFINISHED):
+        return table
+    staged: Table | None = child(container, key + STAGED)
+    if staged is not None and staged.metadata.get(COMPLETE):
+        return staged
+    found: Table | None = child(container, key)  # it may be in its place by now
+    return found
 
 
 def ensure_container(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -58,6 +58,19 @@ def credit(made: Sequence[Mapping[str, Any]], n_measurements: int, now: float) -
             credited.append({**maker, "begin": now, "end": now, "n_measurements": 0})
         credited[-1].update(end=now, n_measurements=credited[-1]["n_measurements"] + new)
     return credited
+
+
+def withdrawn(made: Sequence[Mapping[str, Any]], places: Iterable[int]) -> list[dict[str, Any]]:
+    """Take measurements away from those who analysed them, by their places from 0: they are made anew."""
+    left = [dict(entry) for entry in made]
+    for place in sorted(places, reverse=True):
+        behind = place
+        for entry in left:
+            if behind < entry["n_measurements"]:
+                entry["n_measurements"] -= 1
+                break
+            behind -= entry["n_measurements"]
+    return [entry for entry in left if entry["n_measurements"]]
 
 
 def maker_of(made: Sequence[Mapping[str, Any]], place: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Catalogs of version 0.1 as this version writes them, so that runs and agents of it can go on.
 
-Arrays stay as they are. A table is written anew beside the old one, and takes its place once it is complete; a
-container is marked as new last of all. So whatever interrupts this, all rows are there, and the next attempt goes on.
+Arrays stay as they are. A table is written anew beside the old one, and takes its place once it is complete (see
+`write.rebuilding`); a container is marked as new last of all. So whatever interrupts this, all rows are there, and the
+next attempt goes on.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 import pyarrow as pa
 
 from ainerd_agent.catalog.catalog import Catalog
-from ainerd_agent.catalog.codec.columns import column_metadata
 from ainerd_agent.catalog.codec.maps_index import maps_index, maps_metadata
 from ainerd_agent.catalog.codec.metadata import SUMMARY_COLUMNS, Summary, failures_of, run_metadata, run_of
+from ainerd_agent.catalog.codec.own_keys import of_maps
 from ainerd_agent.catalog.codec.suggestions import normalised
-from ainerd_agent.catalog.codec.upgraded import as_table, upgraded_points, upgraded_suggestions
-from ainerd_agent.catalog.layout import child, version_of
+from ainerd_agent.catalog.codec.upgraded import upgraded_points, upgraded_suggestions
+from ainerd_agent.catalog.layout import STAGED, child, version_of
 from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.catalog.read.points import layout_of, stored_points
 from ainerd_agent.catalog.schema import (
@@ -37,6 +38,7 @@ from ainerd_agent.catalog.schema import (
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container, Node, Table
 from ainerd_agent.catalog.write.containers import access_of
+from ainerd_agent.catalog.write.rebuilding import add_metadata, finish, rebuild
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Events
 from ainerd_agent.records.analysis import ModelIdentity
@@ -45,8 +47,6 @@ BACKUP = "before-2.0"
 """Folder within that of a session, with its databases as they were."""
 
 DATABASES = ("catalog.db", "tables.db")
-_STAGED = "-2.0"
-"""Put behind the key of a table for that which is to take its place."""
 
 
 def back_up(folder: Path) -> Path:
@@ -154,7 +154,7 @@ def _steps(root: Container) -> Iterator[tuple[str, Callable[[], None]]]:
             if _is_old(run, ANALYSIS_SPEC):
                 yield f"{path}/{uid}", partial(_upgrade_run, root, model, run)
         table: Table | None = child(model, SUGGESTIONS)
-        unfinished = child(model, SUGGESTIONS + _STAGED) is not None
+        unfinished = child(model, SUGGESTIONS + STAGED) is not None
         if unfinished or (table is not None and _is_old(table, SUGGESTIONS_SPEC)):
             yield f"{path}/{SUGGESTIONS}", partial(_upgrade_suggestions, model)
         if _is_old(model, MODEL_SPEC):
@@ -164,8 +164,8 @@ def _steps(root: Container) -> Iterator[tuple[str, Callable[[], None]]]:
 def _upgrade_maps(maps: Container) -> None:
     metadata = maps.metadata_copy()[0]
     index = maps_index(metadata)
-    told = maps_metadata(run_of(metadata), index)
-    _add(maps, {key: value for key, value in told.items() if key not in metadata})
+    told = maps_metadata(run_of(metadata, of_maps), index)
+    add_metadata(maps, {key: value for key, value in told.items() if key not in metadata})
     _mark(maps, MAPS_SPEC)
 
 
@@ -184,7 +184,7 @@ def _upgrade_run(root: Container, model: Container, run: Container) -> None:
         return upgraded_points(stored_points(table, layout), layout, kinds, durations)
 
     _rebuild(run, POINTS, made, lambda table: "axes" in table.metadata, access_of(run_of(metadata)))
-    _add(run, _told_anew(model, run, metadata))
+    add_metadata(run, _told_anew(model, run, metadata))
     _mark(run, ANALYSIS_SPEC)
 
 
@@ -234,53 +234,10 @@ def _rebuild(
     is_new: Callable[[Table], bool],
     options: Mapping[str, Any],
 ) -> None:
-    """Put a new table in the place of an old one; at each moment one of them is complete."""
+    finish(container, key, options)
     old: Table | None = child(container, key)
-    staged: Table | None = child(container, key + _STAGED)
-    if staged is not None and not staged.metadata.get("complete"):
-        _delete(container, key + _STAGED)
-        staged = None
-    if staged is None:
-        if old is None or is_new(old):
-            return
-        rows = made(old)
-        staged = _write(container, key + _STAGED, rows, column_metadata(rows.schema), options)
-        _add(staged, {"complete": True})
-    content, schema = staged.read(), staged.structure().arrow_schema_decoded
-    if old is not None and not (is_new(old) and len(old.read()) == len(content)):
-        _delete(container, key)
-        old = None
-    if old is None:
-        metadata = {name: value for name, value in staged.metadata_copy()[0].items() if name != "complete"}
-        _write(container, key, as_table(content, schema), metadata, options)
-    _delete(container, key + _STAGED)
-
-
-def _write(
-    container: Container, key: str, rows: pa.Table, metadata: dict[str, Any], options: Mapping[str, Any]
-) -> Table:
-    table = container.create_appendable_table(rows.schema, key=key, metadata=metadata, **options)
-    if len(rows):
-        table.append_partition(0, rows)
-    return table
-
-
-def _delete(container: Container, key: str) -> None:
-    container.delete_contents(key, recursive=True, external_only=False)
-
-
-def _add(node: Node, metadata: Mapping[str, Any]) -> None:
-    """Add keys to the metadata of a node, also such whose value is null, or replace their values."""
-    from tiled.utils import patch_mimetypes
-
-    if metadata:
-        changes = [{"op": "add", "path": f"/{_escaped(key)}", "value": value} for key, value in metadata.items()]
-        node.patch_metadata(changes, content_type=patch_mimetypes.JSON_PATCH, drop_revision=True)
-
-
-def _escaped(key: str) -> str:
-    """A key in a path of a JSON patch (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")
+    if old is not None and not is_new(old):
+        rebuild(container, key, made(old), options)
 
 
 def _mark(node: Node, spec: tuple[str, str]) -> None:

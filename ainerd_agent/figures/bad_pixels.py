@@ -53,8 +53,15 @@ def bad_pixel_map(image: FloatArray, bad: BadPixels, mask: NDArray[np.bool_]) ->
             markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.3,
         )  # fmt: skip
         handles.append(
-            Line2D([], [], linestyle="none", marker=shape, markerfacecolor="none", markeredgecolor=colour,
-                   label=f"{kind}: {count}")  # fmt: skip
+            Line2D(
+                [],
+                [],
+                linestyle="none",
+                marker=shape,
+                markerfacecolor="none",
+                markeredgecolor=colour,
+                label=f"{kind}: {count}",
+            )  # fmt: skip
         )
     dress(axes, "column", "row")
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))

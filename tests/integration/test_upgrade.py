@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.catalog import Catalog, TiledServer, connect
 from ainerd_agent.catalog.check import check
+from ainerd_agent.catalog.layout import STAGED
 from ainerd_agent.catalog.upgrade import BACKUP, back_up, outdated, restore_backup, upgrade
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import CatalogError, SessionError
@@ -109,7 +110,7 @@ def test_whatever_interrupts_it_the_next_attempt_goes_on(
     monkeypatch.undo()
     assert attempts > 10
     is_whole(catalog, old, before)
-    assert all("-2.0" not in key for model in catalog["ainerd"].values() for key in model)
+    assert all(STAGED not in key for model in catalog["ainerd"].values() for key in model)
 
 
 def dump(folder: Path) -> list[str]:

@@ -11,6 +11,9 @@ import pyarrow as pa
 
 TEXT, NUMBER, INTEGER, SMALL_INTEGER, TRUTH = pa.string(), pa.float64(), pa.int64(), pa.int32(), pa.bool_()
 
+_LONGEST = 63
+"""Characters of a column, by PostgreSQL; Tiled refuses longer ones everywhere."""
+
 ROLE = "role"
 """In the metadata of a column: "axis" or "extra", for those that differ from run to run."""
 
@@ -78,8 +81,10 @@ def named_columns(names: Iterable[str], prefix: str, taken: Iterable[str]) -> di
         if column.lower() in used or column[0].isdigit() or re.fullmatch(r"z\d+", column, re.IGNORECASE):
             column = f"{prefix}_{column}"
         number, plain = 2, column
+        column = plain[:_LONGEST]
         while column.lower() in used:
-            column, number = f"{plain}_{number}", number + 1
+            ending = f"_{number}"
+            column, number = plain[: _LONGEST - len(ending)] + ending, number + 1
         used.add(column.lower())
         found[name] = column
     return found

@@ -11,6 +11,7 @@ import numpy as np
 
 from ainerd_agent._version import __version__
 from ainerd_agent.catalog.codec.metadata import events_metadata, events_of, origin_metadata, plain_json
+from ainerd_agent.catalog.codec.own_keys import of_maps
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Events, Fingerprints, FloatArray, Run
 
@@ -94,6 +95,22 @@ class MapsIndex:
             ring_q=seen.ring_q if self.ring_q is None and seen is not None else self.ring_q,
         )
 
+    def replaced(self, place: int, new: Fingerprints, arrays: list[str]) -> Self:
+        """The same with another measurement of the same events at a place."""
+        # Axes are those of the first measurement.
+        before = self
+        if place == 0:
+            before = replace(self, lags=new.lags)
+            if new.age_lag is not None:
+                before = replace(before, ages=None, age_lags=None)
+        return replace(
+            before.extended([new], arrays),
+            events=self.events,
+            duration=_with(self.duration, place, new.duration),
+            frame_time=_with(self.frame_time, place, new.origin.exposure.frame_time),
+            frames=_with(self.frames, place, new.origin.exposure.frames),
+        )
+
     def _lags(self, duration: float) -> FloatArray:
         first = self.duration[0] if self.duration else duration
         same = duration == first or not (math.isfinite(first) and math.isfinite(duration))
@@ -103,8 +120,13 @@ class MapsIndex:
 def maps_metadata(run: Run, index: MapsIndex) -> dict[str, Any]:
     """Metadata of `/xpcs/<uid>`."""
     units = dict.fromkeys(("lags", "duration", "frame_time", "ages", "age_lags"), "s") | {"ring_q": "1/nm"}
-    described = {"n_bins": index.n_bins, "lags": index.lags, "units": units}
-    return {**origin_metadata(run), **plain_json(described), **maps_progress(run, index)}
+    described = {"n_bins": index.n_bins, "units": units}
+    return {**origin_metadata(run, of_maps), **plain_json(described), **maps_axes(index), **maps_progress(run, index)}
+
+
+def maps_axes(index: MapsIndex) -> dict[str, Any]:
+    """Give the part of the metadata of `/xpcs/<uid>` that changes only where its first measurement is replaced."""
+    return {"lags": plain_json(index.lags)}
 
 
 def maps_progress(run: Run, index: MapsIndex) -> dict[str, Any]:
@@ -152,6 +174,10 @@ def maps_index(metadata: Mapping[str, Any]) -> MapsIndex:
         age_lags=axis("age_lags"),
         ring_q=axis("ring_q"),
     )
+
+
+def _with(values: Sequence[Any], place: int, value: Any) -> list[Any]:
+    return [*values[:place], value, *values[place + 1 :]]
 
 
 def _one_or_all(values: Sequence[float | None]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,17 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent._version import __version__
+from ainerd_agent.catalog.codec.own_keys import ACCESS, IsOurs, beside_ours, but_ours, of_analysis
 from ainerd_agent.catalog.schema import RUN_STATUSES
 from ainerd_agent.records import Events, Run
 from ainerd_agent.records.analysis import ModelIdentity
-
-ACCESS = ("data_session", "data_groups", "tiled_access_tags", "access_tags")
-"""Keys that are copied from the start document."""
 
 SUMMARY_COLUMNS = (
     "stream", "seq_num", "last_seq_num", "cluster", "kind", "novelty", "tau", "shear_stress", "time",
 )  # fmt: skip
 """The columns of `points` from which the searchable summary of a run is computed, beside those of its axes."""
+
+
+_OLD_AXES = ("x", "y")
+"""Of runs that version 0.1 analysed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Summary:
         Why measurements could not be analysed.
     made : sequence of mapping
         Who analysed them, from `credit`.
+    retakes : mapping of Events to float
+        When measurements that are there took the place of earlier ones of the same events, seconds since the epoch.
     """
 
     points: Mapping[str, NDArray[Any]]
@@ -48,6 +51,7 @@ class Summary:
     axes: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[Events, str] = field(default_factory=dict)
     made: Sequence[Mapping[str, Any]] = ()
+    retakes: Mapping[Events, float] = field(default_factory=dict)
 
     def measurements(self) -> list[Events]:
         """The measurements that the rows are of, in their order."""
@@ -56,10 +60,16 @@ class Summary:
         return list(dict.fromkeys(Events(str(stream), int(first), int(last)) for stream, first, last in rows))
 
 
-def origin_metadata(run: Run) -> dict[str, Any]:
-    """Give the flat keys that say which run this is, its own metadata and access keys among them."""
+def origin_metadata(run: Run, is_ours: IsOurs) -> dict[str, Any]:
+    """Give the flat keys that say which run this is, its own metadata and access keys among them.
+
+    Parameters
+    ----------
+    is_ours : callable
+        Whether a key means something else in the container that the metadata are of: see `own_keys`.
+    """
     metadata = {
-        **run.metadata,
+        **beside_ours(run.metadata, is_ours),
         **run.access,
         "raw_uid": run.uid,
         "scan_id": run.scan_id,
@@ -117,10 +127,7 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
         # By which readers find what is new.
         "analysed": summary.made[-1]["end"] if summary.made else None,
         "failures": len(summary.failures),
-        "failed": [
-            {"stream": of.stream, "seq_num": of.first, "last_seq_num": of.last, "message": message}
-            for of, message in sorted(summary.failures.items())
-        ],
+        "failed": [{**_event_keys(of), "message": message} for of, message in sorted(summary.failures.items())],
         "derived_from": {
             "raw_uid": run.uid,
             **events_metadata(measurements),
@@ -129,14 +136,22 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
             "parameters": model.parameters,
             "geometry": model.geometry,
             "made": summary.made,
+            "retakes": [{**_event_keys(of), "time": when} for of, when in sorted(summary.retakes.items())],
         },
     }
-    return {**origin_metadata(run), **plain_json(told)}
+    return {**origin_metadata(run, of_analysis(summary.axes)), **plain_json(told)}
 
 
-def run_of(metadata: Mapping[str, Any]) -> Run:
-    """The run that the metadata of an analysis tell of, with its own keys: the inverse of `origin_metadata`."""
-    about = Run(
+def run_of(metadata: Mapping[str, Any], is_ours: IsOurs | None = None) -> Run:
+    """The run that metadata tell of, with its own keys: the inverse of `origin_metadata`.
+
+    Parameters
+    ----------
+    is_ours : callable, optional
+        By default for the metadata of an analysis.
+    """
+    is_ours = of_analysis(metadata.get("axes", _OLD_AXES)) if is_ours is None else is_ours
+    return Run(
         uid=metadata["raw_uid"],
         time=float(metadata["time"]),
         source=metadata["source"],
@@ -144,42 +159,29 @@ def run_of(metadata: Mapping[str, Any]) -> Run:
         plan_name=metadata["plan_name"],
         sample=metadata["sample"],
         access={key: metadata[key] for key in ACCESS if key in metadata},
-    )
-    axes = metadata.get("axes", {"x": "mm", "y": "mm"})
-    nothing: dict[str, NDArray[Any]] = {name: np.empty(0) for name in (*SUMMARY_COLUMNS, *axes)}
-    empty = Summary(points=nothing, status="running", axes=axes)
-    ours = {
-        *origin_metadata(about),
-        *run_metadata(about, ModelIdentity(name="m", weights_sha256="", n_clusters=0), empty),
-    }
-    own = {
-        key: value
-        for key, value in metadata.items()
-        if key not in ours and not re.fullmatch(r"cluster_fraction_\d+", key)
-    }
-    return Run(
-        uid=about.uid,
-        time=about.time,
-        source=about.source,
-        scan_id=about.scan_id,
-        plan_name=about.plan_name,
-        sample=about.sample,
-        access=about.access,
-        metadata=own,
+        metadata=but_ours(metadata, is_ours),
     )
 
 
 def failures_of(metadata: Mapping[str, Any]) -> dict[Events, str]:
     """Why measurements of an analysed run failed; version 0.1 told the number of their event only."""
     stream = metadata["derived_from"]["stream"]
-    return {
-        Events(
-            str(failed.get("stream", stream)),
-            int(failed["seq_num"]),
-            int(failed.get("last_seq_num", failed["seq_num"])),
-        ): str(failed["message"])
-        for failed in metadata["failed"]
-    }
+    return {_keyed_events(failed, stream): str(failed["message"]) for failed in metadata["failed"]}
+
+
+def retakes_of(metadata: Mapping[str, Any]) -> dict[Events, float]:
+    """When measurements of an analysed run took the place of earlier ones of the same events."""
+    derived = metadata["derived_from"]
+    return {_keyed_events(each, derived["stream"]): float(each["time"]) for each in derived.get("retakes") or ()}
+
+
+def _event_keys(of: Events) -> dict[str, Any]:
+    return {"stream": of.stream, "seq_num": of.first, "last_seq_num": of.last}
+
+
+def _keyed_events(keys: Mapping[str, Any], stream: str) -> Events:
+    first = int(keys["seq_num"])
+    return Events(str(keys.get("stream", stream)), first, int(keys.get("last_seq_num", first)))
 
 
 def _shares(cluster: NDArray[Any], n_clusters: int) -> dict[str, Any]:

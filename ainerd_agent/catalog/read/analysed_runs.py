@@ -11,13 +11,13 @@ import numpy as np
 from ainerd_agent.catalog.codec.maps_index import maps_index
 from ainerd_agent.catalog.codec.measured_points import Maps, analysis_of, measured, measurements_in
 from ainerd_agent.catalog.codec.metadata import events_of, failures_of, run_of
-from ainerd_agent.catalog.layout import address_of, child
+from ainerd_agent.catalog.layout import address_of, child, table_of
 from ainerd_agent.catalog.read.maps import the_measurement
 from ainerd_agent.catalog.read.points import layout_of, stored_points
 from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, UnknownRunError, run_named
 from ainerd_agent.catalog.schema import BINS, MAPS, POINTS
 from ainerd_agent.catalog.server_errors import server_errors
-from ainerd_agent.catalog.tiled_types import Container, Table
+from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Events, Fingerprints, Run
 from ainerd_agent.records.run import RunName
@@ -83,7 +83,7 @@ def analysed_run(root: Container, analysis: Container) -> AnalysedRun:
     places = {events: place for place, events in enumerate(index.events)}
     n_pixels = maps[BINS].read().sort_values("bin")["n_pixels"].to_numpy(np.int64)
     complete = list(range(1, index.n_bins + 1))
-    table: Table | None = child(analysis, POINTS)
+    table = table_of(analysis, POINTS)
     found, incomplete = [], []
     if table is not None:
         layout = layout_of(analysis, table)
@@ -132,7 +132,7 @@ def stored_analysis(model: Container, raw_uid: RunName, seq_num: int, stream: st
             analysis: Container = run_named(model, raw_uid, ANALYSED_RUNS)
         except UnknownRunError:
             return None
-        table: Table | None = child(analysis, POINTS)
+        table = table_of(analysis, POINTS)
         if table is None:
             return None
         layout = layout_of(analysis, table)

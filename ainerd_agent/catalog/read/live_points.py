@@ -40,6 +40,8 @@ def follow(
 ) -> Generator[pd.DataFrame, None, None]:
     """Points of a model as they are written: each table has those of one run that are new, whole measurements.
 
+    A measurement that takes the place of an earlier one of the same events comes as a new one.
+
     Parameters
     ----------
     model : ModelClient
@@ -47,7 +49,8 @@ def follow(
         Whether the points that the catalog already holds come first.
     seen : mapping of str to iterable of Events, optional
         Instead, to go on after an interruption: the measurements given before, by raw_uid; a number alone is that of
-        an event of the stream "primary".
+        an event of the stream "primary". Those that took the place of earlier ones are told again: nobody knows which
+        of the two was seen.
     columns : sequence of str, optional
         As for `ModelClient.points`.
     every : float

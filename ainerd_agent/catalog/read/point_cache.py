@@ -55,6 +55,8 @@ class PointFiles:
         The run of each point, a place in `uids`.
     since : float
         When the latest of them was analysed, seconds since the epoch.
+    retakes : dict of str to dict of Events to float
+        As of `UnseenPoints`; kept with the next points that are added.
     """
 
     def __init__(self, folder: Path, about: list[str]) -> None:
@@ -71,6 +73,7 @@ class PointFiles:
         self._n_latents = 0
         self.uids: list[str] = []
         self.streams: list[str] = []
+        self.retakes: dict[str, dict[Events, float]] = {}
         self.codes: dict[str, int] = {}
         self.run: NDArray[np.int32] = np.empty(0, np.int32)
         self.since = 0.0
@@ -93,6 +96,9 @@ class PointFiles:
             self.restart(state["generation"])
         self._n_latents, self.since = state["n_latents"], state["since"]
         self.uids, self.streams = state["runs"], state["streams"]
+        self.retakes = {
+            uid: {Events(*of): when for *of, when in each} for uid, each in state.get("retakes", {}).items()
+        }
         self.codes = {uid: code for code, uid in enumerate(self.uids)}
         if state["length"] > len(self):
             rows = self._mapped("rows", ROW_TYPE, (state["length"],))
@@ -180,6 +186,7 @@ class PointFiles:
             "runs": self.uids,
             "streams": self.streams,
             "since": self.since,
+            "retakes": {uid: [[*of, when] for of, when in each.items()] for uid, each in self.retakes.items()},
         }
         unfinished = self.folder / "state.new"
         unfinished.write_text(json.dumps(state))

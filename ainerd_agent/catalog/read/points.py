@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ainerd_agent.catalog.codec.point_layout import PointsLayout, normalised, points_schema
-from ainerd_agent.catalog.layout import address_of, child
+from ainerd_agent.catalog.layout import address_of, table_of
 from ainerd_agent.catalog.queries import Conditions, narrowed
 from ainerd_agent.catalog.schema import POINTS, ROW
 from ainerd_agent.catalog.server_errors import server_errors
@@ -59,7 +59,7 @@ def points_of(
     Some columns beside `ROW`, or all of them, or all but the latents; those of this version, whatever version wrote
     them.
     """
-    table: Table | None = None if analysis is None else child(analysis, POINTS)
+    table = None if analysis is None else table_of(analysis, POINTS)
     wanted = None if columns is None else list(dict.fromkeys([*ROW, *columns]))
     if analysis is None or table is None:
         nothing: pd.DataFrame = points_schema().empty_table().to_pandas()

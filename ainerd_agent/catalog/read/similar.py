@@ -98,7 +98,7 @@ class PointIndex:
                 self._unseen.seen.setdefault(uid, set()).update(measurements)
             for uid in self._files.uids:
                 self._unseen.seen.setdefault(uid, set())
-            self._unseen.since = self._files.since
+            self._unseen.since, self._unseen.retakes = self._files.since, self._files.retakes
             self._read_unseen(model)
             if self._unseen.shrunk:  # rare enough to begin again
                 self._files.restart()
@@ -177,6 +177,7 @@ class PointIndex:
 
     def _read_unseen(self, model: Container) -> None:
         waiting: list[pd.DataFrame] = []
+        self._files.retakes = self._unseen.retakes
         for rows in self._unseen.read(model):
             waiting.append(rows)
             if sum(map(len, waiting)) >= COMMIT_ROWS:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ainerd_agent.catalog.codec.metadata import events_of
+from ainerd_agent.catalog.codec.metadata import events_of, retakes_of
 from ainerd_agent.catalog.layout import address_of
 from ainerd_agent.catalog.queries import Conditions, between, narrowed
 from ainerd_agent.catalog.read.points import tables_of
@@ -38,6 +38,9 @@ class UnseenPoints:
 
     Attributes
     ----------
+    retakes : dict of str to dict of Events to float
+        Of those that were seen, which had taken the place of earlier ones, and when: of others, the earlier one was
+        seen.
     shrunk : bool
         Whether something that was seen is not there any more: deleted, or replaced.
     """
@@ -45,6 +48,7 @@ class UnseenPoints:
     def __init__(self, seen: dict[str, set[Events]] | None = None, since: float = 0.0) -> None:
         self.seen: dict[str, set[Events]] = {} if seen is None else seen
         self.since = since
+        self.retakes: dict[str, dict[Events, float]] = {}
         self.shrunk = False
 
     def skip(self, model: Container) -> None:
@@ -65,7 +69,7 @@ class UnseenPoints:
         """
         for runs in self._changed(model):
             there = {run.item["id"]: _measurements(run) for run in runs}
-            new = {uid: events - self.seen.get(uid, set()) for uid, events in there.items()}
+            new = {run.item["id"]: there[run.item["id"]] - self._still_there(run) for run in runs}
             with server_errors(address_of(model)):
                 for run, table in tables_of([run for run in runs if new[run.item["id"]]], columns):
                     uid = run.item["id"]
@@ -91,9 +95,19 @@ class UnseenPoints:
                 yield there
         self.since = latest
 
+    def _still_there(self, run: Container) -> set[Events]:
+        """What was seen of a run, and has not been replaced since."""
+        uid = run.item["id"]
+        known, retakes = self.retakes.get(uid, {}), retakes_of(run.metadata)
+        return {events for events in self.seen.get(uid, ()) if retakes.get(events) == known.get(events)}
+
     def _note(self, run: Container, there: set[Events]) -> None:
-        self.shrunk |= bool(self.seen.get(run.item["id"], set()) - there)
-        self.seen[run.item["id"]] = there
+        uid = run.item["id"]
+        self.shrunk |= bool(self.seen.get(uid, set()) - (there & self._still_there(run)))
+        self.seen[uid] = there
+        self.retakes.pop(uid, None)
+        if retakes := {events: when for events, when in retakes_of(run.metadata).items() if events in there}:
+            self.retakes[uid] = retakes
 
 
 def _analysed(run: Container) -> float:

@@ -38,6 +38,29 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replace:
+    """A call of `DerivedWriter.replace`."""
+
+    run: Run
+    fingerprints: Sequence[Fingerprints]
+    analyses: Sequence[Analysis]
+
+    def perform(self, writer: DerivedWriter) -> None:
+        """Make the call."""
+        writer.open_run(self.run)
+        writer.replace(self.run.uid, self.fingerprints, self.analyses)
+
+    def __str__(self) -> str:
+        numbers = ", ".join(str(each.origin.events) for each in self.fingerprints)
+        return f"what replaces measurement{'s' * (len(self.fingerprints) > 1)} {numbers} of run {self.run.uid}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it is lost."""
+        return _ANALYSE_AGAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFailure:
     """A call of `DerivedWriter.record_failure`."""
 
@@ -125,7 +148,7 @@ class RecordSuggestion:
 _LATER = ("stream", "last_seq_num")
 """Arguments that came after version 0.1."""
 
-Call = Append | RecordFailure | CloseRun | RecordSuggestion
+Call = Append | Replace | RecordFailure | CloseRun | RecordSuggestion
 
 
 def stored(call: Call, model: ModelIdentity) -> dict[str, Any]:
@@ -151,9 +174,9 @@ def model_of(content: Any) -> ModelIdentity | None:
 
 def _stored_call(call: Call) -> dict[str, Any]:
     match call:
-        case Append(run=run):
+        case Append(run=run) | Replace(run=run):
             arguments = {"fingerprints": list(call.fingerprints), "analyses": list(call.analyses)}
-            return _stored("append", run, arguments)
+            return _stored("append" if isinstance(call, Append) else "replace", run, arguments)
         case RecordFailure(run=run):
             events = {"stream": call.stream, "seq_num": call.seq_num, "last_seq_num": call.last_seq_num}
             return _stored("record_failure", run, {**events, "message": call.message})
@@ -191,6 +214,8 @@ def restored(content: Any) -> Call:
     match content:
         case {"method": "append", "run": Run() as run, "arguments": {"fingerprints": [*f], "analyses": [*a]}}:
             return Append(run=run, fingerprints=f, analyses=a)
+        case {"method": "replace", "run": Run() as run, "arguments": {"fingerprints": [*f], "analyses": [*a]}}:
+            return Replace(run=run, fingerprints=f, analyses=a)
         case {"method": "record_failure", "run": Run() as run, "arguments": {"seq_num": n, "message": message}}:
             later = {name: content["arguments"][name] for name in _LATER if name in content["arguments"]}
             return RecordFailure(run=run, seq_num=n, message=message, **later)

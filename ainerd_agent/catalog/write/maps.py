@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from ainerd_agent.catalog.codec.arrays import MAP_ARRAYS, arrays_of, stacked
 from ainerd_agent.catalog.codec.bins import BINS_UNITS, bins_columns
-from ainerd_agent.catalog.codec.maps_index import MapsIndex, maps_index, maps_metadata, maps_progress
+from ainerd_agent.catalog.codec.maps_index import MapsIndex, maps_axes, maps_index, maps_metadata, maps_progress
+from ainerd_agent.catalog.codec.metadata import events_of
 from ainerd_agent.catalog.layout import child, ensure_container, version_of
 from ainerd_agent.catalog.schema import BINS, MAPS, MAPS_SPEC
 from ainerd_agent.catalog.tiled_types import Array, Container, Table
-from ainerd_agent.catalog.write.containers import access_of, events_in, set_metadata, upgrade_first
+from ainerd_agent.catalog.write.containers import access_of, set_metadata, upgrade_first
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Fingerprints, Run
 
@@ -49,7 +50,13 @@ class MapsStore:
 
     def is_current(self) -> bool:
         """Whether nobody else has written since this was made."""
-        return events_in(child(self._parent, self._run.uid)) == (None if self._index is None else self._index.events)
+        container: Container | None = child(self._parent, self._run.uid)
+        if container is None or self._index is None:
+            return container is None and self._index is None
+        told, expected = container.metadata_copy()[0], maps_progress(self._run, self._index)
+        exposures = ("duration", "frame_time", "frames")  # which a retake changes
+        same = all(told.get(key, expected[key]) == expected[key] for key in exposures)
+        return same and events_of(told["derived_from"]) == self._index.events
 
     def append(self, fingerprints: Sequence[Fingerprints]) -> None:
         """Add the measurements that are not there yet."""
@@ -78,6 +85,46 @@ class MapsStore:
         self._index = index.extended(new, [*self._arrays])
         set_metadata(self._container, maps_progress(self._run, self._index))
 
+    def check(self, fingerprints: Sequence[Fingerprints]) -> None:
+        """Make sure that measurements fit those that are there, before anything is changed.
+
+        Raises
+        ------
+        CatalogError
+            Maps have another shape, or g2 other lags; or version 0.1 began the run.
+        """
+        if self._index is None:
+            return
+        if self._version != MAPS_SPEC[1]:
+            raise upgrade_first(f"/{MAPS}/{self._run.uid}", self._version)
+        for f in fingerprints:
+            for key, (array,) in arrays_of([f], self._index.arrays).items():
+                if key in self._arrays:
+                    self._shape_of(key, [array])
+            if self._index.events != [f.origin.events]:  # the only one of a run decides what the lags are
+                self._index.check(f)
+
+    def replace(self, fingerprints: Sequence[Fingerprints]) -> None:
+        """Put measurements in the place of earlier ones of the same events; those that are not there yet are added."""
+        known = [] if self._index is None else self._index.events
+        self.check(fingerprints)
+        for f in fingerprints:
+            if self._index is not None and self._container is not None and f.origin.events in known:
+                self._index = self._replaced(self._container, self._index, f)
+        self.append([f for f in fingerprints if f.origin.events not in known])
+
+    def _replaced(self, container: Container, index: MapsIndex, new: Fingerprints) -> MapsIndex:
+        place = index.events.index(new.origin.events)
+        for key, (array,) in arrays_of([new], index.arrays).items():
+            if key in self._arrays:
+                node = self._arrays[key]
+                node.patch(stacked([array], tuple(node.shape[1:])), offset=(place,))
+            else:
+                self._extend(container, key, [array, *[None] * (len(index.events) - place - 1)], place)
+        index = index.replaced(place, new, [*self._arrays])
+        set_metadata(container, maps_progress(self._run, index) | maps_axes(index))
+        return index
+
     def _write_bins(self, container: Container, first: Fingerprints) -> None:
         import pandas as pd
 
@@ -90,15 +137,7 @@ class MapsStore:
 
     def _extend(self, container: Container, key: str, arrays: Sequence[NDArray[Any] | None], behind: int) -> None:
         """Put arrays of measurements behind the first `behind` of those that are there."""
-        node = self._arrays.get(key)
-        there = set() if node is None else {tuple(node.shape[1:])}
-        shapes = {array.shape for array in arrays if array is not None} | there
-        if len(shapes) > 1:
-            raise CatalogError(
-                f"The measurements of run {self._run.uid} differ in the shape of {key}: {sorted(shapes)}. All "
-                "measurements of a run need the same bins and map size."
-            )
-        (shape,) = shapes
+        node, shape = self._arrays.get(key), self._shape_of(key, arrays)
         done = 0
         if node is None:
             # Measurements that were there before the first one with such an array have nothing in it.
@@ -118,6 +157,19 @@ class MapsStore:
         step = _fitting(arrays, shape, _BLOCK_BYTES)
         for start in range(done, len(arrays), step):
             node.patch(stacked(arrays[start : start + step], shape), offset=(behind + start,), extend=True)
+
+    def _shape_of(self, key: str, arrays: Sequence[NDArray[Any] | None]) -> tuple[int, ...]:
+        """The shape of what each measurement has in an array: it is one for a run."""
+        node = self._arrays.get(key)
+        there = set() if node is None else {tuple(node.shape[1:])}
+        shapes = {array.shape for array in arrays if array is not None} | there
+        if len(shapes) > 1:
+            raise CatalogError(
+                f"The measurements of run {self._run.uid} differ in the shape of {key}: {sorted(shapes)}. All "
+                "measurements of a run need the same bins and map size."
+            )
+        (shape,) = shapes
+        return shape
 
 
 def _fitting(arrays: Sequence[Any], shape: tuple[int, ...], n_bytes: int) -> int:

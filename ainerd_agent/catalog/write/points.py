@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,19 @@ from ainerd_agent.catalog.codec.metadata import (
     events_of,
     failures_of,
     plain_json,
+    retakes_of,
     run_metadata,
 )
 from ainerd_agent.catalog.codec.point_layout import PointsLayout
 from ainerd_agent.catalog.codec.points import points_table
-from ainerd_agent.catalog.layout import child, ensure_container, version_of
-from ainerd_agent.catalog.provenance import credit
+from ainerd_agent.catalog.codec.upgraded import as_table
+from ainerd_agent.catalog.layout import child, ensure_container, table_of, version_of
+from ainerd_agent.catalog.provenance import credit, withdrawn
 from ainerd_agent.catalog.read.points import layout_of, stored_points
 from ainerd_agent.catalog.schema import ANALYSES, ANALYSIS_SPEC, POINTS, RUN_STATUSES
 from ainerd_agent.catalog.tiled_types import Container, Table
 from ainerd_agent.catalog.write.containers import access_of, events_in, set_metadata, upgrade_first
+from ainerd_agent.catalog.write.rebuilding import finish, rebuild
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Events, Fingerprints, Run
 from ainerd_agent.records.analysis import ModelIdentity
@@ -49,6 +52,7 @@ class PointsStore:
         self._table: Table | None = None
         self._axes: dict[str, str] = {}
         self._failures: dict[Events, str] = {}
+        self._retakes: dict[Events, float] = {}
         self._status = "running"
         self._made: list[dict[str, Any]] = []
         self._version = ANALYSIS_SPEC[1]
@@ -74,13 +78,17 @@ class PointsStore:
         self._made = derived.get("made", _uncredited(metadata))
         self._status = _status(metadata)
         self._failures = failures_of(metadata)
-        self._table = child(container, POINTS)
+        self._retakes = retakes_of(metadata)
+        self._table = table_of(container, POINTS)
         if self._table is None:
             return
         layout = layout_of(container, self._table)
         self._axes = layout.units_of_axes()
         rows = stored_points(self._table, layout, [*SUMMARY_COLUMNS, *self._axes])
-        self._points = {str(name): rows[name].to_numpy() for name in rows}
+        # In the order in which they came, which is that of who is credited with them.
+        places = {events: place for place, events in enumerate(events_of(derived))}
+        order = np.argsort([places.get(events, len(places)) for events in _events_of(rows)], kind="stable")
+        self._points = {str(name): rows[name].to_numpy()[order] for name in rows}
 
     def is_current(self) -> bool:
         """Whether nobody else has written since this was made."""
@@ -89,7 +97,8 @@ class PointsStore:
             return container is self._container
         metadata = container.metadata_copy()[0]
         same = sorted(events_of(metadata["derived_from"])) == sorted(self._measurements())
-        return same and (failures_of(metadata), _status(metadata)) == (self._failures, self._status)
+        there = failures_of(metadata), retakes_of(metadata), _status(metadata)
+        return same and there == (self._failures, self._retakes, self._status)
 
     def append(self, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
         """Add the measurements that are not there yet. A run that has ended stays so: they may come late."""
@@ -116,6 +125,24 @@ class PointsStore:
         for _, analysis in new:
             self._failures.pop(analysis.origin.events, None)
         self.update(self._status)
+
+    def withdraw(self, measurements: Sequence[Events]) -> None:
+        """Take away measurements that are made anew, where they are there: `append` adds the new ones."""
+        there = self._measurements()
+        again = {events for events in measurements if events in there}
+        if not again or self._container is None or self._table is None:
+            return
+        self._refuse_old()
+        kept = [events not in again for events in _events_of(self._points)]
+        self._points = {name: values[kept] for name, values in self._points.items()}
+        self._made = withdrawn(self._made, [there.index(events) for events in again])
+        self._retakes |= dict.fromkeys(again, time.time())
+        # The metadata first: whoever has the old rows in mind must look again, whatever happens now.
+        self.update(self._status)
+        schema = self._table.structure().arrow_schema_decoded
+        rows = self._table.read()
+        rows = rows[[events not in again for events in _events_of(rows)]]
+        self._table = rebuild(self._container, POINTS, as_table(rows, schema), access_of(self._run))
 
     def fail(self, events: Events, message: str) -> None:
         """Note that a measurement could not be analysed, unless it has been. A run that has ended stays so."""
@@ -155,7 +182,14 @@ class PointsStore:
         return self._summary("running").measurements()
 
     def _summary(self, status: str) -> Summary:
-        return Summary(points=self._points, status=status, axes=self._axes, failures=self._failures, made=self._made)
+        return Summary(
+            points=self._points,
+            status=status,
+            axes=self._axes,
+            failures=self._failures,
+            made=self._made,
+            retakes=self._retakes,
+        )
 
     def _metadata(self, status: str) -> dict[str, Any]:
         self._made = credit(self._made, len(self._measurements()), time.time())
@@ -194,6 +228,19 @@ class PointsStore:
                 f"A measurement does not fit the points of run {self._run.uid}, whose columns were fixed by its first "
                 f"measurement: {error}"
             ) from error
+
+
+def finish_points(parent: Container, run: Run) -> None:
+    """Put the points of a run in their place where another writer was interrupted at that."""
+    container: Container | None = child(parent, run.uid)
+    if container is not None:
+        finish(container, POINTS, access_of(run))
+
+
+def _events_of(rows: Mapping[str, Any]) -> Iterator[Events]:
+    """The measurement of each row."""
+    columns = (rows[name].tolist() for name in ("stream", "seq_num", "last_seq_num"))
+    return (Events(str(stream), int(first), int(last)) for stream, first, last in zip(*columns, strict=True))
 
 
 def _uncredited(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:

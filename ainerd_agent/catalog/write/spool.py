@@ -18,6 +18,7 @@ from ainerd_agent.catalog.write.calls import (
     CloseRun,
     RecordFailure,
     RecordSuggestion,
+    Replace,
     model_of,
     restored,
     stored,
@@ -87,9 +88,16 @@ class SpooledWriter:
         """As `DerivedWriter.append`."""
         self._call(Append(run=self._run(raw_uid), fingerprints=list(fingerprints), analyses=list(analyses)))
 
-    def record_failure(self, raw_uid: str, seq_num: int, message: str) -> None:
+    def replace(self, raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
+        """As `DerivedWriter.replace`."""
+        self._call(Replace(run=self._run(raw_uid), fingerprints=list(fingerprints), analyses=list(analyses)))
+
+    def record_failure(
+        self, raw_uid: str, seq_num: int, message: str, *, stream: str = "primary", last_seq_num: int = 0
+    ) -> None:
         """As `DerivedWriter.record_failure`."""
-        self._call(RecordFailure(run=self._run(raw_uid), seq_num=seq_num, message=message))
+        run = self._run(raw_uid)
+        self._call(RecordFailure(run=run, seq_num=seq_num, message=message, stream=stream, last_seq_num=last_seq_num))
 
     def close_run(self, raw_uid: str, status: str) -> None:
         """As `DerivedWriter.close_run`."""
@@ -203,7 +211,7 @@ class SpooledWriter:
             raise
 
     def _note_lacking(self, call: Call) -> None:
-        if isinstance(call, Append | RecordFailure):
+        if isinstance(call, Append | Replace | RecordFailure):
             self._lacking.add(call.run.uid)
 
     def _run(self, raw_uid: str) -> Run:

@@ -14,7 +14,7 @@ from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.containers import model_container
 from ainerd_agent.catalog.write.lock import Turns
 from ainerd_agent.catalog.write.maps import MapsStore
-from ainerd_agent.catalog.write.points import PointsStore
+from ainerd_agent.catalog.write.points import PointsStore, finish_points
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.records import Analysis, Events, Fingerprints, Run, Suggestion, SuggestionEvent
 from ainerd_agent.records.analysis import ModelIdentity
@@ -32,6 +32,11 @@ def check_model(root_client: Container, model: ModelIdentity) -> None:
     """
     with server_errors(address_of(root_client)):
         model_container(root_client, model)
+
+
+def _check_run(raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
+    if any(f.origin.raw_uid != raw_uid for f in fingerprints) or any(a.origin.raw_uid != raw_uid for a in analyses):
+        raise ValueError(f"not all measurements are of run {raw_uid}")
 
 
 class DerivedWriter:
@@ -83,11 +88,33 @@ class DerivedWriter:
         fingerprints, analyses : sequence
             Of the same measurements, in the same order.
         """
-        if any(f.origin.raw_uid != raw_uid for f in fingerprints) or any(a.origin.raw_uid != raw_uid for a in analyses):
-            raise ValueError(f"not all measurements are of run {raw_uid}")
+        _check_run(raw_uid, fingerprints, analyses)
         with self._stores_of(raw_uid) as (maps, points):
             # In this order: nobody shall read points whose maps are not there.
             maps.append(fingerprints)
+            points.append(fingerprints, analyses)
+
+    def replace(self, raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
+        """Put measurements in the place of earlier ones of the same events: a plan was rewound, and repeated them.
+
+        Those that are not there yet are added, as by `append`. Wherever this is interrupted, it can be repeated.
+
+        Parameters
+        ----------
+        fingerprints, analyses : sequence
+            Of the same measurements, in the same order.
+
+        Raises
+        ------
+        CatalogError
+            As well where the maps have another shape than those of the run.
+        """
+        _check_run(raw_uid, fingerprints, analyses)
+        with self._stores_of(raw_uid) as (maps, points):
+            maps.check(fingerprints)
+            # In this order: nobody shall read points of the earlier measurement beside maps of the later one.
+            points.withdraw([f.origin.events for f in fingerprints])
+            maps.replace(fingerprints)
             points.append(fingerprints, analyses)
 
     def append_analyses(self, raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
@@ -193,6 +220,7 @@ class DerivedWriter:
                 if stores is None or not all(store.is_current() for store in stores):
                     run = self._runs[raw_uid]
                     parent = model_container(self._root, self.model)
+                    finish_points(parent, run)
                     stores = self._stores[raw_uid] = MapsStore(self._root, run), PointsStore(parent, run, self.model)
                 yield stores
         except BaseException:

@@ -33,7 +33,7 @@ from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold, n_threads
-from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, PixelWatch, Verdicts, opening_verdicts
+from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, PixelWatch, Verdicts
 from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMaker
 from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, Segment, SegmentStore
 from ainerd_agent.scattering.correlation.bad_pixels import GOOD

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ainerd_agent.catalog.codec.maps_index import MapsIndex, maps_metadata
 from ainerd_agent.catalog.codec.metadata import (
     SUMMARY_COLUMNS,
     Summary,
@@ -18,6 +22,7 @@ from ainerd_agent.catalog.codec.metadata import (
     run_metadata,
     run_of,
 )
+from ainerd_agent.catalog.codec.own_keys import beside_ours, but_ours, of_analysis, of_maps
 from ainerd_agent.records import Events, Run
 from ainerd_agent.records.analysis import ModelIdentity
 
@@ -98,7 +103,7 @@ def test_nothing_known_is_none_and_not_nan() -> None:
 
 
 def test_own_metadata_of_a_run_is_plain() -> None:
-    assert origin_metadata(RUN)["offsets"] == [1.0, None]
+    assert origin_metadata(RUN, of_maps)["offsets"] == [1.0, None]
     values = {1: (np.int16(2), {np.float32(0.5)}), "deep": {"inf": math.inf, "flag": np.True_, "kind": Run}}
     assert plain_json(values) == {"1": [2, [0.5]], "deep": {"inf": None, "flag": True, "kind": str(Run)}}
 
@@ -129,3 +134,33 @@ def test_a_run_is_read_back_with_its_own_metadata() -> None:
     run = Run(uid="u", time=5.0, sample="gel", access={"data_session": "pass-1"}, metadata={"operator": "me"})
     metadata = run_metadata(run, MODEL, summary_of("success", seq_num=[1], cluster=[1]))
     assert run_of(metadata) == run
+
+
+OURS = run_metadata(RUN, MODEL, summary_of("success", seq_num=[1], cluster=[1]))
+INDEX = MapsIndex(n_bins=1, lags=np.arange(3.0))
+OWN = {"operator", "offsets", "start_sample"}
+KEYS = st.sampled_from([*OURS, *maps_metadata(RUN, INDEX), "x", "x_min", "z_min", "start_", "start_time"]) | st.text()
+
+
+@given(st.dictionaries(KEYS | KEYS.map(lambda key: f"start_{key}") | KEYS.map(lambda key: key * 2), st.integers()))
+def test_no_key_of_a_start_document_hides_one_of_ours_and_all_come_back(keys: dict[str, int]) -> None:
+    run = dataclasses.replace(RUN, metadata=keys)
+    metadata = run_metadata(run, MODEL, summary_of("success", seq_num=[1], cluster=[1]))
+    assert {key: metadata[key] for key in OURS if key not in OWN} == {k: v for k, v in OURS.items() if k not in OWN}
+    assert run_of(metadata) == run
+    maps = maps_metadata(run, INDEX)
+    assert (maps["n_bins"], maps["raw_uid"], maps["frames"]) == (1, "u", None)
+    assert run_of(maps, of_maps) == run
+
+
+def test_a_key_that_is_ours_is_told_apart() -> None:
+    told = beside_ours({"status": "good", "x_min": 1, "start_status": 2, "frames": 3}, of_analysis(["x"]))
+    assert told == {"start_status": "good", "start_x_min": 1, "start_start_status": 2, "frames": 3}
+    assert but_ours({**told, "status": "success", "x_min": 0.5}, of_analysis(["x"])) == {
+        "status": "good", "x_min": 1, "start_status": 2, "frames": 3,
+    }  # fmt: skip
+
+
+def test_all_our_keys_are_known_as_ours() -> None:
+    assert {key for key in OURS if not of_analysis(AXES)(key)} == OWN
+    assert {key for key in maps_metadata(RUN, INDEX) if not of_maps(key)} == OWN

@@ -16,6 +16,7 @@ from ainerd_agent.catalog.write.calls import (
     CloseRun,
     RecordFailure,
     RecordSuggestion,
+    Replace,
     model_of,
     restored,
     stored,
@@ -42,6 +43,12 @@ CALLS = (
         run=runs,
         fingerprints=st.lists(fingerprints, max_size=2),
         analyses=st.lists(analyses, max_size=2),
+    )
+    | st.builds(
+        Replace,
+        run=runs,
+        fingerprints=st.lists(fingerprints, max_size=1),
+        analyses=st.lists(analyses, max_size=1),
     )
     | st.builds(RecordFailure, run=runs, seq_num=numbers, message=words, stream=words, last_seq_num=numbers)
     | st.builds(CloseRun, run=runs, status=words)
