@@ -15,6 +15,7 @@ from ainerd_agent.callbacks import Assembler
 from ainerd_agent.callbacks.replay import documents_of, frames_in, whole_runs
 from ainerd_agent.catalog import Catalog
 from ainerd_agent.catalog.layout import address_of
+from ainerd_agent.catalog.read.run_names import RAW_RUNS, run_named
 from ainerd_agent.catalog.schema import RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.errors import BinError, CatalogError, FrameError
@@ -95,7 +96,8 @@ def movies_of(catalog: Catalog, uid: str, settings: Settings, *, frames: str = "
     Parameters
     ----------
     catalog : Catalog
-    uid : str
+    uid : str or int
+        Or what people call a run: see `PastRuns`.
     settings : Settings
         Names of the data, and what stands in the files beside the frames.
     frames : {"files", "tiled"}
@@ -110,12 +112,10 @@ def movies_of(catalog: Catalog, uid: str, settings: Settings, *, frames: str = "
         raise CatalogError(f'frames are in "files" or "tiled", not {frames!r}')
     raw: Any = catalog[RAW]
     with server_errors(address_of(raw)):
-        try:
-            run = raw[uid]
-        except (KeyError, ValueError) as error:
-            raise CatalogError(f"There is no run {uid}: {error}") from error
+        run = run_named(raw, uid, RAW_RUNS)
     files = settings.files.model_copy(update={"timeout": 1.0})
-    assembler = Assembler(settings.keys, files, None if frames == "files" else frames_in(raw))
+    patient = settings.model_copy(update={"files": files})
+    assembler = Assembler(patient, None if frames == "files" else frames_in(raw))
     for documents in whole_runs(documents_of(run), settings.keys.frames):
         for name, doc in documents:
             for record in assembler.feed(name, doc):

@@ -237,8 +237,8 @@ def finish_points(parent: Container, run: Run) -> None:
         finish(container, POINTS, access_of(run))
 
 
-def _events_of(rows: Mapping[str, Any]) -> Iterator[Events]:
-    """The measurement of each row."""
+def _events_of(rows: Any) -> Iterator[Events]:
+    """The measurement of each row, of a table or of columns by name."""
     columns = (rows[name].tolist() for name in ("stream", "seq_num", "last_seq_num"))
     return (Events(str(stream), int(first), int(last)) for stream, first, last in zip(*columns, strict=True))
 
