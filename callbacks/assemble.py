@@ -82,7 +82,8 @@ class Assembler:
             for run in runs:
                 yield from run.feed(name, doc)
                 for uid in run.new_owned():
-                    self._owners[uid] = run
+                    if len(runs) == 1:  # else a resource that names no run: its datums go to all of them as well
+                        self._owners[uid] = run
 
     def _start(self, doc: Mapping[str, Any]) -> Iterator[Assembled]:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,9 @@ from ainerd_agent.settings import DataKeys
 
 RHEOMETER_MARGIN = 1.0
 """Seconds around an exposure from which rheometer readings are handed on."""
+
+MOST_READINGS = 10_000
+"""Latest readings of an axis in other streams that are kept."""
 
 MOST_EXTRAS = 200
 """Further values of an event that become columns."""
@@ -50,6 +54,19 @@ class MovieReader:
     rheometer: Rheometer
     clock: DeviceClock
     axes: Mapping[str, str] = field(default_factory=dict)
+    _read_elsewhere: dict[str, list[tuple[float, float, str]]] = field(default_factory=dict)
+    """Time, value and unit of axes in streams without the detector, as baselines and monitors."""
+
+    def note_position(self, doc: Mapping[str, Any], data_keys: Mapping[str, Any]) -> None:
+        """Take note of axes that an event without the detector read: where the detector's events do not read them."""
+        data, moment = as_mapping(doc.get("data")), as_number(doc.get("time"))
+        for axis, key in self.axes.items():
+            if key in data and not math.isnan(moment):
+                value, unit = self.values.axis(key, data, data_keys)
+                if not math.isnan(value):
+                    readings = self._read_elsewhere.setdefault(axis, [])
+                    insort(readings, (moment, value, unit))
+                    del readings[:-MOST_READINGS]
 
     def measurement(self, shots: Sequence[Shot], frames: FrameSource, *, retake: bool) -> Measurement:
         """Put a measurement together.
@@ -168,13 +185,23 @@ class MovieReader:
         position: dict[str, float] = {}
         units: dict[str, str] = {}
         for axis, key in self.axes.items():
-            read = [self.values.axis(key, self._data(shot), shot.described.data_keys) for shot in shots]
+            if not any(key in self._data(shot) for shot in shots):
+                read = self._before(axis, shots[0])
+            else:
+                read = [self.values.axis(key, self._data(shot), shot.described.data_keys) for shot in shots]
             known = [value for value, _ in read if not math.isnan(value)]
             if known:
                 position[axis] = math.fsum(known) / len(known)
                 if (unit := read[0][1]) != "mm":
                     units[axis] = unit
         return position, units
+
+    def _before(self, axis: str, shot: Shot) -> list[tuple[float, str]]:
+        """The last reading of an axis in another stream before an event; of a baseline, that of its beginning."""
+        moment = as_number((shot.event or {}).get("time"))
+        moment = self.run.time if math.isnan(moment) else moment
+        earlier = [each for each in self._read_elsewhere.get(axis, ()) if each[0] <= moment]
+        return [earlier[-1][1:]] if earlier else []
 
     def _extra(self, shots: Sequence[Shot]) -> tuple[dict[str, Any], dict[str, str]]:
         """All other scalars of the events: means of numbers, the first of texts."""

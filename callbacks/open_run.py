@@ -136,6 +136,8 @@ class OpenRun:
         self._movies.rheometer.event(doc, described.data_keys)
         stream = self._streams.get(described.stream)
         key = self._settings.keys.frames
+        if key not in described.data_keys:
+            self._movies.note_position(doc, described.data_keys)
         if stream is None or key not in described.data_keys:
             return
         yield from self._completed(stream, stream.event(doc, described))

@@ -153,9 +153,9 @@ def stepped(folder: Path, n: int = 3, *, extra: dict[str, Any] | None = None, **
     return validated(run.stop())
 
 
-def classic(folder: Path, n: int = 3, spec: str = "AD_HDF5") -> list[Document]:
+def classic(folder: Path, n: int = 3, spec: str = "AD_HDF5", seed: int = 0) -> list[Document]:
     """The same by `resource` and `datum`, as ophyd's areaDetector writes them."""
-    frames = movies(n)
+    frames = movies(n, seed=seed)
     path = write_hdf5(folder / "classic.h5", frames.reshape(-1, *frames.shape[2:]))
     run = MadeRun()
     run.stream("primary", {"detector": array_key(frames.shape[1:], external="FILESTORE:"), **POSITION_KEYS})

@@ -313,3 +313,45 @@ def test_a_measurement_equals_itself_with_other_documents_between(tmp_path):
     for a, b in zip(sorted(apart, key=key), sorted(together, key=key), strict=True):
         assert a.origin == b.origin
         assert dataclasses.astuple(a.rheometer)[0].tolist() == dataclasses.astuple(b.rheometer)[0].tolist()
+
+
+@pytest.mark.situation(
+    "positions are read in a baseline or by a monitor only", "the last reading before the event, live and replayed"
+)
+def test_positions_of_other_streams_are_taken_where_events_have_none(tmp_path):
+    frames = movies(3)
+    run = made_runs.MadeRun()
+    run.stream("primary", {"detector": array_key(frames.shape[1:], external="STREAM:")})
+    run.stream("baseline", {"stage-y": number_key("um")})
+    run.stream("stage-x_monitor", {"stage-x": number_key("mm")})
+    resource = run.stream_asset(write_hdf5(tmp_path / "far.h5", frames.reshape(-1, 6, 5)))
+    run.event("baseline", {"stage-y": 1500.0}, T0)
+    for k in range(3):
+        run.event("stage-x_monitor", {"stage-x": 0.5 + k}, T0 + 4.0 * k + 0.5)
+        run.rows(resource, "primary", k, k + 1)
+        run.event("primary", {}, T0 + 4.0 * k + 2.0)
+    run.event("baseline", {"stage-y": 9000.0}, T0 + 20.0)
+    documents = made_runs.validated(run.stop())
+    (ordered,) = whole_runs(documents, "detector")
+    for given in (documents, ordered):
+        assert [each.origin.position for each in measured(assembled(given))] == [
+            {"x": 0.5 + k, "y": 1.5} for k in range(3)
+        ]
+
+
+@pytest.mark.situation(
+    "old resource documents that name no run, while several runs are open", "each run has its frames"
+)
+def test_resources_without_a_run_belong_to_the_run_whose_datums_name_them(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, other = made_runs.classic(tmp_path / "a"), made_runs.classic(tmp_path / "b", seed=1)
+    for name, doc in one + other:
+        if name == "resource":
+            del doc["run_start"]
+    mixed = [each for pair in zip(one, other, strict=True) for each in pair]
+    found = measured(assembled(mixed))
+    assert len(found) == 6
+    for each in found:
+        seed = int(each.origin.raw_uid == other[0][1]["uid"])
+        np.testing.assert_array_equal(frames_of(each), movies(3, seed=seed)[each.origin.seq_num - 1])
