@@ -14,6 +14,7 @@ from ainerd_agent.errors import FrameTimeoutError
 from ainerd_agent.records import (
     BadPixels,
     Bins,
+    Exposure,
     Fingerprints,
     FrameSource,
     Measurement,
@@ -143,6 +144,7 @@ def fingerprint(
         frames=result.n_frames,
         frame_time=measurement.frame_time,
         counted=duration,
+        ended=_how_it_ended(measurement.origin.exposure, n_missing),
     )
     return Fingerprints(
         origin=replace(measurement.origin, exposure=exposure),
@@ -169,6 +171,12 @@ def _without(bins: Bins, bad_pixels: BadPixels) -> Bins:
     """The bins with the pixels that were used."""
     lost = np.bincount(bad_pixels.bins, minlength=len(bins) + 1)[1:]
     return replace(bins, n_pixels=bins.n_pixels - lost)
+
+
+def _how_it_ended(exposure: Exposure, n_missing: int) -> str:
+    if n_missing:
+        return "stopped"
+    return exposure.ended or ("" if exposure.planned is None else "planned")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from ainerd_agent.instrument.camera import SpeckleCamera
-from ainerd_agent.records import Measurement, Origin
+from ainerd_agent.records import Exposure, Measurement, Origin
 from ainerd_agent.scattering import ArrayFrames, Geometry, azimuthal_bins, fingerprint
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
+from ainerd_agent.scattering.fingerprint import _how_it_ended
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
 
 GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)
@@ -44,3 +45,8 @@ def test_relaxation_time_is_that_of_an_exponential_and_unknown_where_nothing_rel
     tau = relaxation_time(curves, lags)
     assert tau[0] == pytest.approx(2, rel=1e-3)
     assert np.isnan(tau[1:]).all()
+
+
+@pytest.mark.parametrize(("planned", "n_missing", "ended"), [(None, 0, ""), (0.32, 0, "planned"), (0.32, 5, "stopped")])
+def test_why_an_exposure_ended_is_noted(planned, n_missing, ended):
+    assert _how_it_ended(Exposure(planned=planned), n_missing) == ended
