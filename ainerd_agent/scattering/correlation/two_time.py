@@ -34,6 +34,7 @@ from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMak
 from ainerd_agent.scattering.correlation._engine.segment_store import SegmentStore
 from ainerd_agent.scattering.correlation.beam_loss import SETTLING
 from ainerd_agent.scattering.correlation.computation import AUTOMATIC, FRAMES_PER_READ, Computation
+from ainerd_agent.scattering.correlation.memory import check_maps
 from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
@@ -91,6 +92,8 @@ class TwoTimeStream:
             raise FrameError(f"a two-time map needs at least 2 frames, got {n_frames}")
         self._reduction = Reduction(size, sigma, diagonal)
         pixels = normalisation.pixels(labels)
+        if computation.device is None:
+            check_maps(np.count_nonzero(pixels.labels), int(pixels.labels.max()), size, np.dtype(np.float32).itemsize)
         self.shape = pixels.labels.shape
         self.n_frames = n_frames
         self._used = pixels.labels > 0
