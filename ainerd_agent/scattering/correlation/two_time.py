@@ -93,7 +93,9 @@ class TwoTimeStream:
         self._reduction = Reduction(size, sigma, diagonal)
         pixels = normalisation.pixels(labels)
         if computation.device is None:
-            check_maps(np.count_nonzero(pixels.labels), int(pixels.labels.max()), size, np.dtype(np.float32).itemsize)
+            check_maps(
+                int(np.count_nonzero(pixels.labels)), int(pixels.labels.max()), size, np.dtype(np.float32).itemsize
+            )
         self.shape = pixels.labels.shape
         self.n_frames = n_frames
         self._used = pixels.labels > 0
