@@ -239,6 +239,8 @@ def check_labels(labels: ArrayLike) -> IntArray:
         raise BinError(f"labels must be integers of shape (H, W), got {label_map.dtype} of shape {label_map.shape}")
     if label_map.size == 0 or label_map.min() < 0 or label_map.max() < 1:
         raise BinError("labels must hold 0 for ignored pixels and 1 to n for the bins; none is above 0 or one is below")
+    if label_map.max() > label_map.size:
+        raise BinError(f"labels go up to {label_map.max()} for {label_map.size} pixels: number the bins without gaps")
     n_pixels = np.bincount(label_map.ravel())[1:]
     if (empty := np.flatnonzero(n_pixels == 0) + 1).size:
         raise BinError(f"bin {', '.join(map(str, empty))} of {len(n_pixels)} is empty: number the bins without gaps")

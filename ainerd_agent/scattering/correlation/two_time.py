@@ -39,6 +39,7 @@ from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, 
 from ainerd_agent.scattering.correlation.bad_pixels import GOOD
 from ainerd_agent.scattering.correlation.beam_loss import SETTLING
 from ainerd_agent.scattering.correlation.computation import AUTOMATIC, FRAMES_PER_READ, Computation
+from ainerd_agent.scattering.correlation.memory import check_maps
 from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
@@ -98,6 +99,10 @@ class TwoTimeStream:
             raise FrameError(f"a two-time map needs at least 2 frames, got {n_frames}")
         self._reduction = Reduction(size, sigma, diagonal)
         pixels = normalisation.pixels(labels)
+        if computation.device is None:
+            check_maps(
+                int(np.count_nonzero(pixels.labels)), int(pixels.labels.max()), size, np.dtype(np.float32).itemsize
+            )
         self.shape = pixels.labels.shape
         self.n_frames = n_frames
         self._used = pixels.labels > 0

@@ -21,6 +21,9 @@ from ainerd_agent.scattering.frames.hdf5_names import (
 from ainerd_agent.scattering.frames.hdf5_superblock import superblock
 from ainerd_agent.scattering.frames.roots import ANYWHERE, Access
 
+LIBRARY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+"""What the HDF5 library raises on damaged structures."""
+
 
 class NotThereError(FrameError):
     """What is missing now, but may appear while the exposure goes on: a file, a dataset, the right to read."""
@@ -80,7 +83,9 @@ class OpenFiles:
             found = self._find(self.open(path), path, name, MOST_LINKS)
             if isinstance(found, h5py.Dataset):
                 self._check_storage(found, depth)
-        except (OSError, RuntimeError, KeyError) as error:  # what the HDF5 library raises on damaged structures
+            elif not isinstance(found, h5py.Group):
+                raise FrameError(f"{name} of {path} is no dataset")
+        except LIBRARY_ERRORS as error:
             raise NotThereError(
                 f"{name} in {path} cannot be read, the file is damaged or truncated: {error}"
             ) from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.scattering.frames.hdf5_chunks import FrameReader, frame_reader
-from ainerd_agent.scattering.frames.hdf5_links import NotThereError, OpenFiles
+from ainerd_agent.scattering.frames.hdf5_links import LIBRARY_ERRORS, NotThereError, OpenFiles
 from ainerd_agent.scattering.frames.hdf5_rows import Rows, rows_reader
 from ainerd_agent.scattering.frames.hdf5_superblock import superblock
 
@@ -91,7 +91,17 @@ class Stack:
         self.missing: NotThereError | None = None
         self.frame: tuple[int, int] = (0, 0)
         self.dtype = np.dtype(np.uint16)
-        found, name = self._find(name)
+        try:
+            self._open()
+            self.length = self._count()
+        except LIBRARY_ERRORS as error:
+            raise NotThereError(
+                f"{name} of {path} cannot be read, the file is damaged or truncated: {error}"
+            ) from error
+
+    def _open(self) -> None:
+        path = self._path
+        found, name = self._find(self._name)
         if isinstance(found, h5py.Group):
             names = _numbered(found)
             if not names:
@@ -104,7 +114,6 @@ class Stack:
             self._add_virtual(found)
         else:
             self._add(found)
-        self.length = self._count()
 
     @property
     def closed(self) -> bool:
@@ -120,7 +129,10 @@ class Stack:
     def refresh(self) -> None:
         """Look again how many frames there are."""
         for part in self._parts[self._finished() :]:
-            part.dataset.refresh()
+            try:
+                part.dataset.refresh()
+            except LIBRARY_ERRORS as error:
+                raise FrameError(f"{part.dataset.file.filename} cannot be read any more: {error}") from error
         self._open_more()
         self.length = self._count()
 
@@ -156,7 +168,7 @@ class Stack:
     def _read_part(self, part: _Part, first: int, last: int, out: NDArray[Any]) -> int:
         try:
             return part.reader.read(part.offset + first, part.offset + last, out)
-        except OSError as error:
+        except LIBRARY_ERRORS as error:
             raise FrameError(
                 f"frames {first} to {last - 1} in {part.dataset.file.filename} cannot be read: {error}"
             ) from error

@@ -42,13 +42,15 @@ class JoinedFrames:
 
     @property
     def shape(self) -> tuple[int | None, int, int]:
-        """(T, H, W); T is None where the length of the last part is not known."""
-        shapes = [part.shape for part in self.parts]
-        for number, shape in enumerate(shapes):
-            self._check_frame(number, shape[1:], shapes[0][1:])
-        lengths = [shape[0] for shape in shapes]
+        """(T, H, W), with H and W of the first part; T is None where the length of the last part is not known."""
+        return self._n_frames, *self.parts[0].shape[1:]
+
+    @property
+    def _n_frames(self) -> int | None:
+        """Of all parts, without opening a file that is not there yet."""
+        lengths = [_length(part) for part in self.parts]
         known = [length for length in lengths if length is not None]
-        return sum(known) if len(known) == len(lengths) else None, *shapes[0][1:]
+        return sum(known) if len(known) == len(lengths) else None
 
     def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[Block]:
         """Consecutive blocks of all parts (see `HDF5Frames.blocks`); numbers count from the beginning of the movie."""
@@ -67,7 +69,7 @@ class JoinedFrames:
                 raise FrameTimeoutError(
                     f"part {number + 1} of {len(self.parts)} of the movie: {error}",
                     before + error.received,
-                    None if length is None else self.shape[0],
+                    self._n_frames,
                 ) from error
             if length is None and part is not self.parts[-1]:
                 raise FrameError(f"the number of frames of part {number + 1} of the movie is not known")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.frames.hdf5_links import OpenFiles
+from ainerd_agent.scattering.frames.hdf5_links import LIBRARY_ERRORS, OpenFiles
 
 
 class Stamps:
@@ -79,7 +79,7 @@ class Stamps:
         before = max(self._start, first - 1)
         try:
             values = np.asarray(column[before:last])
-        except OSError as error:
+        except LIBRARY_ERRORS as error:
             raise FrameError(f"{column.name} of {self._path} cannot be read: {error}") from error
         falling = np.flatnonzero(~(values[1:] > values[:-1]))  # NaN included
         if falling.size:

@@ -1,7 +1,9 @@
 """A detector's file writer in a process of its own: follows commands on stdin, and says so on stdout.
 
 Each line is JSON: {"do": "create", "path": ...}, "swmr", {"do": "append", "n": 3}, {"do": "reserve", "n": 3},
-{"do": "fill", "n": 3}, "close". Frame k of every file is `frame(k)`, its number 100 + k, its time k / 10.
+{"do": "fill", "n": 3}, {"do": "in_events", "n": 3}, "close". With "per_event" in "create" there is also a stack of
+movies of so many frames, which "in_events" fills frame by frame. Frame k of every file is `frame(k)`, its number
+100 + k, its time k / 10.
 """
 
 from __future__ import annotations
@@ -30,10 +32,21 @@ def main() -> None:
             chunks = (told.get("chunk", 1), *SHAPE)
             options = {"maxshape": (None, *SHAPE), "chunks": chunks, **hdf5plugin.Bitshuffle(cname="lz4")}
             file.create_dataset("entry/data", (0, *SHAPE), "u4", **options)
+            if per_event := told.get("per_event"):
+                options |= {"maxshape": (None, per_event, *SHAPE), "chunks": (1, *chunks)}
+                file.create_dataset("entry/events", (0, per_event, *SHAPE), "u4", **options)
             for name, kind in (("id", "i4"), ("time", "f8")):
                 file.create_dataset(f"entry/{name}", (0,), kind, maxshape=(None,), chunks=(16,))
         elif do == "swmr":
             file.swmr_mode = True
+        elif do == "in_events":
+            events = file["entry/events"]
+            for k in range(written, written + n):
+                event, at = divmod(k, events.shape[1])
+                events.resize(event + 1, axis=0)
+                events[event, at] = frame(k)
+            written += n
+            events.flush()
         elif do == "close":
             file.close()
         else:

@@ -18,7 +18,9 @@ from ainerd_agent.errors import FrameError, FrameTimeoutError
 from ainerd_agent.records import NumberedFrames
 from ainerd_agent.scattering.frames.growing import Following
 from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
+from ainerd_agent.scattering.frames.hdf5_rows import Rows
 from ainerd_agent.scattering.frames.hdf5_superblock import superblock
+from ainerd_agent.scattering.frames.joined import JoinedFrames
 from tests.scattering.frames.swmr_writer import SHAPE, frame
 
 PATIENCE = 20.0
@@ -62,7 +64,7 @@ def writer(process, tmp_path):
 class Reader(threading.Thread):
     """Follows a source in a thread; what it gives can be waited for."""
 
-    def __init__(self, source: HDF5Frames) -> None:
+    def __init__(self, source: HDF5Frames | JoinedFrames) -> None:
         super().__init__()
         self._source = source
         self._given: queue.Queue[Any] = queue.Queue()
@@ -290,3 +292,34 @@ def test_following_costs_little(writer, path):
     with pytest.raises(FrameTimeoutError):
         next(blocks)
     assert time.thread_time() - before < 0.15  # of 0.5 s
+
+
+def test_rows_of_a_stack_of_movies_are_followed_frame_by_frame(writer, tmp_path):
+    """The file has room for a whole event before its frames are there."""
+    writer("create", path=str(tmp_path / "x.h5"), per_event=4)
+    following = Following(timeout=PATIENCE)
+    source = HDF5Frames(tmp_path / "x.h5", "entry/events", 4, 12, rows=Rows(frames=4), following=following)
+    reader = Reader(source)
+    writer("swmr")
+    writer("in_events", n=3)
+    writer("in_events", n=3)  # two frames of the second event
+    np.testing.assert_array_equal(reader.until(2), [frame(4), frame(5)])
+    writer("in_events", n=4)
+    reader.until(6)
+    writer("in_events", n=3)
+    assert reader.ending() is None
+    np.testing.assert_array_equal(reader.received, [frame(k) for k in range(4, 12)])
+
+
+def test_a_movie_is_followed_into_the_next_file(writer, tmp_path):
+    following = Following(timeout=PATIENCE)
+    parts = [HDF5Frames(tmp_path / name, "entry/data", 0, 2, following=following) for name in ("a.h5", "b.h5")]
+    reader = Reader(JoinedFrames(tuple(parts)))
+    for part in parts:
+        writer("create", path=str(part.path))
+        writer("swmr")
+        writer("append", n=2)
+        reader.until(2 if part is parts[0] else 4)
+        writer("close")
+    assert reader.ending() is None
+    np.testing.assert_array_equal(reader.received, [frame(k) for k in (0, 1, 0, 1)])

@@ -7,6 +7,8 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 import tifffile
@@ -183,3 +185,40 @@ def test_a_sequence_can_be_shortened_and_ranges_are_checked(tmp_path):
     for options in ({"start": 3, "stop": 2}, {"start": -1, "stop": 2}, {"start": 0, "stop": 2, "per_file": ()}):
         with pytest.raises(ValueError, match="are no range"):
             ImageFiles(names=FileNames("/x"), format=HDF5Format("x"), **options)
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory) -> dict[str, bytes]:
+    """A movie in files of several kinds."""
+    folder, movie = tmp_path_factory.mktemp("whole"), np.stack([FRAME + number for number in range(4)])
+    tifffile.imwrite(folder / "x.tif", movie, photometric="minisblack")
+    tifffile.imwrite(folder / "z.tif", movie, photometric="minisblack", compression="zlib")
+    np.save(folder / "x.npy", movie)
+    for name, options in {"a": {}, "b": hdf5plugin.Bitshuffle(cname="lz4"), "c": {"compression": "gzip"}}.items():
+        with h5py.File(folder / f"{name}.h5", "w", libver="latest" if name == "b" else None) as file:
+            file.create_dataset("x", data=movie, **options, chunks=None if name == "a" else (1, *FRAME.shape))
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@few(deadline=None, max_examples=150, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(["x.tif", "z.tif", "x.npy", "a.h5", "b.h5", "c.h5"]),
+    changes=st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=20),
+    at_the_beginning=st.booleans(),
+)
+def test_a_damaged_file_gives_frames_or_one_kind_of_error(tmp_path, whole_files, name, changes, at_the_beginning):
+    """The same damage each time: what ends the library itself would end the tests too."""
+    content = bytearray(whole_files[name])
+    for place, value in changes:
+        content[int(place * (min(len(content), 2000) if at_the_beginning else len(content)))] = value
+    (tmp_path / name).write_bytes(content)
+    kinds = {"tif": TiffFormat(), "npy": NpyFormat(), "h5": HDF5Format("x")}
+    file_format = kinds[name.rpartition(".")[2]]
+    access = Access(largest_frame=10_000_000)
+    source = ImageFiles(names=FileNames(str(tmp_path / name)), format=file_format, start=0, stop=4, access=access)
+    try:
+        blocks = list(source.blocks())
+    except FrameError as error:
+        assert str(error)  # noqa: PT017 (either way is right)
+    else:
+        assert sum(map(len, blocks)) == 4
