@@ -68,6 +68,8 @@ class DerivedWriter:
         self._address = address_of(root_client)
         self._runs: dict[str, Run] = {}
         self._stores: dict[str, tuple[MapsStore, PointsStore]] = {}
+        self._named: dict[str, set[str]] = {}
+        """By run, what has no column in its points."""
         self._suggestions: SuggestionsStore | None = None
         self._turns = Turns(root_client) if turns is None else turns
 
@@ -142,6 +144,7 @@ class DerivedWriter:
         with self._stores_of(raw_uid) as (_, points):
             points.update(status)
         del self._runs[raw_uid], self._stores[raw_uid]
+        self._named.pop(raw_uid, None)
 
     def record_suggestion(
         self,
@@ -221,7 +224,10 @@ class DerivedWriter:
                     run = self._runs[raw_uid]
                     parent = model_container(self._root, self.model)
                     finish_points(parent, run)
-                    stores = self._stores[raw_uid] = MapsStore(self._root, run), PointsStore(parent, run, self.model)
+                    stores = self._stores[raw_uid] = (
+                        MapsStore(self._root, run),
+                        PointsStore(parent, run, self.model, self._named.setdefault(raw_uid, set())),
+                    )
                 yield stores
         except BaseException:
             self._stores.pop(raw_uid, None)  # what reached the server is not known: read it back the next time
