@@ -109,6 +109,7 @@ class PointsStore:
         metadata = container.metadata_copy()[0]
         same = sorted(events_of(metadata["derived_from"])) == sorted(self._measurements())
         there = failures_of(metadata), retakes_of(metadata), _status(metadata)
+        same = same and not metadata["derived_from"].get("rebuilding")
         return same and there == (self._failures, self._retakes, self._status)
 
     def append(self, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
@@ -259,6 +260,8 @@ class PointsStore:
     def _rebuild(self, rows: pd.DataFrame, schema: pa.Schema) -> None:
         """Put rows, in the columns of the table or of other types, in the place of those of the table."""
         if self._container is not None:
+            # First: another writer must not add to the old table, should this be interrupted.
+            set_metadata(self._container, {"derived_from": {"rebuilding": True}})
             self._table = rebuild(self._container, POINTS, as_table(rows, schema), access_of(self._run))
 
     def _as_stored(self, table: Table, rows: pa.Table) -> pa.Table:
