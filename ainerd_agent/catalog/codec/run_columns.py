@@ -116,7 +116,9 @@ def stored_columns(metadata: Mapping[str, Any], schema: pa.Schema) -> list[RunCo
     """The columns of a table that is there, by its own metadata and its schema."""
     told = metadata if "axes" in metadata else column_metadata(schema)
     return [
-        RunColumn(column=column, name=name, role=role, kind=schema.field(column).type, units=told["units"][column])
+        RunColumn(
+            column=column, name=name, role=role, kind=schema.field(column).type, units=told["units"].get(column, "")
+        )
         for role, columns in (("axis", told["axes"]), ("extra", told["extras"]))
         for column, name in columns.items()
     ]
@@ -201,7 +203,7 @@ def _or_none(column: RunColumn, origin: Origin) -> Any:
 
 
 def _takes(kind: pa.DataType, other: pa.DataType) -> bool:
-    return kind == other or (kind == NUMBER and other == INTEGER)
+    return bool(kind == other or (kind == NUMBER and other == INTEGER))
 
 
 def _in_kind(value: Any, kind: pa.DataType) -> Any:

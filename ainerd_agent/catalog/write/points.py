@@ -263,6 +263,7 @@ class PointsStore:
             # First: another writer must not add to the old table, should this be interrupted.
             set_metadata(self._container, {"derived_from": {"rebuilding": True}})
             self._table = rebuild(self._container, POINTS, as_table(rows, schema), access_of(self._run))
+            set_metadata(self._container, {"derived_from": {"rebuilding": False}})
 
     def _as_stored(self, table: Table, rows: pa.Table) -> pa.Table:
         """Rows in the columns of the table, which were fixed by the first measurement of the run."""
@@ -285,7 +286,7 @@ def finish_points(parent: Container, run: Run) -> None:
         finish(container, POINTS, access_of(run))
 
 
-def _events_of(rows: Mapping[str, Any]) -> Iterator[Events]:
+def _events_of(rows: pd.DataFrame | Mapping[str, Any]) -> Iterator[Events]:
     """The measurement of each row."""
     columns = (rows[name].tolist() for name in ("stream", "seq_num", "last_seq_num"))
     return (Events(str(stream), int(first), int(last)) for stream, first, last in zip(*columns, strict=True))
