@@ -103,11 +103,8 @@ ANY_NAMES = st.lists(
 
 @given(ANY_NAMES, ANY_NAMES)
 def test_each_name_has_a_safe_column_of_its_own_and_comes_back(axes: list[str], extras: list[str]) -> None:
-    first = origin({name: float(k) for k, name in enumerate(axes)}, **{})
-    first = Origin(
-        raw_uid="u", seq_num=1, start=0.0, stop=1.0, position=first.position,
-        extra={name: float(k) for k, name in enumerate(extras)},
-    )  # fmt: skip
+    position, extra = ({name: float(k) for k, name in enumerate(names)} for names in (axes, extras))
+    first = Origin(raw_uid="u", seq_num=1, start=0.0, stop=1.0, position=position, extra=extra)
     columns = first_columns([first])
     roles = ("axis", "extra")
     schema = points_schema(3, *([each.arrow() for each in columns if each.role == role] for role in roles))
