@@ -37,8 +37,8 @@ from ainerd_agent.catalog.schema import (
 )
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container, Node, Table
-from ainerd_agent.catalog.write.containers import access_of
-from ainerd_agent.catalog.write.rebuilding import add_metadata, finish, rebuild
+from ainerd_agent.catalog.write.containers import access_of, set_metadata
+from ainerd_agent.catalog.write.rebuilding import finish, rebuild
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.records import Events
 from ainerd_agent.records.analysis import ModelIdentity
@@ -165,7 +165,7 @@ def _upgrade_maps(maps: Container) -> None:
     metadata = maps.metadata_copy()[0]
     index = maps_index(metadata)
     told = maps_metadata(run_of(metadata, of_maps), index)
-    add_metadata(maps, {key: value for key, value in told.items() if key not in metadata})
+    set_metadata(maps, {key: value for key, value in told.items() if key not in metadata})
     _mark(maps, MAPS_SPEC)
 
 
@@ -184,7 +184,7 @@ def _upgrade_run(root: Container, model: Container, run: Container) -> None:
         return upgraded_points(stored_points(table, layout), layout, kinds, durations)
 
     _rebuild(run, POINTS, made, lambda table: "axes" in table.metadata, access_of(run_of(metadata)))
-    add_metadata(run, _told_anew(model, run, metadata))
+    set_metadata(run, _told_anew(model, run, metadata))
     _mark(run, ANALYSIS_SPEC)
 
 

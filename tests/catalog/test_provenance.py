@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import platform
 
-from ainerd_agent.catalog.provenance import credit, maker_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ainerd_agent.catalog.provenance import credit, maker_of, withdrawn
 
 
 def test_each_measurement_is_credited_once() -> None:
@@ -24,3 +27,15 @@ def test_another_machine_is_another_entry() -> None:
     assert [maker_of(made, place)["machine"] for place in range(3)] == ["elsewhere"] * 2 + [platform.node()]
     assert maker_of((), 0) == {}
     assert maker_of(made, 3) == {}
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.data())
+def test_who_made_the_others_stays_credited_with_them(counts: list[int], data: st.DataObject) -> None:
+    made = [{"machine": str(place), "n_measurements": count} for place, count in enumerate(counts)]
+    places = data.draw(st.sets(st.integers(0, sum(counts) - 1)))
+    before = [maker_of(made, place)["machine"] for place in range(sum(counts))]
+    left = withdrawn(made, places)
+    expected = [machine for place, machine in enumerate(before) if place not in places]
+    assert [maker_of(left, place)["machine"] for place in range(len(expected))] == expected
+    assert sum(entry["n_measurements"] for entry in left) == len(expected)
+    assert [entry["n_measurements"] for entry in made] == counts

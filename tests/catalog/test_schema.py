@@ -138,19 +138,6 @@ def test_extra_scalars_become_columns_of_their_own_type() -> None:
     assert table["gap"].null_count == 6
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "reason"),
-    [
-        ({"load": 1}, {}, "lack: load"),
-        ({"load": 1}, {"load": "heavy"}, "found: int, str"),
-        ({"load": [1]}, {"load": [2]}, "found: list"),
-    ],
-)
-def test_extra_scalars_that_cannot_be_columns(first: dict[str, Any], second: dict[str, Any], reason: str) -> None:
-    with pytest.raises(CatalogError, match=reason):
-        table_of(pair(1, **first), pair(2, **second))
-
-
 def test_names_that_cannot_be_columns_are_changed_and_kept() -> None:
     """Tiled refuses other names, and capitals do not count in SQL."""
     extra = {"Shear Stress (Pa)": 1.0, "Q": 2.0, "z3": 3.0, "load": 4.0, "Load": 5.0, "x": 6.0}
@@ -166,14 +153,6 @@ def test_names_that_cannot_be_columns_are_changed_and_kept() -> None:
         "extra_x": "x",
     }
     assert len({name.lower() for name in table.schema.names}) == len(table.schema)
-
-
-def test_a_run_has_one_unit_for_each_axis() -> None:
-    (f, a), (g, b) = pair(1, position={"t": 20.0}), pair(2, position={"t": 293.0})
-    f, a = (dataclasses.replace(each, origin=dataclasses.replace(each.origin, units={"t": "degC"})) for each in (f, a))
-    g, b = (dataclasses.replace(each, origin=dataclasses.replace(each.origin, units={"t": "K"})) for each in (g, b))
-    with pytest.raises(CatalogError, match="t is in K and in degC within one run"):
-        points_table([f, g], [a, b])
 
 
 def test_records_of_different_measurements_do_not_mix() -> None:

@@ -119,6 +119,21 @@ def test_another_writer_learns_of_it(catalog: Catalog, writer: DerivedWriter) ->
     assert catalog["xpcs", "two"].metadata["duration"] == [1.0, 0.5, 1.0, 1.0]
 
 
+def test_what_other_models_found_in_the_earlier_one_is_gone(
+    catalog: Catalog, writer: DerivedWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = writer.for_model(dataclasses.replace(MODEL, name="toy-2", weights_sha256="cd" * 32, parameters={"size": 1}))
+    for each in (writer, other):
+        write_run(each, "shared", [{}, {"novelty": 3.0}], close=False)
+    replace(writer, "shared", again(measurement("shared", 2)))
+    assert set(catalog.points("toy-2", raw_uid="shared")["seq_num"]) == {1}
+    assert catalog["ainerd", "toy-2", "shared"].metadata["novelty_max"] is None
+    assert "what the model toy-2 found in the earlier ones is gone" in caplog.text
+    assert set(catalog.points("toy-1", raw_uid="shared")["seq_num"]) == {1, 2}
+    other.append_analyses("shared", *([each] for each in again(measurement("shared", 2))))
+    assert set(catalog.points("toy-2", raw_uid="shared")["seq_num"]) == {1, 2}
+
+
 def test_where_nothing_was_stored_it_is_added_and_its_failure_goes(catalog: Catalog, writer: DerivedWriter) -> None:
     write_run(writer, "failed", [{}], close=False)
     writer.record_failure("failed", 2, "no frames")

@@ -14,6 +14,9 @@ TEXT, NUMBER, INTEGER, SMALL_INTEGER, TRUTH = pa.string(), pa.float64(), pa.int6
 _LONGEST = 63
 """Characters of a column, by PostgreSQL; Tiled refuses longer ones everywhere."""
 
+_PLAIN = re.compile(r"[A-Za-z]")
+"""How a column begins: Tiled keeps names with an underscore first for itself."""
+
 ROLE = "role"
 """In the metadata of a column: "axis" or "extra", for those that differ from run to run."""
 
@@ -65,7 +68,7 @@ def named_columns(names: Iterable[str], prefix: str, taken: Iterable[str]) -> di
     ----------
     names : iterable of str
     prefix : str
-        Put before a name that is taken.
+        Put before a name that is taken, or that begins in no letter.
     taken : iterable of str
         Columns that there are already.
 
@@ -77,8 +80,8 @@ def named_columns(names: Iterable[str], prefix: str, taken: Iterable[str]) -> di
     used = {name.lower() for name in taken}
     found: dict[str, str] = {}
     for name in names:
-        column = re.sub(r"\W", "_", name, flags=re.ASCII) or "_"
-        if column.lower() in used or column[0].isdigit() or re.fullmatch(r"z\d+", column, re.IGNORECASE):
+        column = re.sub(r"\W", "_", name, flags=re.ASCII)
+        if column.lower() in used or not _PLAIN.match(column) or re.fullmatch(r"z\d+", column, re.IGNORECASE):
             column = f"{prefix}_{column}"
         number, plain = 2, column
         column = plain[:_LONGEST]

@@ -136,6 +136,7 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
             "parameters": model.parameters,
             "geometry": model.geometry,
             "made": summary.made,
+            "rebuilding": False,
             "retakes": [{**_event_keys(of), "time": when} for of, when in sorted(summary.retakes.items())],
         },
     }

@@ -6,34 +6,32 @@ each latent of its run.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ainerd_agent.catalog.codec.columns import NUMBER, Column, common_kind, named_columns, role_field
+from ainerd_agent.catalog.codec.columns import Column
 from ainerd_agent.catalog.codec.point_columns import NOT_FITTED, POINT_COLUMNS, UNLIKE
-from ainerd_agent.catalog.codec.point_layout import TAKEN, points_schema
-from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Fingerprints, Origin
+from ainerd_agent.catalog.codec.point_layout import points_schema
+from ainerd_agent.catalog.codec.run_columns import RunValues, first_columns, run_values
+from ainerd_agent.records import Analysis, Fingerprints
 
 _Pair = tuple[Fingerprints, Analysis]
 
 
-def points_table(fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> pa.Table:
+def points_table(
+    fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis], own: RunValues | None = None
+) -> pa.Table:
     """One row per measurement and bin.
 
     Parameters
     ----------
     fingerprints, analyses : sequence
         Of the same measurements, in the same order; at least one.
-
-    Raises
-    ------
-    CatalogError
-        The extra scalars differ between measurements, or one of them cannot be a column.
+    own : RunValues, optional
+        What these have for the columns of their run's own; by default for columns that they are the first to fix.
     """
     origins = [analysis.origin for analysis in analyses]
     if [(f.origin.raw_uid, f.origin.events) for f in fingerprints] != [(o.raw_uid, o.events) for o in origins]:
@@ -41,11 +39,14 @@ def points_table(fingerprints: Sequence[Fingerprints], analyses: Sequence[Analys
     pairs = list(zip(fingerprints, analyses, strict=True))
     counts = [len(analysis.cluster) for analysis in analyses]
     arrays = {column.name: _column_of(column, pairs, counts) for column in POINT_COLUMNS}
-    axes, extras = _axes(origins, counts), _extras(origins, counts)
+    own = run_values(first_columns(origins), origins) if own is None else own
     latents = np.concatenate([analysis.latents for analysis in analyses])
     arrays |= {f"z{k}": pa.array(np.ascontiguousarray(latents[:, k])) for k in range(latents.shape[1])}
-    schema = points_schema(latents.shape[1], [each for each, _ in axes], [each for each, _ in extras])
-    arrays |= {each.name: values for each, values in (*axes, *extras)}
+    axes, extras = ([each.arrow() for each in own.columns if each.role == role] for role in ("axis", "extra"))
+    schema = points_schema(latents.shape[1], axes, extras)
+    for each in own.columns:
+        spread = [value for value, n in zip(own.values[each.column], counts, strict=True) for _ in range(n)]
+        arrays[each.column] = pa.array(spread, each.kind)
     return pa.table([arrays[name] for name in schema.names], schema=schema)
 
 
@@ -81,48 +82,3 @@ def _problems(fingerprints: Fingerprints, analysis: Analysis) -> list[str]:
     unlike = np.zeros(len(analysis.cluster), np.bool_) if analysis.unlike is None else analysis.unlike
     problems = zip(fingerprints.quality.problems, unlike, strict=True)
     return ["; ".join(([text] if text else []) + ([UNLIKE] if is_unlike else [])) for text, is_unlike in problems]
-
-
-def _axes(origins: Sequence[Origin], counts: Sequence[int]) -> list[tuple[pa.Field, pa.Array]]:
-    names = list(dict.fromkeys(name for origin in origins for name in origin.position))
-    found = []
-    for name, column in named_columns(names, "axis", TAKEN).items():
-        units = _unit(name, origins, "mm")
-        values = np.repeat([float(origin.position.get(name, math.nan)) for origin in origins], counts)
-        found.append((role_field(column, NUMBER, "axis", name, units), pa.array(values)))
-    return found
-
-
-def _extras(origins: Sequence[Origin], counts: Sequence[int]) -> list[tuple[pa.Field, pa.Array]]:
-    """The extra scalars, each of one type."""
-    first = origins[0].extra
-    for origin in origins:
-        if origin.extra.keys() != first.keys():
-            differing = ", ".join(sorted(origin.extra.keys() ^ first.keys()))
-            raise CatalogError(f"All measurements of a run need the same extra values; some lack: {differing}.")
-    axes = named_columns({name: None for origin in origins for name in origin.position}, "axis", TAKEN).values()
-    found = []
-    for name, column in named_columns(first, "extra", (*TAKEN, *axes)).items():
-        values = [_plain(origin.extra[name]) for origin in origins]
-        try:
-            kind = common_kind(name, values)
-        except ValueError as error:
-            raise CatalogError(str(error)) from error
-        if kind == NUMBER:
-            values = [None if value is None else float(value) for value in values]
-        units = _unit(name, origins, "")
-        spread = [value for value, n in zip(values, counts, strict=True) for _ in range(n)]
-        found.append((role_field(column, kind, "extra", name, units), pa.array(spread, kind)))
-    return found
-
-
-def _unit(name: str, origins: Sequence[Origin], usual: str) -> str:
-    """The unit of an axis or an extra scalar, which is one for a run."""
-    found = {origin.units.get(name, usual) for origin in origins if name in origin.position or name in origin.extra}
-    if len(found) > 1:
-        raise CatalogError(f"{name} is in {' and in '.join(sorted(found))} within one run: give all in one unit.")
-    return found.pop() if found else usual
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

@@ -11,11 +11,11 @@ import numpy as np
 from ainerd_agent.catalog.codec.maps_index import maps_index
 from ainerd_agent.catalog.codec.measured_points import Maps, analysis_of, measured, measurements_in
 from ainerd_agent.catalog.codec.metadata import events_of, failures_of, run_of
-from ainerd_agent.catalog.layout import address_of, child, table_of
+from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.read.maps import the_measurement
-from ainerd_agent.catalog.read.points import layout_of, stored_points
+from ainerd_agent.catalog.read.points import rows_of
 from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, UnknownRunError, run_named
-from ainerd_agent.catalog.schema import BINS, MAPS, POINTS
+from ainerd_agent.catalog.schema import BINS, MAPS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
@@ -83,13 +83,12 @@ def analysed_run(root: Container, analysis: Container) -> AnalysedRun:
     places = {events: place for place, events in enumerate(index.events)}
     n_pixels = maps[BINS].read().sort_values("bin")["n_pixels"].to_numpy(np.int64)
     complete = list(range(1, index.n_bins + 1))
-    table = table_of(analysis, POINTS)
+    rows = rows_of(analysis)
     found, incomplete = [], []
-    if table is not None:
-        layout = layout_of(analysis, table)
-        groups = dict(measurements_in(stored_points(table, layout)))
+    if rows is not None:
+        layout, groups = rows[0], dict(measurements_in(rows[1]))
     for events in events_of(derived):
-        group = None if table is None else groups.get(events)
+        group = None if rows is None else groups.get(events)
         if group is None or events not in places or group["bin"].tolist() != complete:
             incomplete.append(events)
             continue
@@ -132,11 +131,10 @@ def stored_analysis(model: Container, raw_uid: RunName, seq_num: int, stream: st
             analysis: Container = run_named(model, raw_uid, ANALYSED_RUNS)
         except UnknownRunError:
             return None
-        table = table_of(analysis, POINTS)
-        if table is None:
+        rows = rows_of(analysis)
+        if rows is None:
             return None
-        layout = layout_of(analysis, table)
-        groups = dict(measurements_in(stored_points(table, layout)))
+        layout, groups = rows[0], dict(measurements_in(rows[1]))
     if not any(each.first == seq_num and stream in (None, each.stream) for each in groups):
         return None
     return analysis_of(groups[the_measurement(list(groups), seq_num, stream, f"Run {raw_uid} has points")], layout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from ainerd_agent.catalog.schema import C2, G2, MAPS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Events
 from ainerd_agent.scattering.files.aps_results import write_results
 
 HDF5 = (".h5", ".hdf", ".hdf5", ".nxs")
@@ -30,7 +33,8 @@ def export(root: Container, analysis: Container, path: Path, measurement: int | 
         `/ainerd/<model>/<uid>`.
     path : Path
         `.csv` or `.parquet` for the points, `.h5`, `.hdf`, `.hdf5` or `.nxs` for maps, g2 and points in the names of
-        APS: that is one measurement a file, so with several, "-0001" and so on come before the ending.
+        APS: that is one measurement a file, so with several, "-0001" and so on come before the ending, and the stream
+        before that where several have the same numbers.
     measurement : int, optional
         Only this one.
 
@@ -70,10 +74,10 @@ def export(root: Container, analysis: Container, path: Path, measurement: int | 
         about = {**metadata, **({} if wavelength is None else {"wavelength": wavelength})}
         recalled, maps = analysed_run(root, analysis), child(root, f"{MAPS}/{metadata['raw_uid']}")
         chosen = [each for each in recalled.fingerprints if measurement in (None, each.origin.seq_num)]
-        written = []
+        names, written = _names([each.origin.events for each in chosen]), []
         for each in chosen:
             events, number = each.origin.events, each.origin.seq_num
-            file = path if len(chosen) == 1 else path.with_name(f"{path.stem}-{number:04d}{path.suffix}")
+            file = path if len(chosen) == 1 else path.with_name(f"{path.stem}-{names[events]}{path.suffix}")
             whole = replace(
                 each,
                 c2=read_maps(maps, C2, number, stream=events.stream),
@@ -83,3 +87,14 @@ def export(root: Container, analysis: Container, path: Path, measurement: int | 
             write_results(file, whole, about, {str(name): np.asarray(own[name]) for name in own.columns})
             written.append(file)
     return written
+
+
+def _names(measurements: Sequence[Events]) -> dict[Events, str]:
+    """What tells files of measurements apart: their numbers, and their streams where these have the same numbers."""
+    if len({each.first for each in measurements}) == len(measurements):
+        return {each: f"{each.first:04d}" for each in measurements}
+    streams = list(dict.fromkeys(each.stream for each in measurements))
+    plain = {stream: re.sub(r"[^\w-]", "_", stream) for stream in streams}
+    if len(set(plain.values())) < len(streams):
+        plain = {stream: f"{plain[stream]}-{place}" for place, stream in enumerate(streams, 1)}
+    return {each: f"{plain[each.stream]}-{each.first:04d}" for each in measurements}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_ATTEMPTS = 3
+"""At reading a table that is written anew meanwhile."""
+
 _AHEAD = 4
 """Tables that are read at the same time."""
 
@@ -59,15 +62,33 @@ def points_of(
     Some columns beside `ROW`, or all of them, or all but the latents; those of this version, whatever version wrote
     them.
     """
-    table = None if analysis is None else table_of(analysis, POINTS)
     wanted = None if columns is None else list(dict.fromkeys([*ROW, *columns]))
-    if analysis is None or table is None:
-        nothing: pd.DataFrame = points_schema().empty_table().to_pandas()
-        return nothing if wanted is None else nothing.reindex(columns=wanted)
-    layout = layout_of(analysis, table)
-    if wanted is None and not latents:
-        wanted = layout.columns_but_latents()
-    return stored_points(table, layout, wanted)
+    found = None if analysis is None else rows_of(analysis, wanted, latents=latents)
+    if found is not None:
+        return found[1]
+    nothing: pd.DataFrame = points_schema().empty_table().to_pandas()
+    return nothing if wanted is None else nothing.reindex(columns=wanted)
+
+
+def rows_of(
+    analysis: Container, wanted: Sequence[str] | None = None, *, latents: bool = True
+) -> tuple[PointsLayout, pd.DataFrame] | None:
+    """What the columns of the points of a run are, and its rows; None where it has no points."""
+    import httpx
+
+    for attempt in range(_ATTEMPTS):
+        table = table_of(analysis, POINTS)
+        if table is None:
+            return None
+        layout = layout_of(analysis, table)
+        columns = layout.columns_but_latents() if wanted is None and not latents else wanted
+        try:
+            return layout, stored_points(table, layout, columns)
+        except httpx.HTTPStatusError as error:
+            # Another table took its place at this moment.
+            if error.response.status_code != 404 or attempt == _ATTEMPTS - 1:
+                raise
+    return None
 
 
 def layout_of(analysis: Container, table: Table) -> PointsLayout:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ainerd_agent.catalog.codec.metadata import events_of
@@ -36,27 +36,30 @@ def model_container(root: Container, model: ModelIdentity) -> Any:
     return container
 
 
-def set_metadata(node: Node, metadata: dict[str, Any]) -> None:
+def set_metadata(node: Node, metadata: Mapping[str, Any]) -> None:
     """Change what differs in the metadata of a node, and nothing where nothing does.
 
-    As a merge patch, which replaces lists. Tiled's `update_metadata` sends "insert this element" instead: when the
-    answer is lost and it repeats the request, the element is there twice.
+    As a JSON patch of whole values, which may be sent twice. Tiled's `update_metadata` sends "insert this element":
+    when the answer is lost and it repeats the request, the element is there twice. A merge patch would delete what is
+    null.
     """
     from tiled.utils import patch_mimetypes
 
-    if changes := _changes(node.metadata_copy()[0], metadata):
-        node.patch_metadata(changes, content_type=patch_mimetypes.MERGE_PATCH, drop_revision=True)
+    changes = [
+        {"op": "add", "path": path, "value": value} for path, value in _changes(node.metadata_copy()[0], metadata)
+    ]
+    if changes:
+        node.patch_metadata(changes, content_type=patch_mimetypes.JSON_PATCH, drop_revision=True)
 
 
-def _changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    changes = {}
+def _changes(current: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """The paths of values that differ, as a JSON patch writes them (RFC 6901), and what is wanted there."""
     for key, value in wanted.items():
-        if isinstance(value, dict) and isinstance(current.get(key), dict):
-            if inner := _changes(current[key], value):
-                changes[key] = inner
-        elif current.get(key) != value:
-            changes[key] = value
-    return changes
+        path = f"{within}/{key.replace('~', '~0').replace('/', '~1')}"
+        if isinstance(value, Mapping) and isinstance(current.get(key), Mapping):
+            yield from _changes(current[key], value, path)
+        elif key not in current or current[key] != value:
+            yield path, value
 
 
 def events_in(container: Container | None) -> list[Events] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from ainerd_agent.catalog.codec.metadata import (
 )
 from ainerd_agent.catalog.codec.point_layout import PointsLayout
 from ainerd_agent.catalog.codec.points import points_table
+from ainerd_agent.catalog.codec.run_columns import RunValues, first_columns, run_values, stored_columns, widened
 from ainerd_agent.catalog.codec.upgraded import as_table
 from ainerd_agent.catalog.layout import child, ensure_container, table_of, version_of
 from ainerd_agent.catalog.provenance import credit, withdrawn
@@ -31,8 +33,13 @@ from ainerd_agent.catalog.tiled_types import Container, Table
 from ainerd_agent.catalog.write.containers import access_of, events_in, set_metadata, upgrade_first
 from ainerd_agent.catalog.write.rebuilding import finish, rebuild
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Events, Fingerprints, Run
+from ainerd_agent.records import Analysis, Events, Fingerprints, Origin, Run
 from ainerd_agent.records.analysis import ModelIdentity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_log = logging.getLogger(__name__)
 
 
 class PointsStore:
@@ -42,9 +49,13 @@ class PointsStore:
     ----------
     parent : Container
         `/ainerd/<model>`.
+    named : set of str, optional
+        Names of scalars and axes that have no column, as far as somebody was warned of them; kept up to date.
     """
 
-    def __init__(self, parent: Container, run: Run, model: ModelIdentity) -> None:
+    def __init__(self, parent: Container, run: Run, model: ModelIdentity, named: set[str] | None = None) -> None:
+        self._named = set() if named is None else named
+        self._filled: set[str] = set()
         self._parent = parent
         self._run = run
         self._model = model
@@ -98,6 +109,7 @@ class PointsStore:
         metadata = container.metadata_copy()[0]
         same = sorted(events_of(metadata["derived_from"])) == sorted(self._measurements())
         there = failures_of(metadata), retakes_of(metadata), _status(metadata)
+        same = same and not metadata["derived_from"].get("rebuilding")
         return same and there == (self._failures, self._retakes, self._status)
 
     def append(self, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
@@ -107,7 +119,7 @@ class PointsStore:
         if not new:
             return
         self._refuse_old()
-        rows = points_table([f for f, _ in new], [a for _, a in new])
+        rows = points_table([f for f, _ in new], [a for _, a in new], self._own_values([a.origin for _, a in new]))
         if self._table is None:
             self._axes = PointsLayout.of_table(column_metadata(rows.schema), rows.schema).units_of_axes()
             self._points |= {name: np.empty(0) for name in self._axes}
@@ -142,7 +154,7 @@ class PointsStore:
         schema = self._table.structure().arrow_schema_decoded
         rows = self._table.read()
         rows = rows[[events not in again for events in _events_of(rows)]]
-        self._table = rebuild(self._container, POINTS, as_table(rows, schema), access_of(self._run))
+        self._rebuild(rows, schema)
 
     def fail(self, events: Events, message: str) -> None:
         """Note that a measurement could not be analysed, unless it has been. A run that has ended stays so."""
@@ -210,18 +222,55 @@ class PointsStore:
             )
         return self._container
 
+    def _own_values(self, origins: Sequence[Origin]) -> RunValues:
+        """What measurements have for the columns that the first one of the run fixed."""
+        if self._table is None:
+            columns = before = first_columns(origins)
+        else:
+            before = stored_columns(self._table.metadata, self._table.structure().arrow_schema_decoded)
+            columns = widened(before, origins, self._is_empty)
+        own = run_values(columns, origins)
+        self._warn(own.left_out)
+        if self._table is not None and columns != before:
+            kinds = {each.column: each.kind for each in columns}
+            schema = self._table.structure().arrow_schema_decoded
+            fields = [field.with_type(kinds.get(field.name, field.type)) for field in schema]
+            self._rebuild(self._table.read(), pa.schema(fields))
+        return own
+
+    def _is_empty(self, column: str) -> bool:
+        """Whether nothing is known in a column yet. What is once known stays so."""
+        if self._table is not None and column not in self._filled:
+            if not self._table.read([column])[column].notna().any():
+                return True
+            self._filled.add(column)
+        return False
+
+    def _warn(self, left_out: Mapping[str, str]) -> None:
+        """Name what has no place in the columns of the run, each once."""
+        new = {name: why for name, why in left_out.items() if name not in self._named}
+        if new:
+            self._named |= new.keys()
+            named = ", ".join(f"{name!r} ({why})" for name, why in sorted(new.items()))
+            _log.warning(
+                "Run %s: its first measurement fixed the columns of its points, and values of others are left out: %s.",
+                self._run.uid, named,
+            )  # fmt: skip
+
+    def _rebuild(self, rows: pd.DataFrame, schema: pa.Schema) -> None:
+        """Put rows, in the columns of the table or of other types, in the place of those of the table."""
+        if self._container is not None:
+            # First: another writer must not add to the old table, should this be interrupted.
+            set_metadata(self._container, {"derived_from": {"rebuilding": True}})
+            self._table = rebuild(self._container, POINTS, as_table(rows, schema), access_of(self._run))
+            set_metadata(self._container, {"derived_from": {"rebuilding": False}})
+
     def _as_stored(self, table: Table, rows: pa.Table) -> pa.Table:
         """Rows in the columns of the table, which were fixed by the first measurement of the run."""
         schema = table.structure().arrow_schema_decoded
         try:
-            for axis in self._axes:
-                if axis not in rows.schema.names:  # not known this time
-                    rows = rows.append_column(schema.field(axis), pa.nulls(len(rows), schema.field(axis).type))
             if differing := set(rows.schema.names) ^ set(schema.names):
                 raise pa.ArrowInvalid(f"only one of them has {', '.join(sorted(differing))}")
-            units, before = column_metadata(rows.schema)["units"], table.metadata["units"]
-            if differing := {name for name in units if units[name] != before.get(name, units[name])}:
-                raise pa.ArrowInvalid(f"other units of {', '.join(sorted(differing))}")
             return rows.select(schema.names).cast(schema)
         except pa.ArrowInvalid as error:
             raise CatalogError(
@@ -237,8 +286,8 @@ def finish_points(parent: Container, run: Run) -> None:
         finish(container, POINTS, access_of(run))
 
 
-def _events_of(rows: Any) -> Iterator[Events]:
-    """The measurement of each row, of a table or of columns by name."""
+def _events_of(rows: pd.DataFrame | Mapping[str, Any]) -> Iterator[Events]:
+    """The measurement of each row."""
     columns = (rows[name].tolist() for name in ("stream", "seq_num", "last_seq_num"))
     return (Events(str(stream), int(first), int(last)) for stream, first, last in zip(*columns, strict=True))
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 from ainerd_agent.catalog.codec.columns import column_metadata
 from ainerd_agent.catalog.codec.upgraded import as_table
 from ainerd_agent.catalog.layout import COMPLETE, STAGED, UNFINISHED, child
-from ainerd_agent.catalog.tiled_types import Container, Node, Table
+from ainerd_agent.catalog.tiled_types import Container, Table
+from ainerd_agent.catalog.write.containers import set_metadata
 
 _REBUILT = "rebuilt"
 """In the metadata of a table that was written anew: by which attempt."""
@@ -38,7 +39,7 @@ def rebuild(container: Container, key: str, rows: pa.Table, options: Mapping[str
         _delete(container, key + STAGED)
     about = {**column_metadata(rows.schema), _REBUILT: uuid.uuid4().hex}
     staged = _write(container, key + STAGED, rows, about, options)
-    add_metadata(staged, {COMPLETE: True})
+    set_metadata(staged, {COMPLETE: True})
     return _put_in_place(container, key, staged, options)
 
 
@@ -62,7 +63,7 @@ def _put_in_place(container: Container, key: str, staged: Table, options: Mappin
         about = {name: value for name, value in staged.metadata_copy()[0].items() if name != COMPLETE}
         rows = as_table(staged.read(), staged.structure().arrow_schema_decoded)
         table = _write(container, key, rows, {**about, UNFINISHED: True}, options)
-        add_metadata(table, {UNFINISHED: False})
+        set_metadata(table, {UNFINISHED: False})
     _delete(container, key + STAGED)
     return table
 
@@ -82,17 +83,3 @@ def _write(
 
 def _delete(container: Container, key: str) -> None:
     container.delete_contents(key, recursive=True, external_only=False)
-
-
-def add_metadata(node: Node, metadata: Mapping[str, Any]) -> None:
-    """Add keys to the metadata of a node, also such whose value is null, or replace their values."""
-    from tiled.utils import patch_mimetypes
-
-    if metadata:
-        changes = [{"op": "add", "path": f"/{_escaped(key)}", "value": value} for key, value in metadata.items()]
-        node.patch_metadata(changes, content_type=patch_mimetypes.JSON_PATCH, drop_revision=True)
-
-
-def _escaped(key: str) -> str:
-    """A key in a path of a JSON patch (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")

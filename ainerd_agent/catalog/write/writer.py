@@ -14,6 +14,7 @@ from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.containers import model_container
 from ainerd_agent.catalog.write.lock import Turns
 from ainerd_agent.catalog.write.maps import MapsStore
+from ainerd_agent.catalog.write.other_models import withdraw_elsewhere
 from ainerd_agent.catalog.write.points import PointsStore, finish_points
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.records import Analysis, Events, Fingerprints, Run, Suggestion, SuggestionEvent
@@ -68,6 +69,8 @@ class DerivedWriter:
         self._address = address_of(root_client)
         self._runs: dict[str, Run] = {}
         self._stores: dict[str, tuple[MapsStore, PointsStore]] = {}
+        self._named: dict[str, set[str]] = {}
+        """By run, what has no column in its points."""
         self._suggestions: SuggestionsStore | None = None
         self._turns = Turns(root_client) if turns is None else turns
 
@@ -97,7 +100,8 @@ class DerivedWriter:
     def replace(self, raw_uid: str, fingerprints: Sequence[Fingerprints], analyses: Sequence[Analysis]) -> None:
         """Put measurements in the place of earlier ones of the same events: a plan was rewound, and repeated them.
 
-        Those that are not there yet are added, as by `append`. Wherever this is interrupted, it can be repeated.
+        Those that are not there yet are added, as by `append`. What other models found in the earlier ones is taken
+        away: their maps are no longer there. Wherever this is interrupted, it can be repeated.
 
         Parameters
         ----------
@@ -113,7 +117,9 @@ class DerivedWriter:
         with self._stores_of(raw_uid) as (maps, points):
             maps.check(fingerprints)
             # In this order: nobody shall read points of the earlier measurement beside maps of the later one.
-            points.withdraw([f.origin.events for f in fingerprints])
+            measurements = [f.origin.events for f in fingerprints]
+            points.withdraw(measurements)
+            withdraw_elsewhere(self._root, self.model.name, self._runs[raw_uid], measurements)
             maps.replace(fingerprints)
             points.append(fingerprints, analyses)
 
@@ -142,6 +148,7 @@ class DerivedWriter:
         with self._stores_of(raw_uid) as (_, points):
             points.update(status)
         del self._runs[raw_uid], self._stores[raw_uid]
+        self._named.pop(raw_uid, None)
 
     def record_suggestion(
         self,
@@ -221,7 +228,10 @@ class DerivedWriter:
                     run = self._runs[raw_uid]
                     parent = model_container(self._root, self.model)
                     finish_points(parent, run)
-                    stores = self._stores[raw_uid] = MapsStore(self._root, run), PointsStore(parent, run, self.model)
+                    stores = self._stores[raw_uid] = (
+                        MapsStore(self._root, run),
+                        PointsStore(parent, run, self.model, self._named.setdefault(raw_uid, set())),
+                    )
                 yield stores
         except BaseException:
             self._stores.pop(raw_uid, None)  # what reached the server is not known: read it back the next time

@@ -40,10 +40,12 @@ def opened(folder: Path, about: str = "a") -> PointFiles:
 
 def test_what_was_added_is_there_for_others(tmp_path: Path) -> None:
     files = opened(tmp_path)
+    files.retakes = {"u": {Events("primary", 2, 2): 4.5}}
     with files.alone():
         files.add([points("u", [1, 2]), points("v", [7])], ["empty"], 5.0)
     other = opened(tmp_path)
     assert len(other) == 6
+    assert other.retakes == files.retakes
     assert (other.uids, other.since) == (["u", "v", "empty"], 5.0)
     assert other.measurements() == {"u": events(1, 2), "v": events(7)}
     assert other.measurements(4) == {"v": events(7)}
