@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,9 @@ class Summary:
 
 
 def origin_metadata(run: Run) -> dict[str, Any]:
-    """Give the flat keys that say which run this is, its own metadata and access keys among them."""
+    """Give the keys that say which run this is, its own metadata and access keys among them."""
     metadata = {
-        **run.metadata,
+        **own_metadata(run.metadata),
         **run.access,
         "raw_uid": run.uid,
         "scan_id": run.scan_id,
@@ -69,6 +70,42 @@ def origin_metadata(run: Run) -> dict[str, Any]:
         "source": run.source,
     }
     return {str(key): plain_json(value) for key, value in metadata.items()}
+
+
+def own_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What a start document says beyond what all runs have, as it is stored: under names that can be searched for.
+
+    A name that means something else here gets `start_` before it. In a search, dots part the keys of nested mappings,
+    so that a name with dots gets underscores; a nested mapping stays one, and is searched by "outer.inner".
+    """
+    found: dict[str, Any] = {}
+    for key, value in metadata.items():
+        name = str(key).replace(".", "_") or "_"
+        if name in _reserved() or re.fullmatch(r"cluster_fraction_\d+", name):
+            name = f"start_{name}"
+        inner = own_values(value) if isinstance(value, Mapping) else value
+        # Two names may have become one: the first stays what it is.
+        while name in found:
+            name = f"{name}_"
+        found[name] = inner
+    return found
+
+
+def own_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested mapping with names that can be searched for."""
+    return {
+        str(key).replace(".", "_") or "_": own_values(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+    }
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    """Keys of an analysed run that are of this schema."""
+    run = Run(uid="", time=0.0)
+    nothing: dict[str, NDArray[Any]] = {name: np.empty(0) for name in (*SUMMARY_COLUMNS, "x", "y")}
+    summary = Summary(points=nothing, status="running", axes={"x": "mm", "y": "mm"})
+    return frozenset({*run_metadata(run, ModelIdentity(name="m", weights_sha256="", n_clusters=0), summary), *ACCESS})
 
 
 def events_metadata(measurements: Sequence[Events]) -> dict[str, Any]:
