@@ -25,7 +25,7 @@ from rich.console import Console
 from tables import Row, Table, duration, write_figures
 
 from ainerd_agent.latent import Atlas, Embedding
-from ainerd_agent.latent.atlas.embedding import fit_umap
+from ainerd_agent.latent.atlas.embedding import MIN_DISTANCE, N_NEIGHBOURS
 from ainerd_agent.latent.stability import METHODS, STABLE, choose, stability, try_numbers
 
 LENGTH = 64
@@ -119,7 +119,9 @@ def places(real: str, repeats: int, threads: int) -> dict[str, Any]:
     latents = np.load(real)["latents"]
     order = np.random.default_rng(0).permutation(len(latents))
     known, new = latents[order[BINS * 10 :]], latents[order[: BINS * 10]]
-    model = fit_umap(known)
+    from umap import UMAP
+
+    model = UMAP(n_neighbors=N_NEIGHBOURS, min_dist=MIN_DISTANCE, random_state=0).fit(known)
     embedding = Embedding(known, model.embedding_)
     first = timed(lambda: model.transform(new[:BINS]))
     theirs = [timed(lambda k=k: model.transform(new[k : k + BINS])) for k in range(1, 1 + min(10, repeats))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,10 +67,17 @@ def _metadata(uid: str, doc: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in doc.items() if isinstance(key, str) and key not in _OWN}
     if isinstance(sample := doc.get("sample"), Mapping):
         found |= {f"sample_{key}": value for key, value in sample.items() if isinstance(key, str) and key != "name"}
-    plain = {key: value for key, value in ((key, _plain(value)) for key, value in found.items()) if value is not None}
+    # A search takes a dot in a name for nesting.
+    plain = {key.replace(".", "_"): value for key, value in _all_plain(found)}
     if len(plain) > MOST_METADATA:
         logger.warning("run %s: only the first %d keys of its start become searchable", uid, MOST_METADATA)
     return dict(list(plain.items())[:MOST_METADATA])
+
+
+def _all_plain(found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in found.items():
+        if (plain := _plain(value)) is not None:
+            yield key, plain
 
 
 def _plain(value: Any) -> Any:

@@ -31,6 +31,8 @@ class FigureData:
         Scaled: 0 without correlation, 1 without motion.
     azimuth, time : ndarray, shape (n,), or None
         Degrees and s.
+    duration : ndarray, shape (n,), or None
+        Seconds that a side of each map spans.
     label : ndarray, shape (n,), or None
         What is alike has the same.
     fitted : Embedding or None
@@ -43,6 +45,7 @@ class FigureData:
     maps: MapStack | None = None
     azimuth: FloatArray | None = None
     time: FloatArray | None = None
+    duration: FloatArray | None = None
     label: NDArray[Any] | None = None
     fitted: Embedding | None = None
 
@@ -54,6 +57,10 @@ class FigureData:
         if self.fitted is None:
             self.fitted = Embedding.fit(self.latents)
         return self.fitted.points
+
+    def durations(self) -> FloatArray:
+        """Seconds that a side of each map spans, NaN where it is not known; (n,)."""
+        return np.full(len(self), np.nan) if self.duration is None else self.duration
 
     def known_maps(self) -> MapStack:
         """The maps, (n, 256, 256).

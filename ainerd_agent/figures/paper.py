@@ -80,7 +80,7 @@ def reconstructions(encoder: Encoder, data: FigureData) -> Figure:
     decoded = encoder.decode(data.latents)
     error = np.mean((decoded - maps.clip(*CLIP)) ** 2, axis=(1, 2))
     chosen = np.argsort(error)[np.linspace(0, len(maps) - 1, min(RECONSTRUCTIONS, len(maps))).astype(int)]
-    return galleries.reconstructions(maps[chosen], decoded[chosen], error[chosen])
+    return galleries.reconstructions(maps[chosen], decoded[chosen], error[chosen], duration=data.durations()[chosen])
 
 
 def generated(encoder: Encoder, data: FigureData, *, seed: int = 0) -> Figure:
@@ -117,11 +117,12 @@ def neighbours(data: FigureData, *, seed: int = 0) -> Figure:
     """Targets with their nearest neighbours, by latent and by raw distance (4, S6)."""
     maps = data.known_maps()
     targets = _far_apart(data.latents, GALLERY_TARGETS, np.random.default_rng(seed))
-    found = []
+    found, durations = [], []
     for name, vectors in (("latent", data.latents), ("raw", _pixels(maps))):
         nearest, _ = NeighbourIndex(vectors).nearest(vectors[targets], GALLERY_NEIGHBOURS + 1)
         found.append((name, maps[nearest[:, 1:]]))
-    return galleries.nearest_maps(maps[targets], found)
+        durations.append(data.durations()[nearest[:, 1:]])
+    return galleries.nearest_maps(maps[targets], found, duration=data.durations()[targets], durations=durations)
 
 
 def directions(data: FigureData, *, flow_azimuth: float = 90.0) -> Figure:

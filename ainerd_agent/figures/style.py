@@ -105,6 +105,9 @@ def save(figure: Figure, directory: str | Path, name: str) -> tuple[Path, Path]:
     png, svg : Path
     """
     directory = Path(directory)
+    figure.draw_without_rendering()
+    # The layout is found: to find it again for each file takes most of the time of a figure with many panels.
+    figure.set_layout_engine("none")
     written = []
     for suffix in ("png", "svg"):
         content = io.BytesIO()

@@ -25,6 +25,8 @@ def suggestion_figure(
     expected: ArrayLike | None = None,
     found: ArrayLike | None = None,
     azimuth: Sequence[float] = (),
+    suggested: tuple[float, float] | None = None,
+    duration: float = np.nan,
 ) -> Figure:
     """Draw the sample with what was known, the position that was chosen and those that were not; and the maps.
 
@@ -35,6 +37,7 @@ def suggestion_figure(
     measured : array_like, shape (n, 2)
         The measurements it was inferred from, in order.
     chosen : (x, y)
+        Where it was measured, or is to be.
     alternatives : array_like, shape (m, 2)
     scores : sequence of float
         Of the chosen one, then of the alternatives.
@@ -42,17 +45,29 @@ def suggestion_figure(
         Scaled maps (contrast 1, baseline 0) of some bins.
     azimuth : sequence of float
         Of these bins, degrees.
+    suggested : (x, y), optional
+        What the agent had suggested, where somebody decided otherwise.
+    duration : float
+        Seconds that a side of the maps spans; NaN where it is not known.
     """
     rows = [(name, np.asarray(maps)) for name, maps in (("expected", expected), ("found", found)) if maps is not None]
     n_maps = max((len(maps) for _, maps in rows), default=0)
     figure = new_figure(4.2 + 1.5 * n_maps, 3.6)
     if rows:
         left, right = np.ravel(figure.subfigures(1, 2, squeeze=False, width_ratios=[4.2, 1.5 * n_maps]))
-        _maps(right.subplots(len(rows), n_maps, squeeze=False), rows, azimuth)
+        _maps(right.subplots(len(rows), n_maps, squeeze=False), rows, azimuth, duration)
         axes = left.subplots()
     else:
         axes = figure.subplots()
-    _sample(axes, limits, np.asarray(measured).reshape(-1, 2), chosen, np.asarray(alternatives).reshape(-1, 2), scores)
+    _sample(
+        axes,
+        limits,
+        np.asarray(measured).reshape(-1, 2),
+        chosen,
+        np.asarray(alternatives).reshape(-1, 2),
+        scores,
+        suggested,
+    )
     return figure
 
 
@@ -63,6 +78,7 @@ def _sample(
     chosen: tuple[float, float],
     alternatives: NDArray[np.generic],
     scores: Sequence[float],
+    suggested: tuple[float, float] | None,
 ) -> None:
     axes.plot(*measured.T, color=SOFT, linewidth=0.6, zorder=1)
     axes.scatter(measured[:, 0], measured[:, 1], s=22, color=SOFT, label="measured before", zorder=2)
@@ -76,7 +92,21 @@ def _sample(
         zorder=3,
         clip_on=False,
     )
-    axes.scatter(*chosen, s=130, marker="*", color=CHOSEN, label="suggested", zorder=4, clip_on=False)
+    axes.scatter(
+        *chosen, s=130, marker="*", color=CHOSEN, zorder=5, clip_on=False,
+        label="suggested" if suggested is None else "decided",
+    )  # fmt: skip
+    if suggested is not None:
+        axes.scatter(
+            *suggested,
+            s=130,
+            marker="*",
+            facecolor="none",
+            edgecolor=CHOSEN,
+            label="suggested",
+            zorder=4,
+            clip_on=False,
+        )
     best = scores[0] if scores else np.nan
     for (x, y), score in zip(alternatives, scores[1:], strict=False):
         # Towards the middle, where neither the legend nor the numbers of the axes are.
@@ -97,12 +127,17 @@ def _sample(
     axes.set_aspect("equal")
     axes.spines[:].set(visible=True, linewidth=0.7, color=SOFT)
     axes.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=SMALL, frameon=False, handletextpad=0.2,
-        columnspacing=1.0,
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3 if suggested is None else 2, fontsize=SMALL,
+        frameon=False, handletextpad=0.2, columnspacing=1.0,
     )  # fmt: skip
 
 
-def _maps(grid: NDArray[np.object_], rows: list[tuple[str, NDArray[np.generic]]], azimuth: Sequence[float]) -> None:
+def _maps(
+    grid: NDArray[np.object_],
+    rows: list[tuple[str, NDArray[np.generic]]],
+    azimuth: Sequence[float],
+    duration: float,
+) -> None:
     low, high = colour_limits(np.concatenate([maps for _, maps in rows]))
     for row, (name, maps) in enumerate(rows):
         for column, axes in enumerate(grid[row]):
@@ -111,7 +146,15 @@ def _maps(grid: NDArray[np.object_], rows: list[tuple[str, NDArray[np.generic]]]
             if column >= len(maps):
                 axes.set_axis_off()
                 continue
-            axes.imshow(maps[column], origin="lower", vmin=low, vmax=high, cmap="inferno", interpolation="nearest")
+            side = duration if np.isfinite(duration) else float(len(maps[column]))
+            axes.imshow(
+                maps[column], origin="lower", extent=(0, side, 0, side), vmin=low, vmax=high, cmap="inferno",
+                interpolation="nearest",
+            )  # fmt: skip
+            if np.isfinite(duration) and column == 0 and row == len(rows) - 1:
+                axes.set_xticks([0, side], ["0", f"{side:.3g}"], fontsize=SMALL)
+                axes.set_yticks([0, side], ["0", f"{side:.3g}"], fontsize=SMALL)
+                axes.set_xlabel("$t_1$, $t_2$ (s)", fontsize=SMALL, color=INK, labelpad=1)
             if row == 0 and column < len(azimuth):
                 axes.set_title(f"{azimuth[column]:.0f}°", fontsize=NORMAL, color=INK)
         grid[row, 0].set_ylabel(name, fontsize=NORMAL, color=INK)

@@ -114,10 +114,10 @@ def data_of_catalog(
     if not len(points):
         raise MapError("the catalog holds no points of this model")
     encoder = Encoder.named(results.name, file)
-    points = points.sort_values(["raw_uid", "seq_num", "bin"]).head(most)
+    points = points.sort_values(["raw_uid", "stream", "seq_num", "bin"]).head(most)
     maps = []
-    for _, rows in points.groupby(["raw_uid", "seq_num"], sort=False):
-        of_measurement = catalog.c2(str(rows["raw_uid"].iloc[0]), int(rows["seq_num"].iloc[0]))
+    for (uid, stream, seq_num), rows in points.groupby(["raw_uid", "stream", "seq_num"], sort=False):
+        of_measurement = catalog.c2(str(uid), int(seq_num), stream=str(stream))
         maps.append(of_measurement[rows["bin"].to_numpy() - 1])
     contrast = points["contrast"].to_numpy(dtype=np.float64)
     return encoder, FigureData(
@@ -127,6 +127,7 @@ def data_of_catalog(
         maps=encoder.scale(np.concatenate(maps), contrast=np.where(contrast > 0, contrast, np.nan)).maps,
         azimuth=points["azimuth"].to_numpy(dtype=np.float64),
         time=points["elapsed"].to_numpy(dtype=np.float64),
+        duration=points["duration"].to_numpy(dtype=np.float64),
     )
 
 

@@ -136,7 +136,7 @@ def _figures_of_points(catalog: Catalog, findings: Findings, seed: int) -> dict[
     maps, duration = _maps_of(catalog, findings)
     return {
         "c2-examples": figures.c2_examples(
-            maps, cluster, n_clusters=n_clusters, centre_distance=points["centre_distance"], duration=duration
+            maps, cluster, n_clusters=n_clusters, centre_distance=points["centre_distance"], duration=points["duration"]
         ),
         "clusters-and-stress": figures.clusters_and_stress(
             elapsed,

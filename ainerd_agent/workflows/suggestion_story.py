@@ -117,18 +117,30 @@ def draw_story(
     from ainerd_agent.figures.suggestion import suggestion_figure
 
     axes = suggestion.settings["limits"]["axes"]
-    expected, found, azimuth = _maps(results, weights, suggestion, events)
+    expected, found, azimuth, duration = _maps(results, weights, suggestion, events)
+    meant = suggestion.position["x"], suggestion.position["y"]
+    went = _where(suggestion, events)
     drawn = suggestion_figure(
         (tuple(axes["x"]), tuple(axes["y"])),
         _measured_before(results, suggestion),
-        (suggestion.position["x"], suggestion.position["y"]),
+        went,
         np.array([[each["x"], each["y"]] for each in suggestion.alternatives]),
         [suggestion.score, *(each["score"] for each in suggestion.alternatives)],
         expected=expected,
         found=found,
         azimuth=azimuth,
+        duration=duration,
+        suggested=None if went == meant else meant,
     )
     return save(drawn, folder, f"why-{suggestion.id}")[0]
+
+
+def _where(suggestion: Suggestion, events: list[SuggestionEvent]) -> tuple[float, float]:
+    """Where it was measured or is to be: people may have decided otherwise than it was suggested."""
+    for event in reversed(events):
+        if "x" in event.position and "y" in event.position:
+            return event.position["x"], event.position["y"]
+    return suggestion.position["x"], suggestion.position["y"]
 
 
 def _measured_before(results: ModelResults, suggestion: Suggestion) -> NDArray[np.float64]:
@@ -145,21 +157,22 @@ def _measured_before(results: ModelResults, suggestion: Suggestion) -> NDArray[n
 
 def _maps(
     results: ModelResults, weights: Path | None, suggestion: Suggestion, events: list[SuggestionEvent]
-) -> tuple[MapStack | None, MapStack | None, list[float]]:
-    """Scaled maps as expected and as found, and their azimuths; the decoder's, so that they can be compared."""
+) -> tuple[MapStack | None, MapStack | None, list[float], float]:
+    """Maps as expected and as found, both by the decoder, so that they can be compared; azimuths, and seconds."""
     from ainerd_agent.latent import Encoder
 
     if suggestion.predicted is None:
-        return None, None, []
+        return None, None, [], math.nan
     some = np.unique(np.linspace(0, len(suggestion.predicted) - 1, N_MAPS + 1).astype(int)[:-1])
     encoder = Encoder.named(results.name, weights)
     measured = next((each for each in events if each.event == "measured"), None)
-    found, azimuth = None, []
+    found, azimuth, duration = None, [], math.nan
     if measured is not None:
         analysis = results.analysis(measured.raw_uid, measured.seq_num, measured.stream)
-        points = results.points(["azimuth"], raw_uid=measured.raw_uid)
+        points = results.points(["azimuth", "duration"], raw_uid=measured.raw_uid)
         rows = points[(points["seq_num"] == measured.seq_num) & (points["stream"] == measured.stream)]
         if analysis is not None:
             found = encoder.decode(analysis.latents[some])
             azimuth = [float(each) for each in rows["azimuth"].iloc[some]]
-    return encoder.decode(suggestion.predicted[some]), found, azimuth
+            duration = float(rows["duration"].iloc[0])
+    return encoder.decode(suggestion.predicted[some]), found, azimuth, duration

@@ -409,6 +409,22 @@ class TestSuggestionFigure:
         assert (axes.get_xlim(), axes.get_ylim()) == self.LIMITS
         assert [len(each.get_offsets()) for each in axes.collections] == [2, 2, 1]
 
+    def test_the_star_is_where_it_was_decided(self):
+        axes = self.drawn(suggested=(1.5, 1.5)).axes[0]
+        decided, suggested = axes.collections[-2:]
+        assert (decided.get_label(), suggested.get_label()) == ("decided", "suggested")
+        assert decided.get_offsets().tolist() == [[2.0, 0.0]]
+        assert suggested.get_offsets().tolist() == [[1.5, 1.5]]
+        assert decided.get_facecolor().size
+        assert not suggested.get_facecolor().size
+
+    def test_maps_have_seconds(self):
+        maps = np.random.default_rng(0).random((2, 8, 8))
+        figure = self.drawn(expected=maps, found=maps, duration=2.5)
+        images = [each for axes in figure.axes for each in axes.images]
+        assert {tuple(each.get_extent()) for each in images} == {(0, 2.5, 0, 2.5)}
+        assert [axes.get_xlabel() for axes in figure.axes].count("$t_1$, $t_2$ (s)") == 1
+
     def test_shows_expected_above_found_on_one_scale(self):
         rng = np.random.default_rng(0)
         figure = self.drawn(expected=rng.random((3, 8, 8)), found=rng.random((3, 8, 8)), azimuth=[0.0, 120.0, 240.0])

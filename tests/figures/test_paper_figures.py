@@ -85,3 +85,30 @@ def test_curves_have_their_names():
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["latent distance", "raw maps"]
     figure = error_against_dimension({"PCA": ([2, 4], [0.1, 0.05])})
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xdata(), [2, 4])
+
+
+def names_of_rows(figure):
+    return [axes.yaxis.label for axes in figure.axes if axes.get_ylabel() and axes.images]
+
+
+def test_names_of_rows_are_not_cut():
+    maps = np.random.default_rng(0).random((12, 16, 16))
+    figure = nearest_maps(maps[:4], [("latent", maps[np.arange(16).reshape(4, 4) % 12]), ("raw", maps[:4, None])])
+    figure.draw_without_rendering()
+    names = names_of_rows(figure)
+    assert [name.get_text() for name in names] == ["target", "latent 1", "latent 2", "latent 3", "latent 4", "raw 1"]
+    for name in names:
+        assert name.get_window_extent().x0 >= 0
+
+
+def test_maps_have_seconds_where_they_are_known():
+    maps = np.random.default_rng(0).random((3, 16, 16))
+    same = reconstructions(maps, maps, [3.0, 1.0, 2.0], duration=4.0)
+    assert [axes.get_xlabel() for axes in same.axes if axes.images] == ["", "", "", "$t_1$, $t_2$ (s)", "", ""]
+    assert same.axes[3].images[0].get_extent() == [0, 4.0, 0, 4.0]
+    different = reconstructions(maps, maps, [3.0, 1.0, 2.0], duration=[1.0, 20.0, 300.0])
+    assert [axes.get_xlabel() for axes in different.axes if axes.images] == ["20 s", "300 s", "1 s"] * 2
+    unknown = reconstructions(maps, maps, [3.0, 1.0, 2.0], duration=[1.0, 2.0, np.nan])
+    assert not any(axes.get_xlabel() for axes in unknown.axes)
+    found = nearest_maps(maps, [("raw", maps[:, None])], duration=[1, 1, 2], durations=[[[2], [1], [1]]])
+    assert [axes.get_xlabel() for axes in found.axes if axes.images] == ["1 s", "1 s", "2 s", "2 s", "1 s", "1 s"]

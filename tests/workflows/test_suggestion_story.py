@@ -4,7 +4,7 @@ import pytest
 
 from ainerd_agent.records import Suggestion
 from ainerd_agent.records.suggestion import SuggestionEvent
-from ainerd_agent.workflows.suggestion_story import story
+from ainerd_agent.workflows.suggestion_story import _where, story
 
 SUGGESTION = Suggestion(
     id="night-7",
@@ -72,3 +72,13 @@ def test_edits_and_failures_are_told():
     told = "\n".join(story(SUGGESTION, [event("edited", note="Bo"), event("failed", note="no beam")]))
     assert "edited to (2.00, 0.50) mm: Bo" in told
     assert "failed: no beam" in told
+
+
+def test_the_beam_went_where_it_was_decided():
+    assert _where(SUGGESTION, []) == (1.25, 0.5)
+    assert _where(SUGGESTION, [event("proposed"), replace(event("edited"), position={"x": 3.0, "y": 1.0})]) == (
+        3.0,
+        1.0,
+    )
+    without = replace(event("measured"), position={})
+    assert _where(SUGGESTION, [replace(event("edited"), position={"x": 3.0, "y": 1.0}), without]) == (3.0, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +165,30 @@ def embed(latents: NDArray[np.float32], *, seed: int = 0) -> FloatArray:
 
 
 def fit_umap(latents: NDArray[np.float32], *, seed: int = 0) -> Any:
-    """The fitted `umap.UMAP` of latents (n, 64)."""
+    """The fitted `umap.UMAP` of latents (n, 64).
+
+    With our own neighbours, which are exact: umap would compile its search first. The rest of what it compiles is kept
+    on this machine for the next process. It has no place for later points: `Embedding.place` has.
+    """
+    indices, distances = NeighbourIndex(latents).nearest(latents, N_NEIGHBOURS)
+    known = indices.astype(np.int32), distances.astype(np.float32), None
     with warnings.catch_warnings():
-        # umap announces that a seed makes it run on one thread, and imports optional parts that warn.
+        # umap announces that a seed makes it run on one thread and that it has no index for later points, and imports
+        # optional parts that warn.
         warnings.simplefilter("ignore")
         from umap import UMAP
 
-        return UMAP(n_neighbors=N_NEIGHBOURS, min_dist=MIN_DISTANCE, random_state=seed).fit(latents)
+        _keep_compiled()
+        model = UMAP(n_neighbors=N_NEIGHBOURS, min_dist=MIN_DISTANCE, random_state=seed, precomputed_knn=known)
+        return model.fit(latents)
+
+
+def _keep_compiled() -> None:
+    """Let numba keep the machine code of umap's functions, as if umap had asked for it by `cache=True`."""
+    from numba.core.dispatcher import Dispatcher
+    from umap import layouts, umap_
+
+    for function in (*vars(umap_).values(), *vars(layouts).values()):
+        if isinstance(function, Dispatcher):
+            with suppress(RuntimeError):  # there is no folder that could be written
+                function.enable_caching()
