@@ -34,7 +34,7 @@ def test_a_pipe_in_place_of_a_file_is_refused(tmp_path):
     records = assembled(documents)
     messages = [each.message for each in failed(records)]
     for each in measured(records):
-        with pytest.raises(Exception) as caught:  # noqa: B017, PT011 (whichever room notices it first)
+        with pytest.raises(Exception) as caught:
             within(5.0, lambda each=each: list(each.frames.blocks()))
         messages.append(str(caught.value))
     assert len(messages) == 3
