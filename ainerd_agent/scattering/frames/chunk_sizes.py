@@ -7,8 +7,16 @@ Formats of headers: HDF5 filters 32004 (LZ4) and 32008 (bitshuffle), see `_decom
 from __future__ import annotations
 
 import bz2
+import math
+import os
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ainerd_agent.scattering.frames.roots import open_regular
 
 DEFLATE, SHUFFLE, BZIP2, BLOSC, LZ4, BITSHUFFLE, ZSTD = 1, 2, 307, 32001, 32004, 32008, 32015
 """Numbers of HDF5 filters."""
@@ -51,6 +59,39 @@ def unpacks_to(filters: Sequence[int], chunk: bytes, n_bytes: int, limit: int) -
         if number == BZIP2:
             return _tried(bz2.BZ2Decompressor(), chunk, n_bytes)
     return 0
+
+
+def filters_of(dataset: h5py.Dataset) -> list[int]:
+    """Numbers of the filters of a dataset; bitshuffle without compression is a shuffle."""
+    layout = dataset.id.get_create_plist()
+    filters = [layout.get_filter(number) for number in range(layout.get_nfilters())]
+    alone = [number == BITSHUFFLE and (len(given) < 5 or given[4] == 0) for number, _, given, _ in filters]
+    return [SHUFFLE if each else int(number) for each, (number, *_) in zip(alone, filters, strict=True)]
+
+
+def damaged_chunk(dataset: h5py.Dataset, limit: int) -> str | None:
+    """What is wrong with the first chunk that would unpack to more than it should; None where there is none.
+
+    For datasets that the library reads by itself, behind a virtual one. Only the beginning of most chunks is read.
+    """
+    filters = filters_of(dataset) if dataset.chunks is not None else []
+    if not filters:
+        return None
+    n_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    with open_regular(Path(dataset.file.filename)) as file:
+
+        def look(chunk: Any) -> str | None:
+            if stored_too_large(chunk.size, n_bytes):
+                return f"the chunk at {chunk.chunk_offset} is larger than its frames"
+            applied = [each for number, each in enumerate(filters) if not chunk.filter_mask >> number & 1]
+            whole = BZIP2 in applied or (DEFLATE in applied and MOST_BY_DEFLATE * chunk.size > limit)
+            raw = os.pread(file.fileno(), chunk.size if whole else min(chunk.size, 32), chunk.byte_offset)
+            if unpacks_to(applied, raw, n_bytes, limit) > n_bytes:
+                return f"the chunk at {chunk.chunk_offset} unpacks to more than its frames"
+            return None
+
+        found: str | None = dataset.id.chunk_iter(look)
+    return found
 
 
 def inflate(chunk: memoryview, n_bytes: int, limit: int) -> bytes:

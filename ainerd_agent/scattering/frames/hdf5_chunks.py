@@ -19,6 +19,7 @@ from ainerd_agent.scattering.frames.chunk_sizes import (
     DEFLATE,
     LZ4,
     SHUFFLE,
+    filters_of,
     inflate,
     stored_too_large,
     unpacks_to,
@@ -120,12 +121,6 @@ def _filters(dataset: h5py.Dataset) -> list[Any]:
     return [layout.get_filter(number) for number in range(layout.get_nfilters())]
 
 
-def _kind(number: int, flags: int, parameters: tuple[int, ...], name: bytes) -> int:
-    """The number of a filter; bitshuffle without compression is a shuffle."""
-    alone = number == BITSHUFFLE and (len(parameters) < 5 or parameters[4] == 0)
-    return SHUFFLE if alone else number
-
-
 def _damaged(dataset: h5py.Dataset, frame: int, why: str) -> FrameError:
     return FrameError(f"frame {frame} in {dataset.file.filename} is damaged: {why}")
 
@@ -136,7 +131,7 @@ class LibraryReader:
     def __init__(self, dataset: h5py.Dataset, lead: tuple[int, ...], limit: int) -> None:
         self._dataset, self._lead, self._limit = dataset, lead, limit
         compressed = dataset.chunks is not None and not dataset.is_virtual
-        self._filters = [_kind(*each) for each in _filters(dataset)] if compressed else []
+        self._filters = filters_of(dataset) if compressed else []
         self.step = 1 if dataset.chunks is None else dataset.chunks[len(lead)]
 
     def at_event(self, event: int) -> LibraryReader:

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 
 from ainerd_agent.errors import FrameError
+from ainerd_agent.scattering.frames.chunk_sizes import damaged_chunk
 from ainerd_agent.scattering.frames.hdf5_names import (
     MOST_LINKS,
     link_candidates,
@@ -41,6 +42,7 @@ class OpenFiles:
     def __init__(self, access: Access = ANYWHERE) -> None:
         self.access = access
         self._files: dict[Path, h5py.File] = {}
+        self._measured: set[tuple[str, str]] = set()
         self._resources = ExitStack()
 
     def close(self) -> None:
@@ -83,6 +85,8 @@ class OpenFiles:
             found = self._find(self.open(path), path, name, MOST_LINKS)
             if isinstance(found, h5py.Dataset):
                 self._check_storage(found, depth)
+                if depth < MOST_LINKS:
+                    self._check_chunks(found)
             elif not isinstance(found, h5py.Group):
                 raise FrameError(f"{name} of {path} is no dataset")
         except LIBRARY_ERRORS as error:
@@ -129,6 +133,16 @@ class OpenFiles:
         owner = Path(dataset.file.filename)
         path = owner if file_name == "." else self._existing(source_candidates(owner, file_name))
         return self._checked(path, name, depth - 1)
+
+    def _check_chunks(self, dataset: h5py.Dataset) -> None:
+        """Check a source of a virtual dataset, which the library may unpack by itself."""
+        key = (dataset.file.filename, dataset.name)
+        if key in self._measured or dataset.is_virtual:
+            return
+        self._measured.add(key)
+        damage = damaged_chunk(dataset, self.access.largest_frame)
+        if damage is not None:
+            raise FrameError(f"{dataset.name} of {dataset.file.filename} is damaged: {damage}")
 
     def _check_numbered(self, dataset: h5py.Dataset, file_name: str, name: str, depth: int) -> None:
         """Check sources whose names are numbered from 0: the library reads as many as there are."""

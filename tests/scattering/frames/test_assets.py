@@ -520,3 +520,33 @@ def test_a_dataset_that_does_not_exist_yet_is_waited_for(tmp_path):
     source = open_frames([rows(named, 1, 2, 3)], FILES, following=Appearing(timeout=20.0))
     np.testing.assert_array_equal(np.concatenate(list(source.blocks())), frames[3:])
     assert attempts
+
+
+def test_stream_resources_of_the_first_generation_lead_to_their_files(tmp_path):
+    """With a spec, a root and a path in place of a mimetype and an address."""
+    frames = counts(8, 7, 5)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["/entry/data/data"] = frames
+    start = compose_run().start_doc
+    found: list[Asset] = []
+
+    def collect(name: str, doc: dict) -> None:
+        if name == "stream_resource":
+            found.append(Asset(uri=doc["uri"], mimetype=doc["mimetype"], parameters=doc["parameters"]))
+
+    normalizer = RunNormalizer()
+    normalizer.dispatcher.subscribe(collect)
+    normalizer("start", start)
+    normalizer(
+        "stream_resource",
+        {
+            "uid": "one",
+            "run_start": start["uid"],
+            "data_key": "det",
+            "spec": "AD_HDF5_SWMR_SLICE",
+            "root": str(tmp_path),
+            "resource_path": "x.h5",
+            "resource_kwargs": {"path": "/entry/data/data", "multiplier": 4, "swmr": True, "timestamps": "/t"},
+        },
+    )
+    np.testing.assert_array_equal(read(rows(found[0], 1, 2, 4)), frames[4:])

@@ -66,6 +66,25 @@ def test_a_chunk_that_unpacks_to_more_than_a_frame_is_refused_before_it_is_unpac
     assert peak < 20_000_000
 
 
+@pytest.mark.parametrize("kind", [kind for kind in LAYOUTS if kind != "bzip2"])
+def test_a_source_of_a_virtual_dataset_is_looked_at_as_well(tmp_path, kind):
+    """The library puts these frames together, and unpacks their halves by itself."""
+    frames = np.random.default_rng(0).poisson(1, (3, *FRAME)).astype("u2")
+    layout = h5py.VirtualLayout((3, *FRAME), "u2")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", data=frames, chunks=(1, *FRAME), **LAYOUTS[kind])
+    source = h5py.VirtualSource(str(tmp_path / "x.h5"), "x", (3, *FRAME))
+    layout[:, :64], layout[:, 64:] = source[:, :64], source[:, 64:]
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_virtual_dataset("x", layout)
+    whole = HDF5Frames(tmp_path / "v.h5", "x", access=LITTLE)
+    np.testing.assert_array_equal(np.concatenate(list(whole.blocks())), frames)
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        file["x"].id.write_direct_chunk((1, 0, 0), bomb(kind))
+    with pytest.raises(FrameError, match=r"/x of .*x\.h5 is damaged: the chunk at \(1, 0, 0\)"):
+        list(whole.blocks())
+
+
 @pytest.mark.parametrize("kind", ["bitshuffle-lz4", "zstd"])
 def test_a_chunk_that_is_larger_than_a_frame_is_refused(tmp_path, kind):
     with h5py.File(tmp_path / "x.h5", "w") as file:
