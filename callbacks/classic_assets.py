@@ -10,8 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ainerd_agent.callbacks.values import as_mapping, whole_number
+from ainerd_agent.scattering.frames.assets import numbered_rows
 
 Document = tuple[str, Mapping[str, Any]]
+
+
+def _with_rows(datum: dict[str, Any]) -> dict[str, Any]:
+    """A datum whose number of a file is its row: else only the first of a resource would keep it."""
+    return {**datum, "datum_kwargs": numbered_rows(as_mapping(datum.get("datum_kwargs")))}
 
 
 class ClassicAssets:
@@ -30,7 +36,7 @@ class ClassicAssets:
         self._made: list[Document] = []
         self._numbers: dict[str, int] = {}
         """Number of the event that named a datum, by its id, until its frames are known."""
-        self._normalizer = RunNormalizer()
+        self._normalizer = RunNormalizer(patches={"datum": _with_rows})
         self._normalizer.subscribe(self._keep)
 
     def convert(self, name: str, doc: Mapping[str, Any]) -> list[Document]:
