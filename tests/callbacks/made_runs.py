@@ -212,3 +212,21 @@ def flown(folder: Path, n: int = 3) -> list[Document]:
 
 def events_of(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
     return (doc for name, doc in documents if name == "event")
+
+
+def of_classic_files(
+    folder: Path, spec: str, kwargs: dict[str, Any], datums: Sequence[dict[str, Any]], path: str, shape: Sequence[int]
+) -> list[Document]:
+    """Events whose datums name files of another kind."""
+    run = MadeRun()
+    run.stream("primary", {"detector": array_key(shape, external="FILESTORE:"), **POSITION_KEYS})
+    resource = compose_resource(
+        spec=spec, root=str(folder), resource_path=path, resource_kwargs=kwargs, start=run.bundle.start_doc
+    )
+    run.keep("resource", resource.resource_doc)
+    for k, given in enumerate(datums):
+        datum = resource.compose_datum(datum_kwargs=given)
+        run.keep("datum", datum)
+        data = {"detector": datum["datum_id"], "stage-x": 0.5 + k, "stage-y": 1.0}
+        run.event("primary", data, T0 + 4.0 * k + 2.0, filled={"detector": False})
+    return validated(run.stop())

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import tifffile
 
 from ainerd_agent.callbacks import Assembler, Failure, RunEnd
 from ainerd_agent.callbacks.replay import whole_runs
@@ -14,6 +15,7 @@ from ainerd_agent.records import Events, Measurement, Run
 from ainerd_agent.settings import DataKeys, MovieSettings, Settings
 from tests.callbacks import made_runs
 from tests.callbacks.made_runs import T0, array_key, counted, events_of, movies, number_key, write_hdf5
+from tests.scattering.frames.test_assets import eiger
 
 
 def assembled(documents, **settings):
@@ -355,3 +357,45 @@ def test_resources_without_a_run_belong_to_the_run_whose_datums_name_them(tmp_pa
     for each in found:
         seed = int(each.origin.raw_uid == other[0][1]["uid"])
         np.testing.assert_array_equal(frames_of(each), movies(3, seed=seed)[each.origin.seq_num - 1])
+
+
+@pytest.mark.situation("classic Eiger files (`AD_EIGER2`), one master a movie", "each movie from its own files")
+def test_classic_eiger_files_are_each_a_movie(tmp_path):
+    taken = movies(3)
+    for number, movie in zip((5, 6, 7), taken, strict=True):
+        eiger(tmp_path, number, movie)
+    datums = [{"seq_id": number} for number in (5, 6, 7)]
+    kwargs = {"frame_per_point": 16, "images_per_file": 4}
+    documents = made_runs.of_classic_files(tmp_path, "AD_EIGER2", kwargs, datums, "run", taken.shape[1:])
+    found = measured(assembled(documents))
+    assert [each.origin.seq_num for each in found] == [1, 2, 3]
+    for each, movie in zip(found, taken, strict=True):
+        np.testing.assert_array_equal(frames_of(each), movie)
+
+
+@pytest.mark.situation("a sequence of TIFF files, one a frame", "one movie at each place")
+def test_single_frames_in_tiff_files_are_a_movie(tmp_path):
+    frames = movies(1, 20)[0]
+    for k, frame in enumerate(frames):
+        tifffile.imwrite(tmp_path / f"shot_{k:05d}.tiff", frame)
+    kwargs = {"template": "%s%s_%5.5d.tiff", "filename": "shot", "frame_per_point": 1}
+    datums = [{"point_number": k} for k in range(20)]
+    documents = made_runs.of_classic_files(tmp_path, "AD_TIFF", kwargs, datums, "", frames.shape[1:])
+    for event in events_of(documents):
+        event["data"]["stage-x"] = 0.5
+    (movie,) = measured(assembled(documents))
+    np.testing.assert_array_equal(frames_of(movie), frames)
+
+
+@pytest.mark.situation("a movie of single frames goes on in the next file", "one movie from both files")
+def test_a_movie_may_go_on_in_the_next_file(tmp_path):
+    frames = movies(1, 30)[0]
+    run = made_runs.MadeRun()
+    run.stream("primary", {"detector": array_key(frames.shape[1:], external="STREAM:")})
+    for start, stop in ((0, 18), (18, 30)):
+        resource = run.stream_asset(write_hdf5(tmp_path / f"part{start}.h5", frames[start:stop]))
+        for k in range(start, stop):
+            run.rows(resource, "primary", k - start, k - start + 1, first=k + 1)
+            run.event("primary", {}, T0 + 0.1 * (k + 1))
+    (movie,) = measured(assembled(made_runs.validated(run.stop())))
+    np.testing.assert_array_equal(frames_of(movie), frames)
