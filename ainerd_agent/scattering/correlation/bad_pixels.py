@@ -138,7 +138,7 @@ def judge(
         expected = _Expected.of(sums.total, near, used)
         flickering = _is_flickering(sums, expected, used)
         hot = _is_hot(sums.total, expected, near, used)
-        verdict[hot], verdict[flickering] = HOT, FLICKERING
+        verdict[hot], verdict[flickering | (hot & _beyond_speckle(sums))] = HOT, FLICKERING
         found = hot | flickering
         if not found.any():
             break
@@ -192,6 +192,13 @@ def _is_hot(
         excused = bright + 5 * np.sqrt(bright + spread * bright**2)
         hot[at] = (counts[at] > excused) & (_tail(counts[at], mean[at], wide) < CHANCE)
     return hot
+
+
+def _beyond_speckle(sums: PixelSums) -> NDArray[np.bool_]:
+    """Which pixels scatter in time by twice as much as speckle of their own mean can, whose contrast is 1 at most."""
+    mean = sums.total / sums.n_frames
+    variance = sums.squares / sums.n_frames - mean**2
+    return np.asarray(variance - mean > 2 * mean**2)
 
 
 def _is_dead(
