@@ -5,15 +5,16 @@
 Movies are photons around speckle of known contrast, which stands still, moves, or is new in each frame; flat, below a
 gaussian beam, or behind a beam stop with an arm. In each, 1 pixel of 50,000 to 1 of 100 is made bad:
 
-- hot, by `strength`: photons (Poisson) of so many times the mean of the good pixels, and 0.5 a frame at least, are added;
+- hot, by `strength`: photons (Poisson) of so many times the mean of the good pixels, and 0.5 a frame at least, are
+  added;
 - flickering, by `strength`: on in 5 % of the frames with so many times the mean, and 20 counts at least, else 0;
 - dead: no counts;
 - full: 2^8 - 1, 2^16 - 1, 2^24 - 1 or 2^32 - 1 in every frame.
 
-Found is what the verdict lists, whatever it calls it. Bad pixels are planted three pixels or more away from a shadow: one
-without counts beside a shadow is taken for a part of it. A dead pixel is counted only where speckle and photons leave a
-good one without counts by less than one chance in 10^9. Speckle that stands still, or nearly, with contrast 1 is a table
-of its own: there a pixel of 20 times the mean is what speckle does.
+Found is what the verdict lists, whatever it calls it. Bad pixels are planted three pixels or more away from a shadow:
+one without counts beside a shadow is taken for a part of it. A dead pixel is counted only where speckle and photons
+leave a good one without counts by less than one chance in 10^9. Speckle that stands still, or nearly, with contrast 1
+is a table of its own: there a pixel of 20 times the mean is what speckle does.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from typing import Any
 import numpy as np
 from movies import SMALL, bins
 from numpy.typing import NDArray
-from tables import Table
+from tables import Row, Table
 
 from ainerd_agent.scattering import Normalisation, TwoTimeStream, two_time
 from ainerd_agent.scattering.simulation.speckle import mode_weights
@@ -223,7 +224,9 @@ def undecidable(scene: dict[str, Any]) -> bool:
 
 def totals(results: list[dict[str, Any]]) -> Table:
     """False alarms, and how far maps are from those of a movie that was masked from the start."""
-    table = Table("False alarms, and maps beside those of the clean movie with the same pixels masked", ["what", "value"])
+    table = Table(
+        "False alarms, and maps beside those of the clean movie with the same pixels masked", ["what", "value"]
+    )
     clean, false_clean = (sum(each[what] for each in results) for what in ("clean", "false_clean"))
     rows = [row for each in results for row in each["rows"]]
     good, false = (sum(row[what] for row in rows) for what in ("good", "false"))
@@ -234,9 +237,7 @@ def totals(results: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _row(cells: list[str]) -> Any:
-    from tables import Row
-
+def _row(cells: list[str]) -> Row:
     return Row(cells)
 
 

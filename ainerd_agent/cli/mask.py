@@ -13,9 +13,7 @@ from ainerd_agent.cli.options import CatalogOption, open_catalog
 
 
 def mask(
-    run: Annotated[
-        str, typer.Argument(help="Uid of a raw run, or a file: movie.npy, or file.h5::/path/of/dataset.")
-    ],
+    run: Annotated[str, typer.Argument(help="Uid of a raw run, or a file: movie.npy, or file.h5::/path/of/dataset.")],
     catalog: CatalogOption = "ainerd-session",
     out: Annotated[Path, typer.Option(help="The mask, .edf, .npy or .tif; a picture is drawn beside it.")] = Path(
         "mask.edf"
@@ -43,9 +41,7 @@ def mask(
     found = done.bad_pixels
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.counts().items()) or "none"
     console.print(f"bad pixels in {done.n_frames} frames of {done.n_movies} movies: {kinds}", highlight=False)
-    console.print(
-        f"{done.mask} masks {done.n_masked} pixels; picture: {done.picture}", highlight=False, soft_wrap=True
-    )
+    console.print(f"{done.mask} masks {done.n_masked} pixels; picture: {done.picture}", highlight=False, soft_wrap=True)
     if json:
         places = zip(found.rows.tolist(), found.columns.tolist(), found.kinds.tolist(), strict=True)
         summary = {

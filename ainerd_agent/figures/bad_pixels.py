@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import Colormap, LogNorm
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ def bad_pixel_map(image: FloatArray, bad: BadPixels, mask: NDArray[np.bool_]) ->
     drawn = axes.imshow(
         shown,
         norm=LogNorm(lowest, max(highest, lowest * 1.01)),
-        cmap=_grey_where_masked(),
+        cmap=matplotlib.colormaps["viridis"].with_extremes(bad=MASKED),
         interpolation="nearest",
     )
     handles = [
@@ -57,8 +57,15 @@ def bad_pixel_map(image: FloatArray, bad: BadPixels, mask: NDArray[np.bool_]) ->
             markersize=7, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.3,
         )  # fmt: skip
         handles.append(
-            Line2D([], [], linestyle="none", marker=shape, markerfacecolor="none", markeredgecolor=colour,
-                   label=f"{kind}: {count}")  # fmt: skip
+            Line2D(
+                [],
+                [],
+                linestyle="none",
+                marker=shape,
+                markerfacecolor="none",
+                markeredgecolor=colour,
+                label=f"{kind}: {count}",
+            )
         )
     dress(axes, "column", "row")
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
@@ -69,9 +76,3 @@ def bad_pixel_map(image: FloatArray, bad: BadPixels, mask: NDArray[np.bool_]) ->
     if handles:
         legend(figure, handles, loc="outside lower center", ncols=min(5, len(handles)))
     return figure
-
-
-def _grey_where_masked() -> Colormap:
-    colours = matplotlib.colormaps["viridis"].copy()
-    colours.set_bad(MASKED)
-    return colours

@@ -5,7 +5,9 @@ from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.records import Measurement, Origin
 from ainerd_agent.scattering import ArrayFrames, Geometry, azimuthal_bins, fingerprint
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
+from ainerd_agent.scattering.fingerprint import TwoTimeOptions
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
+from ainerd_agent.settings import CorrelationSettings
 
 GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)
 
@@ -44,3 +46,27 @@ def test_relaxation_time_is_that_of_an_exponential_and_unknown_where_nothing_rel
     tau = relaxation_time(curves, lags)
     assert tau[0] == pytest.approx(2, rel=1e-3)
     assert np.isnan(tau[1:]).all()
+
+
+@pytest.mark.parametrize("detect", [True, False])
+def test_a_pixel_that_lies_is_left_out_and_told_or_its_result_is_called_impossible(detect):
+    """A gap value of 16 bits in a wider type; it once gave a contrast of hundreds and no word."""
+    shape = (160, 160)
+    partition = azimuthal_bins(GEOMETRY, shape)
+    frames = np.random.default_rng(0).poisson(2.0, (200, *shape)).astype(np.uint32)
+    row, column = np.argwhere(partition.labels == 3)[10]
+    frames[:, row, column] = np.where(np.arange(200) % 5, 0, 65535)
+    measurement = Measurement(
+        origin=Origin(raw_uid="run", seq_num=1, start=0.0, stop=1.0), frames=ArrayFrames(frames), frame_time=1 / 200
+    )
+    options = TwoTimeOptions.from_settings(CorrelationSettings(detect_bad_pixels=detect))
+    found = fingerprint(measurement, partition, options)
+    assert found.bad_pixels is not None
+    if detect:
+        assert "1 pixel left out: 1 flickering" in found.quality.problems[2]
+        assert (found.bad_pixels.rows.tolist(), found.bad_pixels.columns.tolist()) == ([row], [column])
+        assert found.bins.n_pixels.sum() == partition.bins.n_pixels.sum() - 1
+        assert np.abs(found.contrast).max() < 0.05
+    else:
+        assert len(found.bad_pixels) == 0
+        assert "does not decay from the diagonal" in found.quality.problems[2]

@@ -12,8 +12,8 @@ dead
     No count at all, where the neighbours have so many that this is no chance; nor may it be chance beside the darkest
     quarter of them, or it is a shadow.
 flickering
-    Variance over mean in time, against a long-tailed (gamma) distribution of it over the bin; and coincidences of photons in one
-    frame, against those that chance, with the bin's own fluctuations, brings about. One burst is enough.
+    Variance over mean in time, against a long-tailed (gamma) distribution of it over the bin; and coincidences of
+    photons in one frame, against those that chance, with the bin's own fluctuations, brings about. One burst is enough.
 full
     The highest number of some type in every frame, whatever the type of the frames is.
 """
@@ -170,9 +170,9 @@ class _Expected:
 def _all_alike(sums: PixelSums, near: Neighbourhood, used: NDArray[np.bool_]) -> bool:
     """Whether none of the used pixels can be bad: a look that costs little, and says so for most bins."""
     mean, number = near.means(sums.total, used)
-    arrays = sums.total, sums.squares, mean, number
+    arrays: list[FloatArray] = [sums.total, sums.squares, mean, number]
     if not used.all():
-        arrays = tuple(each[used] for each in arrays)
+        arrays = [each[used] for each in arrays]
     return bool(nothing_stands_out(*arrays, sums.n_frames, _FAR))
 
 
@@ -185,9 +185,7 @@ def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
     return full
 
 
-def _is_hot(
-    counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _is_hot(counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
     spread = expected.spread
     mean = np.maximum(expected.mean, 1 / np.maximum(expected.number, 1))
     hot: NDArray[np.bool_] = used & (counts > mean + 5 * np.sqrt(mean + spread * mean**2))

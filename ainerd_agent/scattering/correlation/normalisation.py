@@ -82,7 +82,9 @@ class Normalisation:
                 f"loss, the share of counts below which a frame is lost, must lie between 0 and 1, got {self.loss}"
             )
         if self.bad_pixels not in (None, "detect"):
-            raise ValueError(f'bad_pixels must be "detect" or None, not {self.bad_pixels!r}: known ones go into the mask')
+            raise ValueError(
+                f'bad_pixels must be "detect" or None, not {self.bad_pixels!r}: known ones go into the mask'
+            )
         if self.bad_frames is not None and not isinstance(self.bad_frames, str):
             object.__setattr__(self, "bad_frames", _frame_numbers(self.bad_frames))
         elif self.bad_frames not in (None, "detect"):
@@ -121,8 +123,8 @@ class Normalisation:
         """Refuse to detect bad frames and bad pixels where that is not done."""
         if self.detects_pixels:
             raise ValueError(
-                f"{what} does not detect bad pixels: put them into the mask, as `TwoTime.bad_pixels` of the reduced maps "
-                "has them"
+                f"{what} does not detect bad pixels: put them into the mask, as `TwoTime.bad_pixels` of the reduced "
+                "maps has them"
             )
         if self.detects:
             raise ValueError(

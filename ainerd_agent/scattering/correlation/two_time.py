@@ -30,10 +30,10 @@ from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, Reduction
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
-from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
+from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold, n_threads
-from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, PixelWatch, Verdicts, opening_verdicts
+from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, PixelWatch, Verdicts
 from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMaker
 from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, Segment, SegmentStore
 from ainerd_agent.scattering.correlation.bad_pixels import GOOD
@@ -385,4 +385,6 @@ def warm_up(dtype: Any = np.uint16) -> None:
     """Compile what frames of a type need, or load it from the cache of an earlier process: before a scan, not in it."""
     frames = np.ones((SETTLING, 1, 1), dtype=dtype)
     for precision in ("single", "double"):
-        two_time(frames, np.ones((1, 1), dtype=int), size=2, precision=precision, bad_frames="detect", bad_pixels="detect")
+        two_time(
+            frames, np.ones((1, 1), dtype=int), size=2, precision=precision, bad_frames="detect", bad_pixels="detect"
+        )

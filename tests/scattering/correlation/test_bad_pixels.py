@@ -1,5 +1,7 @@
 """Bad pixels: which are found, which are not, and maps as if they had been masked from the start."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,9 +113,7 @@ def test_maps_are_those_of_a_clean_movie_without_that_pixel(kind, normalise):
     assert found.bad_pixels.words() == f"1 pixel left out: 1 {KINDS[kind]}"
     assert (found.bad_pixels.rows[0], found.bad_pixels.columns[0], found.bad_pixels.bins[0]) == (5, 7, 1)
     assert found.n_pixels.tolist() == [287, 288]
-    np.testing.assert_allclose(
-        streamed(frames, normalisation, known=False).c2, expected, atol=2e-6, rtol=1e-5
-    )
+    np.testing.assert_allclose(streamed(frames, normalisation, known=False).c2, expected, atol=2e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["blinking", "dead", "late"])
@@ -149,7 +149,7 @@ def test_the_blocks_that_frames_come_in_change_nothing(cuts, kind):
     frames = with_bad(kind, MOVIE)
     stream = TwoTimeStream(LABELS, N_FRAMES, size=48, normalisation=DETECT)
     edges = np.unique([0, *np.minimum(np.cumsum(cuts), N_FRAMES), N_FRAMES])
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges.tolist()):
         stream.add(frames[start:stop])
     found = stream.result()
     np.testing.assert_allclose(found.c2, streamed(frames, block=N_FRAMES).c2, atol=1e-7)

@@ -48,7 +48,7 @@ class Neighbourhood:
         return np.asarray(np.sort(around, axis=1)[:, -3].clip(0))
 
     def darker_quarter(self, at: IntArray, counts: FloatArray, used: NDArray[np.bool_]) -> FloatArray:
-        """Counts that a quarter of the used pixels around the pixels `at` do not exceed; infinite where none is used."""
+        """Counts that a quarter of the used pixels around each of `at` do not exceed; infinite where there are none."""
         around = self._each(at, counts, used)
         there = around >= 0
         ordered = np.sort(np.where(there, around, np.inf), axis=1)
