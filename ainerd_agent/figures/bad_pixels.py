@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -15,6 +16,8 @@ MARKS = {"hot": ("#d62728", "o"), "dead": ("#1f77b4", "s"), "flickering": ("#ff7
 """Colour and shape of each kind."""
 
 MASKED = "#c8d3dc"
+MOST_MARKS = 200
+"""Of a kind; more are drawn as points."""
 
 
 def bad_pixel_map(image: FloatArray, bad: BadPixels, mask: NDArray[np.bool_]) -> Figure:
@@ -39,7 +42,7 @@ def bad_pixel_map(image: FloatArray, bad: BadPixels, mask: NDArray[np.bool_]) ->
     drawn = axes.imshow(
         shown,
         norm=LogNorm(lowest, max(highest, lowest * 1.01)),
-        cmap=_grey_where_masked(),
+        cmap=matplotlib.colormaps["viridis"].with_extremes(bad=MASKED),
         interpolation="nearest",
     )
     handles = [
@@ -48,9 +51,10 @@ def bad_pixel_map(image: FloatArray, bad: BadPixels, mask: NDArray[np.bool_]) ->
     for kind, count in bad.counts().items():
         colour, shape = MARKS[kind]
         chosen = bad.kinds == kind
+        many = count > MOST_MARKS  # as in a gap between modules: the marks would cover it
         axes.plot(
-            bad.columns[chosen], bad.rows[chosen], linestyle="none", marker=shape, markersize=7,
-            markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.3,
+            bad.columns[chosen], bad.rows[chosen], linestyle="none", marker="," if many else shape,
+            markersize=7, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.3,
         )  # fmt: skip
         handles.append(
             Line2D(
@@ -61,22 +65,14 @@ def bad_pixel_map(image: FloatArray, bad: BadPixels, mask: NDArray[np.bool_]) ->
                 markerfacecolor="none",
                 markeredgecolor=colour,
                 label=f"{kind}: {count}",
-            )  # fmt: skip
+            )
         )
     dress(axes, "column", "row")
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.set_title(f"{len(bad)} bad pixels of {image.size - int(mask.sum())}", fontsize=NORMAL, color=INK)
     bar = figure.colorbar(drawn, ax=axes, shrink=0.85, pad=0.02)
     bar.set_label("counts per frame", fontsize=NORMAL, color=INK)
-    bar.ax.tick_params(labelsize=SMALL, color=INK, labelcolor=INK)
+    bar.ax.tick_params(which="both", labelsize=SMALL, color=INK, labelcolor=INK)
     if handles:
         legend(figure, handles, loc="outside lower center", ncols=min(5, len(handles)))
     return figure
-
-
-def _grey_where_masked() -> object:
-    import matplotlib
-
-    colours = matplotlib.colormaps["viridis"].copy()
-    colours.set_bad(MASKED)
-    return colours

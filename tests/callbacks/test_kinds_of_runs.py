@@ -12,6 +12,7 @@ import tifffile
 from ainerd_agent.callbacks import Assembler, Failure, RunEnd
 from ainerd_agent.callbacks.replay import whole_runs
 from ainerd_agent.records import Events, Measurement, Run
+from ainerd_agent.scattering import HDF5Frames
 from ainerd_agent.settings import DataKeys, MovieSettings, Settings
 from tests.callbacks import made_runs
 from tests.callbacks.made_runs import T0, array_key, counted, events_of, movies, number_key, write_hdf5
@@ -399,3 +400,10 @@ def test_a_movie_may_go_on_in_the_next_file(tmp_path):
             run.event("primary", {}, T0 + 0.1 * (k + 1))
     (movie,) = measured(assembled(made_runs.validated(run.stop())))
     np.testing.assert_array_equal(frames_of(movie), frames)
+
+
+def test_the_next_movie_of_a_stack_can_be_followed_ahead(tmp_path):
+    """Prefetching expects the frames after those of a measurement: they must be what the next event names."""
+    first, second, _ = (each.frames for each in measured(assembled(made_runs.stepped(tmp_path))))
+    assert isinstance(first, HDF5Frames)
+    assert dataclasses.replace(first, start=first.stop, stop=2 * first.stop - first.start) == second

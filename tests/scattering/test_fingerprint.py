@@ -6,7 +6,9 @@ from ainerd_agent.records import Exposure, Measurement, Origin
 from ainerd_agent.scattering import ArrayFrames, Geometry, azimuthal_bins, fingerprint
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
 from ainerd_agent.scattering.fingerprint import _how_it_ended
+from ainerd_agent.scattering.fingerprint import TwoTimeOptions
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
+from ainerd_agent.settings import CorrelationSettings
 
 GEOMETRY = Geometry(centre=(79.5, 79.5), distance=8.0)
 
@@ -50,3 +52,25 @@ def test_relaxation_time_is_that_of_an_exponential_and_unknown_where_nothing_rel
 @pytest.mark.parametrize(("planned", "n_missing", "ended"), [(None, 0, ""), (0.32, 0, "planned"), (0.32, 5, "stopped")])
 def test_why_an_exposure_ended_is_noted(planned, n_missing, ended):
     assert _how_it_ended(Exposure(planned=planned), n_missing) == ended
+@pytest.mark.parametrize("detect", [True, False])
+def test_a_pixel_that_lies_is_left_out_and_told_or_its_result_is_called_impossible(detect):
+    """A gap value of 16 bits in a wider type; it once gave a contrast of hundreds and no word."""
+    shape = (160, 160)
+    partition = azimuthal_bins(GEOMETRY, shape)
+    frames = np.random.default_rng(0).poisson(2.0, (200, *shape)).astype(np.uint32)
+    row, column = np.argwhere(partition.labels == 3)[10]
+    frames[:, row, column] = np.where(np.arange(200) % 5, 0, 65535)
+    measurement = Measurement(
+        origin=Origin(raw_uid="run", seq_num=1, start=0.0, stop=1.0), frames=ArrayFrames(frames), frame_time=1 / 200
+    )
+    options = TwoTimeOptions.from_settings(CorrelationSettings(detect_bad_pixels=detect))
+    found = fingerprint(measurement, partition, options)
+    assert found.bad_pixels is not None
+    if detect:
+        assert "1 pixel left out: 1 flickering" in found.quality.problems[2]
+        assert (found.bad_pixels.rows.tolist(), found.bad_pixels.columns.tolist()) == ([row], [column])
+        assert found.bins.n_pixels.sum() == partition.bins.n_pixels.sum() - 1
+        assert np.abs(found.contrast).max() < 0.05
+    else:
+        assert len(found.bad_pixels) == 0
+        assert "does not decay from the diagonal" in found.quality.problems[2]

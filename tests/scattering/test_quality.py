@@ -3,7 +3,7 @@ import pytest
 
 from ainerd_agent.scattering import TwoTimeStream
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
-from ainerd_agent.scattering.quality import assess, intensity_drift, map_noise
+from ainerd_agent.scattering.quality import assess, intensity_drift, map_noise, map_quality
 from ainerd_agent.scattering.simulation.dynamics import ageing_glass, equilibrium
 from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 
@@ -65,3 +65,46 @@ def test_noise_is_that_of_photons_whatever_the_dynamics(dynamics):
 def test_drift_needs_intensities():
     assert np.isnan(intensity_drift(np.full(10, np.nan)))
     assert intensity_drift(np.linspace(0.9, 1.1, 100)) == pytest.approx(0.2, rel=0.05)
+
+
+def test_bad_pixels_are_told_by_number_and_kind():
+    rng = np.random.default_rng(5)
+    frames = rng.poisson(5 * rng.gamma(5, 0.2, (1, 900)), (N_FRAMES, 900)).astype(np.uint32)
+    frames[:, 100] = 0
+    frames[:, 300] = 65535
+    frames[:, 500] = 2**32 - 1
+    labels = np.repeat([1, 2], 15)[:, None] * np.ones(30, dtype=int)
+    stream = TwoTimeStream(labels, N_FRAMES, size=128, normalisation=Normalisation(bad_pixels="detect"))
+    stream.add(frames.reshape(N_FRAMES, 30, 30))
+    assert assess(stream.result()).problems == ("2 pixels left out: 1 dead, 1 full", "1 pixel left out: 1 full")
+
+
+def test_what_could_be_left_out_only_in_part_is_told():
+    rng = np.random.default_rng(6)
+    frames = rng.poisson(5, (N_FRAMES, 30, 30)).astype(np.uint32)
+    frames[200::20, 3, 3] = 5000
+    stream = TwoTimeStream(np.ones((30, 30), dtype=int), N_FRAMES, normalisation=Normalisation(bad_pixels="detect"))
+    stream.add(frames)
+    (problems,) = assess(stream.result()).problems
+    assert "1 pixel left out: 1 flickering; 1 of them only in part" in problems
+
+
+@pytest.mark.parametrize(
+    ("make", "contrast", "said"),
+    [
+        (lambda lag: 200 * np.exp(-lag), 200.0, "contrast 200 is above 1"),
+        (lambda lag: -0.2 * np.exp(-lag), -0.2, "contrast -0.2 is negative"),
+        (lambda lag: 0.1 + 0.3 * lag, 0.1, "does not decay from the diagonal"),
+    ],
+)
+def test_what_no_speckle_can_be_is_told(make, contrast, said):
+    lag = np.abs(np.subtract.outer(np.arange(128), np.arange(128))) / 128
+    maps = (make(lag) + np.random.default_rng(0).normal(0, 0.002, (128, 128))).astype(np.float32)[None]
+    assert said in map_quality(maps, np.array([contrast])).problems[0]
+
+
+@pytest.mark.parametrize("dynamics", [equilibrium(0.05), equilibrium(30.0), ageing_glass(0.02, 0.3)])
+@pytest.mark.parametrize("counts", [0.05, 5.0])
+def test_speckle_is_not_called_impossible(dynamics, counts):
+    (problems,) = assess(measured(counts, dynamics=dynamics)).problems
+    assert not any(word in problems for word in ("above", "negative", "decay"))

@@ -9,11 +9,11 @@ hot
     intensities, J. W. Goodman, Speckle Phenomena in Optics, 2007, ch. 4) around the mean of the neighbours. Two bright
     neighbours excuse a pixel: an edge or a streak is no defect.
 dead
-    No count at all, where the neighbours have so many that this is no chance. Where a quarter of them has hardly any
-    either, it is a shadow.
+    No count at all, where the neighbours have so many that this is no chance; nor may it be chance beside the darkest
+    quarter of them, or it is a shadow.
 flickering
-    Variance over mean in time, against a long-tailed (gamma) distribution of it over the bin; and coincidences of photons in one
-    frame, against those that chance, with the bin's own fluctuations, brings about. One burst is enough.
+    Variance over mean in time, against a long-tailed (gamma) distribution of it over the bin; and coincidences of
+    photons in one frame, against those that chance, with the bin's own fluctuations, brings about. One burst is enough.
 full
     The highest number of some type in every frame, whatever the type of the frames is.
 """
@@ -47,8 +47,8 @@ FEWEST = 8
 """Frames that pixels are judged by, and neighbours that one is compared with, at least; with fewer neighbours it is
 compared with its bin."""
 
-SHADOW = 0.25
-"""Share of dark neighbours from which a pixel without counts is in a shadow."""
+CHANCE_IN_SHADOW = 1e-4
+"""The same where the darkest quarter of the neighbours is the measure: it may be a shadow, whose edge is near."""
 
 BRIGHTEST = 0.03
 """Share of pixels that a first estimate of a spread leaves out, because they may be bad."""
@@ -126,19 +126,16 @@ def judge(
         return verdict
     near = Neighbourhood(rows, columns)
     used = np.ones(len(verdict), dtype=bool) if known is None else ~known
-    mean, number = near.means(sums.total, used)
-    if used.all() and nothing_stands_out(sums.total, sums.squares, mean, number, sums.n_frames, _FAR):
-        return verdict
     full = _is_full(sums, ceiling) & used
     verdict[full] = FULL
     used &= ~full
     for _ in range(_ROUNDS):
-        if not used.any():
+        if not used.any() or _all_alike(sums, near, used):
             return verdict
         expected = _Expected.of(sums.total, near, used)
         flickering = _is_flickering(sums, expected, used)
         hot = _is_hot(sums.total, expected, near, used)
-        verdict[hot], verdict[flickering] = HOT, FLICKERING
+        verdict[hot], verdict[flickering | (hot & _beyond_speckle(sums))] = HOT, FLICKERING
         found = hot | flickering
         if not found.any():
             break
@@ -170,6 +167,15 @@ class _Expected:
         return cls(mean, number, _spread(counts, means, numbers))
 
 
+def _all_alike(sums: PixelSums, near: Neighbourhood, used: NDArray[np.bool_]) -> bool:
+    """Whether none of the used pixels can be bad: a look that costs little, and says so for most bins."""
+    mean, number = near.means(sums.total, used)
+    arrays: list[FloatArray] = [sums.total, sums.squares, mean, number]
+    if not used.all():
+        arrays = [each[used] for each in arrays]
+    return bool(nothing_stands_out(*arrays, sums.n_frames, _FAR))
+
+
 def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
     mean = sums.total / sums.n_frames
     full: NDArray[np.bool_] = (mean > 0) & (np.abs(sums.squares / sums.n_frames - mean**2) <= _SAME * mean**2)
@@ -192,15 +198,29 @@ def _is_hot(counts: FloatArray, expected: _Expected, near: Neighbourhood, used: 
     return hot
 
 
+def _beyond_speckle(sums: PixelSums) -> NDArray[np.bool_]:
+    """Which pixels scatter in time by twice as much as speckle of their own mean can, whose contrast is 1 at most."""
+    mean = sums.total / sums.n_frames
+    variance = sums.squares / sums.n_frames - mean**2
+    return np.asarray(variance - mean > 2 * mean**2)
+
+
 def _is_dead(
     counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     dead: NDArray[np.bool_] = used & (counts == 0) & (expected.mean > -np.log(CHANCE_OF_NONE))
     if (at := np.flatnonzero(dead)).size:
         wide = expected.spread * (1 + 1 / expected.number[at])
-        chance = np.exp(-np.log1p(wide * expected.mean[at]) / wide)
-        dead[at] = (chance < CHANCE_OF_NONE) & (near.dark_share(at, counts, used, expected.mean) <= SHADOW)
+        by_chance = _chance_of_none(expected.mean[at], wide) < CHANCE_OF_NONE
+        # Beside an edge the mean says little of the darker side.
+        darker = np.minimum(near.darker_quarter(at, counts, used), expected.mean[at])
+        dead[at] = by_chance & (_chance_of_none(darker, wide) < CHANCE_IN_SHADOW)
     return dead
+
+
+def _chance_of_none(mean: FloatArray, spread: FloatArray) -> FloatArray:
+    """Probability of no counts: negative binomial."""
+    return np.asarray(np.exp(-np.log1p(spread * mean) / spread))
 
 
 def _is_flickering(sums: PixelSums, expected: _Expected, used: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -124,8 +124,8 @@ class Normalisation:
         """Refuse to detect bad frames and bad pixels where that is not done."""
         if self.detects_pixels:
             raise ValueError(
-                f"{what} does not detect bad pixels: put them into the mask, as `TwoTime.bad_pixels` of the reduced maps "
-                "has them"
+                f"{what} does not detect bad pixels: put them into the mask, as `TwoTime.bad_pixels` of the reduced "
+                "maps has them"
             )
         if self.detects:
             raise ValueError(

@@ -152,25 +152,21 @@ def add_moments(counts: Array, total: Array, squares: Array) -> None:
 
     In pieces that stay in the fastest cache; the frames of one step in their own precision, all steps in double.
     """
-    n, kind = len(total), counts.dtype.type
-    sums = np.empty((2, min(n, PIECE)), counts.dtype)
-    for start in range(0, n, PIECE):
-        stop = min(n, start + PIECE)
-        s, q = sums[0, : stop - start], sums[1, : stop - start]
-        s[:] = kind(0)
-        q[:] = kind(0)
+    for start in range(0, len(total), PIECE):
+        stop = min(len(total), start + PIECE)
+        sums, products = np.zeros(stop - start, counts.dtype), np.zeros(stop - start, counts.dtype)
         for k in range(0, len(counts), 4):
             w, x = counts[k, start:stop], counts[k + 1, start:stop]
             y, z = counts[k + 2, start:stop], counts[k + 3, start:stop]
-            for j in range(len(s)):
-                s[j] += (w[j] + x[j]) + (y[j] + z[j])
-            for j in range(len(q)):
-                q[j] += (w[j] * w[j] + x[j] * x[j]) + (y[j] * y[j] + z[j] * z[j])
+            for j in range(len(sums)):
+                a, b, c, d = w[j], x[j], y[j], z[j]
+                sums[j] += (a + b) + (c + d)
+                products[j] += (a * a + b * b) + (c * c + d * d)
         total_part, squares_part = total[start:stop], squares[start:stop]
-        for j in range(len(s)):
-            total_part[j] += s[j]
-        for j in range(len(q)):
-            squares_part[j] += q[j]
+        for j in range(len(sums)):
+            total_part[j] += sums[j]
+        for j in range(len(sums)):
+            squares_part[j] += products[j]
 
 
 @compiled

@@ -14,9 +14,6 @@ from ainerd_agent.scattering.correlation._engine.kernels import Array, compiled
 REACH = 2
 """Pixels to each side that belong to the neighbourhood: 5 x 5 in all, without the one in the middle."""
 
-DIM = 0.1
-"""Share of the mean counts up to which a neighbour is dark."""
-
 
 class Neighbourhood:
     """Pixels with places, that are compared with each other.
@@ -50,12 +47,12 @@ class Neighbourhood:
         around = self._each(at, counts, used)
         return np.asarray(np.sort(around, axis=1)[:, -3].clip(0))
 
-    def dark_share(self, at: IntArray, counts: FloatArray, used: NDArray[np.bool_], mean: FloatArray) -> FloatArray:
-        """Share of the used pixels around the pixels `at` that counted hardly any of the `mean` there."""
+    def darker_quarter(self, at: IntArray, counts: FloatArray, used: NDArray[np.bool_]) -> FloatArray:
+        """Counts that a quarter of the used pixels around each of `at` do not exceed; infinite where there are none."""
         around = self._each(at, counts, used)
         there = around >= 0
-        dark = there & (around <= DIM * mean[at, None])
-        return np.asarray(dark.sum(axis=1) / np.maximum(there.sum(axis=1), 1))
+        ordered = np.sort(np.where(there, around, np.inf), axis=1)
+        return np.asarray(ordered[np.arange(len(at)), there.sum(axis=1) // 4])
 
     def _each(self, at: IntArray, counts: FloatArray, used: NDArray[np.bool_]) -> FloatArray:
         """Counts of the pixels around some, shape (len(at), 24); -1 where none is used."""

@@ -38,7 +38,9 @@ def scatter_in_time(total: Array, squares: Array, around: Array, n_frames: int, 
     for p in range(len(total)):
         if used[p] and total[p] > 0:
             value = (squares[p] - total[p] * total[p] / n_frames) / total[p]
-            bright = max(around[p], total[p])
+            # What is beyond any speckle is not excused by its own counts.
+            speckle = (value - 1) * n_frames <= 2 * total[p]
+            bright = max(around[p], total[p]) if speckle else around[p]
             if value > 1 and bright > usual:
                 value = 1 + (value - 1) * (usual / bright)
             fano[p] = value
