@@ -64,7 +64,7 @@ def numbers(tables: Sequence[Any]) -> list[tuple[str, int]]:
     return [(table["raw_uid"].iloc[0], int(n)) for table in tables for n in table["seq_num"].unique()]
 
 
-def is_replaced(catalog: Catalog, uid: str) -> None:
+def is_replaced(catalog: Catalog, uid: str, value: float = -1.0) -> None:
     """Of three measurements, the second is a retake."""
     points = catalog.points(raw_uid=uid)
     assert points["seq_num"].tolist() == [1] * N_BINS + [2] * N_BINS + [3] * N_BINS
@@ -72,7 +72,7 @@ def is_replaced(catalog: Catalog, uid: str) -> None:
     assert set(retaken["novelty"]) == {9.0}
     assert set(retaken["time"]) == {START + 502}
     assert set(retaken["frame_time"]) == {0.01}
-    assert [catalog.c2(uid, measurement=n, bin=2)[0, 0] for n in (1, 2, 3)] == [102.0, -1.0, 302.0]
+    assert [catalog.c2(uid, measurement=n, bin=2)[0, 0] for n in (1, 2, 3)] == [102.0, value, 302.0]
     assert catalog["xpcs", uid].metadata["frames"] == [None, 50, None]
     assert catalog["xpcs", uid].metadata["duration"] == [1.0, 0.5, 1.0]
     metadata = catalog["ainerd", MODEL.name, uid].metadata
@@ -186,14 +186,14 @@ def test_whatever_interrupts_it_the_next_attempt_goes_on(catalog: Catalog, monke
         return send(request, **options)
 
     monkeypatch.setattr(client, "send", mortal)
-    survived, whole = 0, False
+    uid, survived, whole = "killed", 0, False
+    write_run(catalog.writer(MODEL), uid, [{"novelty": 1.0}, {"novelty": 20.0}, {"novelty": 2.0}], close=False)
     while not whole:
-        uid = f"killed-{survived}"
-        write_run(catalog.writer(MODEL), uid, [{"novelty": 1.0}, {"novelty": 20.0}, {"novelty": 2.0}], close=False)
+        pair = again(measurement(uid, 2), seconds=0.5, value=-1.0 - survived)
         writer, left = catalog.writer(MODEL), survived
         writer.open_run(a_run(uid))
         with suppress(Killed):
-            replace(writer, uid, again(measurement(uid, 2), seconds=0.5))
+            replace(writer, uid, pair)
             whole = True
         left = math.inf
         assert set(catalog.points(raw_uid=uid)["seq_num"]) >= {1, 3}
@@ -201,8 +201,8 @@ def test_whatever_interrupts_it_the_next_attempt_goes_on(catalog: Catalog, monke
         writer.open_run(a_run(uid))
         if survived % 2:  # another measurement comes before it is repeated
             writer.append(uid, *([each] for each in measurement(uid, 3)))
-        replace(writer, uid, again(measurement(uid, 2), seconds=0.5))
-        is_replaced(catalog, uid)
+        replace(writer, uid, pair)
+        is_replaced(catalog, uid, -1.0 - survived)
         survived += 1
     assert survived > 10
     is_sound(catalog)
