@@ -117,7 +117,7 @@ def data_of_catalog(
     points = points.sort_values(["raw_uid", "stream", "seq_num", "bin"]).head(most)
     maps = []
     for (uid, stream, seq_num), rows in points.groupby(["raw_uid", "stream", "seq_num"], sort=False):
-        of_measurement = catalog.c2(str(uid), int(seq_num), stream=str(stream))
+        of_measurement = catalog.c2(str(uid), int(str(seq_num)), stream=str(stream))
         maps.append(of_measurement[rows["bin"].to_numpy() - 1])
     contrast = points["contrast"].to_numpy(dtype=np.float64)
     return encoder, FigureData(
