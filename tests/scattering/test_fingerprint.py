@@ -5,8 +5,7 @@ from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.records import Exposure, Measurement, Origin
 from ainerd_agent.scattering import ArrayFrames, Geometry, azimuthal_bins, fingerprint
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
-from ainerd_agent.scattering.fingerprint import _how_it_ended
-from ainerd_agent.scattering.fingerprint import TwoTimeOptions
+from ainerd_agent.scattering.fingerprint import TwoTimeOptions, _how_it_ended
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
 from ainerd_agent.settings import CorrelationSettings
 
@@ -52,6 +51,8 @@ def test_relaxation_time_is_that_of_an_exponential_and_unknown_where_nothing_rel
 @pytest.mark.parametrize(("planned", "n_missing", "ended"), [(None, 0, ""), (0.32, 0, "planned"), (0.32, 5, "stopped")])
 def test_why_an_exposure_ended_is_noted(planned, n_missing, ended):
     assert _how_it_ended(Exposure(planned=planned), n_missing) == ended
+
+
 @pytest.mark.parametrize("detect", [True, False])
 def test_a_pixel_that_lies_is_left_out_and_told_or_its_result_is_called_impossible(detect):
     """A gap value of 16 bits in a wider type; it once gave a contrast of hundreds and no word."""
