@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +43,10 @@ class DetectorStream:
     axes: Mapping[str, str]
     repeated: list[int] = field(default_factory=list)
     """Events that came again, since the last look."""
-    _rows: list[Rows] = field(default_factory=list)
+    _single: dict[int, Rows] = field(default_factory=dict)
+    """Rows of one event, by its number."""
+    _ranges: list[Rows] = field(default_factory=list)
+    """Rows of several events, and of exposures that were taken again."""
     _waiting: dict[int, tuple[Mapping[str, Any], Described]] = field(default_factory=dict)
     _parts: dict[int, Part] = field(default_factory=dict)
     """Frames of the latest events that were given: an event that came again without new frames has these."""
@@ -71,7 +75,7 @@ class DetectorStream:
             self._skipped.discard(number)
         elif number <= self._highest:
             self.repeated.append(number)
-        elif number - self._highest <= MOST_EVENTS:
+        elif number - self._highest <= KEPT_PARTS:
             self._skipped.update(range(self._highest + 1, number))
         self._highest = max(self._highest, number)
         value = as_mapping(doc.get("data")).get(self.key)
@@ -79,17 +83,25 @@ class DetectorStream:
             yield from self._take(Shot(number=number, event=doc, described=described, array=stack_of(value)))
             return
         self._waiting[number] = (doc, described)
-        yield from self._match()
+        yield from self._match([number])
 
     def rows(self, rows: Rows) -> Iterator[list[Shot] | Lost]:
         """Take a range of events whose frames have been named."""
-        self._rows.append(rows)
-        yield from self._match()
+        if rows.first == rows.last:
+            if (before := self._single.get(rows.first)) is not None:
+                self._ranges.append(before)  # an exposure that was broken off, and taken again
+            self._single[rows.first] = rows
+        else:
+            self._ranges.append(rows)
+        few = rows.last - rows.first < len(self._waiting)
+        numbers = range(rows.first, rows.last + 1) if few else sorted(self._waiting)
+        yield from self._match([number for number in numbers if number in self._waiting])
 
     def end(self) -> Iterator[list[Shot] | Lost]:
         """The run is over: what is open is complete, and what waits is lost."""
-        if not self._highest and self._rows:
-            yield from self._without_events()
+        rows = sorted([*self._ranges, *self._single.values()], key=lambda each: each.first)
+        if not self._highest and rows:
+            yield from self._without_events(rows)
         for number in sorted(self._waiting.keys() & self._parts.keys()):
             doc, described = self._waiting.pop(number)
             yield from self._take(Shot(number=number, event=doc, described=described, part=self._parts[number]))
@@ -99,36 +111,50 @@ class DetectorStream:
         if self._open:
             yield from self._closed()
         if self._highest:
-            for each in self._rows:
+            for each in rows:
                 yield Lost(Events(self.name, each.first, each.last), "there are frames, but no event came for them")
-        self._rows.clear()
 
-    def _match(self) -> Iterator[list[Shot] | Lost]:
-        """Give the events whose frames have been named by now, in order."""
-        for number in sorted(self._waiting):
-            rows = next((each for each in reversed(self._rows) if each.first <= number <= each.last), None)
+    def _match(self, numbers: Sequence[int]) -> Iterator[list[Shot] | Lost]:
+        """Give those of some events whose frames have been named by now."""
+        for number in numbers:
+            rows = self._rows_for(number)
             if rows is None:
                 continue
             doc, described = self._waiting.pop(number)
             part = self._parts[number] = rows.part(number, number)
             if len(self._parts) > KEPT_PARTS:
                 del self._parts[next(iter(self._parts))]
-            self._rows.remove(rows)
-            for first, last in ((rows.first, number - 1), (number + 1, rows.last)):
-                if first <= last:
-                    self._rows.append(rows.between(first, last))
             yield from self._take(Shot(number=number, event=doc, described=described, part=part))
 
-    def _without_events(self) -> Iterator[list[Shot] | Lost]:
-        """Frames of a fly scan: its rows are movies, or together one."""
-        for rows in self._rows:
-            together = rows.per_row == 1 and self.settings.events is None
-            step = rows.last - rows.first + 1 if together else 1
-            for first in range(rows.first, rows.last + 1, step):
-                last = min(first + step - 1, rows.last)
-                part = rows.part(first, last)
-                yield from self._take(Shot(number=first, event=None, described=rows.described, part=part))
-        self._rows.clear()
+    def _rows_for(self, number: int) -> Rows | None:
+        """Take the rows of an event, those that were named last; None where none are."""
+        if (single := self._single.pop(number, None)) is not None:
+            return single
+        at = next((at for at in range(len(self._ranges) - 1, -1, -1) if number in self._ranges[at]), None)
+        if at is None:
+            return None
+        rows = self._ranges[at]
+        self._ranges[at : at + 1] = [
+            rows.between(first, last)
+            for first, last in ((rows.first, number - 1), (number + 1, rows.last))
+            if first <= last
+        ]
+        return rows
+
+    def _without_events(self, rows: Sequence[Rows]) -> Iterator[list[Shot] | Lost]:
+        """Frames of a fly scan: each row is a movie, or all rows of single frames together."""
+        together: list[Shot] = []
+        for each in rows:
+            if each.per_row == 1 and self.settings.events is None:
+                part = each.part(each.first, each.last)
+                together.append(Shot(number=each.first, event=None, described=each.described, part=part))
+                continue
+            for number in range(each.first, each.last + 1):
+                part = each.part(number, number)
+                yield from self._take(Shot(number=number, event=None, described=each.described, part=part))
+        if together:
+            self._open = together
+            yield from self._closed()
 
     def _take(self, shot: Shot) -> Iterator[list[Shot] | Lost]:
         """Put a shot to its movie, and give movies that are complete."""
@@ -137,12 +163,13 @@ class DetectorStream:
                 yield from self._closed()
             yield [shot]
             return
-        again = next((at for at, each in enumerate(self._open) if each.number == shot.number), None)
-        if again is not None:  # rewound: the last one counts, and those after it will come again
-            del self._open[again:]
+        at = bisect_left(self._open, shot.number, key=lambda each: each.number)
+        if at < len(self._open) and self._open[at].number == shot.number:
+            del self._open[at:]  # rewound: the last one counts, and those after it will come again
         elif self._open and not self._belongs(shot):
             yield from self._closed()
-        self._open.append(shot)
+            at = 0
+        self._open.insert(at, shot)
         if len(self._open) == self.settings.events or len(self._open) >= MOST_EVENTS:
             yield from self._closed()
 
@@ -168,7 +195,7 @@ class DetectorStream:
         shots, self._open = self._open, []
         frames, fewest = sum(each.frames for each in shots), self.settings.fewest_frames
         if frames < fewest:
-            events = Events(self.name, shots[0].number, shots[-1].number)
+            events = Events(self.name, shots[0].number, shots[-1].last)
             yield Lost(events, f"{frames} frame{'s' * (frames != 1)} at one place are no movie: {fewest} are needed")
         else:
             yield shots

@@ -95,7 +95,7 @@ class MovieReader:
                 raw_uid=self.run.uid,
                 stream=first.described.stream,
                 seq_num=first.number,
-                last_seq_num=last.number,
+                last_seq_num=last.last,
                 start=start,
                 stop=start + duration,
                 elapsed=start - self.run.time,

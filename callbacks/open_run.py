@@ -203,7 +203,7 @@ class OpenRun:
                 yield self._measurement(stream, each)
 
     def _measurement(self, stream: DetectorStream, shots: Sequence[Shot]) -> Measurement | Failure:
-        events = Events(stream.name, shots[0].number, shots[-1].number)
+        events = Events(stream.name, shots[0].number, shots[-1].last)
         again = set(stream.repeated) & set(range(events.first, events.last + 1))
         if again:
             stream.repeated = [number for number in stream.repeated if number not in again]

@@ -81,6 +81,11 @@ class Shot:
     array: NDArray[Any] | None = None
 
     @property
+    def last(self) -> int:
+        """Number of the last event, where frames without events are of several rows."""
+        return self.number if self.part is None else self.number + self.part.stop - self.part.start - 1
+
+    @property
     def frames(self) -> int:
         """How many there are."""
         if self.part is not None:
@@ -108,6 +113,9 @@ class Rows:
     """Row of event `first`."""
     first_frame: int
     """Frames of the asset before that row."""
+
+    def __contains__(self, number: int) -> bool:
+        return self.first <= number <= self.last
 
     @property
     def per_row(self) -> int:

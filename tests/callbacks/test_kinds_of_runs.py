@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 
 import numpy as np
 import pytest
@@ -407,3 +408,44 @@ def test_the_next_movie_of_a_stack_can_be_followed_ahead(tmp_path):
     first, second, _ = (each.frames for each in measured(assembled(made_runs.stepped(tmp_path))))
     assert isinstance(first, HDF5Frames)
     assert dataclasses.replace(first, start=first.stop, stop=2 * first.stop - first.start) == second
+
+
+@pytest.mark.situation("a fly scan of single frames, whose datums come piece by piece", "one movie")
+def test_a_fly_scan_of_single_frames_is_one_movie(tmp_path):
+    frames = movies(1, 40)[0]
+    run = made_runs.MadeRun()
+    run.stream("primary", {"detector": array_key(frames.shape[1:], external="STREAM:")})
+    resource = run.stream_asset(write_hdf5(tmp_path / "fly.h5", frames))
+    for start, stop in ((0, 7), (7, 8), (8, 31), (31, 40)):
+        run.rows(resource, "primary", start, stop)
+    (movie,) = measured(assembled(made_runs.validated(run.stop())))
+    assert movie.origin.events == Events("primary", 1, 40)
+    np.testing.assert_array_equal(frames_of(movie), frames)
+    assert movie.frame_time == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_events_and_datums_in_any_order_give_the_same_movies(seed, tmp_path):
+    documents = made_runs.stepped(tmp_path, 6)
+    expected = {each.origin.seq_num: frames_of(each) for each in measured(assembled(documents))}
+    *beginning, _ = [each for each in documents if each[0] not in ("event", "stream_datum")]
+    rest = [each for each in documents if each[0] in ("event", "stream_datum")]
+    np.random.default_rng(seed).shuffle(rest)
+    found = measured(assembled([*beginning, *rest, documents[-1]]))
+    assert {each.origin.seq_num for each in found} == set(expected)
+    for each in found:
+        np.testing.assert_array_equal(frames_of(each), expected[each.origin.seq_num])
+
+
+def test_ten_thousand_events_that_wait_for_their_datum_take_no_longer_each(tmp_path):
+    run = made_runs.MadeRun()
+    run.stream("primary", {"detector": array_key((6, 5), external="STREAM:")})
+    resource = run.stream_asset(tmp_path / "late.h5")
+    for k in range(10_000):
+        event = {"seq_num": k + 1, "time": T0 + 0.1 * k, "data": {}, "timestamps": {}, "uid": str(k), "filled": {}}
+        run.keep("event", {**event, "descriptor": run.streams["primary"].descriptor_doc["uid"]})
+    run.rows(resource, "primary", 0, 10_000)
+    started = time.perf_counter()
+    (movie,) = measured(assembled(run.stop()))
+    assert movie.origin.events == Events("primary", 1, 10_000)
+    assert time.perf_counter() - started < 5.0
