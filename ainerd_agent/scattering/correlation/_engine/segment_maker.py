@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
+from ainerd_agent.scattering.correlation._engine import event_kernels, kernels, total_kernels
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.frame_validation import (
     check_counts,
@@ -246,7 +246,7 @@ class SegmentMaker:
         pixels, lines = self._addresses[key].pixels, self._addresses[key].lines
 
         def work(part: slice) -> None:
-            kernels.total_frames(
+            total_kernels.total_frames(
                 block[part],
                 layout.bin_edges,
                 pixels,
