@@ -163,7 +163,7 @@ def test_documents_themselves_in_a_notebook(root: Any, documents: Any, tmp_path:
 
 
 def test_runs_that_are_not_there(server: TiledServer, again: Any, tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="no run 12345678"):
+    with pytest.raises(CatalogError, match="No run here is called '12345678'"):
         again(server.uri, ["12345678"])
     with pytest.raises(CatalogError, match="leave out"):
         again(server.uri, documents=tmp_path / "run.jsonl", frames="tiled")
