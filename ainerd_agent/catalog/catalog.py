@@ -249,7 +249,11 @@ class Catalog:
     def add_stress(self, raw_uid: RunName, versions: Sequence[StressVersion]) -> None:
         """Add a version of the stress of measurements of a run; the points stay as they are."""
         with server_errors(self.address):
-            notes.add_stress(self.tiled, self.uid(raw_uid), versions)
+            try:
+                uid = self.uid(raw_uid)
+            except UnknownRunError as error:
+                raise UnknownRunError(f"The catalog holds no measurements of a run {raw_uid}: {error}") from error
+            notes.add_stress(self.tiled, uid, versions)
 
     def stress_versions(self, raw_uid: RunName) -> list[StressVersion]:
         """The versions of the stress of a run beyond that in its points."""
