@@ -20,11 +20,17 @@ ACCESS_KEYS = ("data_session", "data_groups", "tiled_access_tags", "access_tags"
 LONGEST_UID = 200
 """Characters of a uid, which becomes a key of the catalog and part of an address."""
 
+DEEPEST = 2
+"""Mappings within mappings that become searchable."""
+
 MOST_METADATA = 200
 """Keys of a start document that become searchable."""
 
 _OWN = {"uid", "time", "scan_id", "plan_name", "sample", *ACCESS_KEYS}
 """Keys that a record has fields for."""
+
+_OF_THE_PLAN = {"hints", "plan_args", "plan_pattern_args", "versions"}
+"""Keys that Bluesky adds, and nobody searches by."""
 
 
 class UnusableRunError(AinerdError):
@@ -34,8 +40,9 @@ class UnusableRunError(AinerdError):
 def run_of(doc: Mapping[str, Any]) -> Run:
     """The run that a start document begins.
 
-    Scalars of the document, and lists of them, become searchable metadata. What `sample` holds beside its name becomes
-    `sample_...`; other mappings stay in the raw run only.
+    What facilities and people add becomes searchable metadata: scalars, lists of them, and mappings with these in them.
+    What `sample` holds beside its name becomes `sample_...`, and dots in names become underscores, since a search takes
+    them for nesting. What the plan was called with stays in the raw run only.
 
     Raises
     ------
@@ -64,20 +71,24 @@ def run_of(doc: Mapping[str, Any]) -> Run:
 
 
 def _metadata(uid: str, doc: Mapping[str, Any]) -> dict[str, Any]:
-    found = {key: value for key, value in doc.items() if isinstance(key, str) and key not in _OWN}
+    found = {key: value for key, value in doc.items() if isinstance(key, str) and key not in _OWN | _OF_THE_PLAN}
     if isinstance(sample := doc.get("sample"), Mapping):
         found |= {f"sample_{key}": value for key, value in sample.items() if isinstance(key, str) and key != "name"}
-    # A search takes a dot in a name for nesting.
-    plain = {key.replace(".", "_"): value for key, value in _all_plain(found)}
+    plain = dict(_all_plain(found))
     if len(plain) > MOST_METADATA:
         logger.warning("run %s: only the first %d keys of its start become searchable", uid, MOST_METADATA)
     return dict(list(plain.items())[:MOST_METADATA])
 
 
-def _all_plain(found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _all_plain(found: Mapping[Any, Any], depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Names and values that can be searched by, one after the other."""
     for key, value in found.items():
-        if (plain := _plain(value)) is not None:
-            yield key, plain
+        if isinstance(value, Mapping) and depth < DEEPEST:
+            plain: Any = dict(list(_all_plain(value, depth + 1))[:MOST_METADATA])
+        else:
+            plain = _plain(value)
+        if isinstance(key, str) and plain not in (None, {}):
+            yield key.replace(".", "_"), plain
 
 
 def _plain(value: Any) -> Any:

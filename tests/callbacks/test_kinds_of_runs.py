@@ -220,9 +220,15 @@ def test_axes_have_any_names(tmp_path):
 
 @pytest.mark.situation("the start document has a proposal, a cycle, a sample with properties", "searchable metadata")
 def test_what_the_start_says_becomes_searchable(tmp_path):
-    md = {"proposal": "P-123", "cycle": 3, "sample": {"name": "PEO", "wt": 0.3}, "motors": ["x"], "hints": {"a": {}}}
+    md = {
+        "proposal": "P-123", "cycle": 3, "sample": {"name": "PEO", "wt": 0.3}, "motors": ["x"], "hints": {"a": {}},
+        "beam": {"slits": 0.1, "mirror": {"stripe": "Rh", "deep": {"er": 1}}}, "nothing": None,
+    }  # fmt: skip
     run, *_ = assembled(made_runs.stepped(tmp_path, md=md))
-    assert run.metadata == {"proposal": "P-123", "cycle": 3, "sample_wt": 0.3, "motors": ["x"]}
+    assert run.metadata == {
+        "proposal": "P-123", "cycle": 3, "sample_wt": 0.3, "motors": ["x"],
+        "beam": {"slits": 0.1, "mirror": {"stripe": "Rh"}},
+    }  # fmt: skip
     assert run.sample == "PEO"
 
 

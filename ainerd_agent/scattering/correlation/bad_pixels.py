@@ -170,10 +170,10 @@ class _Expected:
 def _all_alike(sums: PixelSums, near: Neighbourhood, used: NDArray[np.bool_]) -> bool:
     """Whether none of the used pixels can be bad: a look that costs little, and says so for most bins."""
     mean, number = near.means(sums.total, used)
-    arrays: list[FloatArray] = [sums.total, sums.squares, mean, number]
+    total, squares = sums.total, sums.squares
     if not used.all():
-        arrays = [each[used] for each in arrays]
-    return bool(nothing_stands_out(*arrays, sums.n_frames, _FAR))
+        total, squares, mean, number = total[used], squares[used], mean[used], number[used]
+    return bool(nothing_stands_out(total, squares, mean, number, sums.n_frames, _FAR))
 
 
 def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
