@@ -64,7 +64,7 @@ CEILINGS = tuple(float(2**bits - 1) for bits in (7, 8, 15, 16, 24, 31, 32, 63, 6
 GOOD, HOT, DEAD, FLICKERING, FULL = range(5)
 """Verdicts: `GOOD`, or one more than the place in `KINDS`."""
 
-_FAR = 4.5
+_FAR = 6.0
 _ROUNDS = 4
 _SAME = 1e-6
 _LEAST = 1e-6
@@ -170,10 +170,10 @@ class _Expected:
 def _all_alike(sums: PixelSums, near: Neighbourhood, used: NDArray[np.bool_]) -> bool:
     """Whether none of the used pixels can be bad: a look that costs little, and says so for most bins."""
     mean, number = near.means(sums.total, used)
-    arrays: list[FloatArray] = [sums.total, sums.squares, mean, number]
+    total, squares = sums.total, sums.squares
     if not used.all():
-        arrays = [each[used] for each in arrays]
-    return bool(nothing_stands_out(*arrays, sums.n_frames, _FAR))
+        total, squares, mean, number = total[used], squares[used], mean[used], number[used]
+    return bool(nothing_stands_out(total, squares, mean, number, sums.n_frames, _FAR))
 
 
 def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
