@@ -254,7 +254,9 @@ def main() -> None:
     for still in (False, True):
         summary(results, still_and_coherent=still).show()
     totals(results).show()
-    table = Table("Time of two_time, 18 bins of 3,055 pixels, in memory", ["frames", "movie", "without, s", "with, s", "ratio"])
+    table = Table(
+        "Time of two_time, 18 bins of 3,055 pixels, in memory", ["frames", "movie", "without, s", "with, s", "ratio"]
+    )
     for each in measured:
         for movie in ("no bad pixel", "1 of 100 bad"):
             without, found = each[f"{movie}, without"], each[f"{movie}, with"]
