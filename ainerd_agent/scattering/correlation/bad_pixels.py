@@ -64,7 +64,7 @@ CEILINGS = tuple(float(2**bits - 1) for bits in (7, 8, 15, 16, 24, 31, 32, 63, 6
 GOOD, HOT, DEAD, FLICKERING, FULL = range(5)
 """Verdicts: `GOOD`, or one more than the place in `KINDS`."""
 
-_FAR = 4.5
+_FAR = 6.0
 _ROUNDS = 4
 _SAME = 1e-6
 _LEAST = 1e-6

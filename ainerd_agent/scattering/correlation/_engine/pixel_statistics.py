@@ -69,27 +69,37 @@ def moments_up_to(values: Array, limit: float) -> Any:
 def nothing_stands_out(total: Array, squares: Array, around: Array, number: Array, n_frames: int, far: float) -> bool:
     """Whether no pixel is `far` standard deviations beyond the others, by counts or by their scatter in time.
 
-    Standard deviations are those of all pixels, so that a few bad ones widen them; but those few stand out still. Not
+    Standard deviations are taken without what is beyond three, so that some bad pixels do not hide each other. Not
     for pixels without neighbours, nor for movies in which pixels without counts are no chance.
     """
     n = len(total)
-    scatter, mean, square = 0.0, 0.0, 0.0
+    off, fano = np.empty(n), np.empty(n)
     for p in range(n):
         if total[p] <= 0 or number[p] < 1:
             return False
-        off = (total[p] - around[p]) / (1 + around[p])
-        scatter += off * off
-        fano = squares[p] / total[p] - total[p] / n_frames
-        mean += fano
-        square += fano * fano
-    mean /= n
-    off_limit = far * np.sqrt(scatter / n)
-    limit = mean + far * np.sqrt(max(square / n - mean * mean, 0.0))
-    for p in range(n):
-        if (total[p] - around[p]) / (1 + around[p]) > off_limit:
-            return False
-        fano = squares[p] / total[p] - total[p] / n_frames
+        off[p] = (total[p] - around[p]) / (1 + around[p])
+        fano[p] = squares[p] / total[p] - total[p] / n_frames
+    highest_off, highest_fano = limit_of(off, far), limit_of(fano, far)
+    for p in range(n):  # noqa: SIM110 (numba knows no generators)
         # one that never changes is suspicious, too
-        if fano > limit or fano < 1e-3:
+        if off[p] > highest_off or fano[p] > highest_fano or fano[p] < 1e-3:
             return False
     return True
+
+
+@compiled
+def limit_of(values: Array, far: float) -> float:
+    """The mean and `far` standard deviations, both of values within three of those of all."""
+    limit = np.inf
+    mean, deviation = 0.0, 0.0
+    for _ in range(2):
+        total, square, n = 0.0, 0.0, 0
+        for value in values:
+            if value <= limit:
+                total += value
+                square += value * value
+                n += 1
+        mean = total / n
+        deviation = np.sqrt(max(square / n - mean * mean, 0.0))
+        limit = mean + 3 * deviation
+    return mean + far * deviation
