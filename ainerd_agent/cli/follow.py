@@ -81,5 +81,5 @@ def told_of(rows: pd.DataFrame) -> str:
         f"{clusters}; "
         + (f"novelty up to {novelty}; " if novelty else "novelty not known; ")
         + (f"stress {stress} Pa" if stress else "stress not measured")
-        + (f"; {bad} maps not to be trusted" if bad else "")
+        + (f"; problems with {bad} maps" if bad else "")
     )

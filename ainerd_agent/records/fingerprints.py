@@ -49,7 +49,7 @@ class Quality:
     drift : float
         Relative change of the intensity over the movie; NaN where it is not known.
     problems : tuple of str, shape (n_bins,)
-        What makes a map too poor to trust, in words; empty for a good one.
+        What is doubtful about a map, and what was left out or corrected, in words; empty where nothing is.
     """
 
     snr: FloatArray

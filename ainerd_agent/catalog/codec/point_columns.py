@@ -131,7 +131,8 @@ POINT_COLUMNS = (
         since="1.1",
     ),
     _of_bins(
-        "problems", "what makes the map or its labels too poor to trust, in words; empty for good ones",
+        "problems",
+        "what is doubtful about the map or its labels, or was left out or corrected, in words; empty where nothing is",
         "fingerprints.quality.problems", kind=TEXT, since="1.1",
     ),
     *_FITS,

@@ -78,7 +78,7 @@ def _value(pair: _Pair, path: str) -> Any:
 
 
 def _problems(fingerprints: Fingerprints, analysis: Analysis) -> list[str]:
-    """What makes each map too poor to trust, or its labels."""
+    """What is doubtful about each map or its labels."""
     unlike = np.zeros(len(analysis.cluster), np.bool_) if analysis.unlike is None else analysis.unlike
     problems = zip(fingerprints.quality.problems, unlike, strict=True)
     return ["; ".join(([text] if text else []) + ([UNLIKE] if is_unlike else [])) for text, is_unlike in problems]
