@@ -49,8 +49,8 @@ def follow(
         Whether the points that the catalog already holds come first.
     seen : mapping of str to iterable of Events, optional
         Instead, to go on after an interruption: the measurements given before, by raw_uid; a number alone is that of
-        an event of the stream "primary". Those that took the place of earlier ones are told again: nobody knows which
-        of the two was seen.
+        an event of the stream "primary". Those that took the place of earlier ones are reported again: nobody knows
+        which of the two was seen.
     columns : sequence of str, optional
         As for `ModelClient.points`.
     every : float

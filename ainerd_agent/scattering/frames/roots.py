@@ -82,7 +82,7 @@ class Access:
         return next(there, next(in_folder, candidates[0]))
 
     def check(self, path: Path) -> Path:
-        """The same path, if what is there now may be read. What is not there is no matter yet.
+        """The same path, if its file may be read. A file that does not exist yet is no matter.
 
         Raises
         ------

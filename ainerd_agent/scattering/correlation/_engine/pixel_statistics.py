@@ -1,4 +1,4 @@
-"""Sums over the pixels of a bin that bad pixels are told by, compiled by numba."""
+"""Sums over the pixels of a bin by which bad pixels are recognised, compiled by numba."""
 
 from __future__ import annotations
 
