@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from ainerd_agent.records import (
     AgeLagMap,
     Analysis,
+    BadPixels,
     Bins,
     Exposure,
     Fingerprints,
@@ -66,6 +67,10 @@ scatterings = st.builds(
     mean_image=arrays(np.float32, 2), ring_q=vectors, intensity_q=arrays(np.float32), intensity_t=arrays(np.float32, 2),
 )  # fmt: skip
 bins = st.builds(Bins, q=vectors, azimuth=vectors, n_pixels=arrays(np.int64))
+bad_pixels = st.builds(
+    BadPixels, rows=arrays(np.int64), columns=arrays(np.int64), bins=arrays(np.int64), kinds=arrays(np.dtype("U10")),
+    in_part=arrays(np.bool_),
+)  # fmt: skip
 qualities = st.builds(Quality, snr=vectors, bad_share=values, drift=values, problems=problems)
 relaxations = st.builds(
     Relaxations,
@@ -77,7 +82,7 @@ fingerprints = st.builds(
     Fingerprints,
     origin=origins, c2=maps, bins=bins, duration=values, mean_counts=vectors, contrast=vectors, tau=vectors,
     quality=qualities, g2=arrays(np.float32, 2), lags=vectors, relaxations=st.none() | relaxations,
-    age_lag=st.none() | age_lags, scattering=st.none() | scatterings,
+    age_lag=st.none() | age_lags, scattering=st.none() | scatterings, bad_pixels=st.none() | bad_pixels,
 )  # fmt: skip
 analyses = st.builds(
     Analysis,
@@ -103,6 +108,7 @@ identities = st.builds(
 ANY = {
     AgeLagMap: age_lags,
     Analysis: analyses,
+    BadPixels: bad_pixels,
     Bins: bins,
     Exposure: exposures,
     Fingerprints: fingerprints,

@@ -66,5 +66,5 @@ def test_a_run_that_is_not_there_is_named(
     recorded: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CatalogError, match="There is no run nobody"):
+    with pytest.raises(CatalogError, match="No run here is called 'nobody'"):
         mask(run="nobody", catalog=recorded[0], out=Path("mask.npy"), frames="files", most=1, json=False)

@@ -19,6 +19,7 @@ from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import (
     AgeLagMap,
     Analysis,
+    BadPixels,
     Bins,
     Exposure,
     Fingerprints,
@@ -33,8 +34,8 @@ from ainerd_agent.records import (
 from ainerd_agent.records.analysis import ModelIdentity
 
 _KINDS = (
-    AgeLagMap, Analysis, Bins, Exposure, Fingerprints, ModelIdentity, Origin, Quality, Relaxations, Run, Scattering,
-    ShearStress, Suggestion,
+    AgeLagMap, Analysis, BadPixels, Bins, Exposure, Fingerprints, ModelIdentity, Origin, Quality, Relaxations, Run,
+    Scattering, ShearStress, Suggestion,
 )  # fmt: skip
 RECORDS = {kind.__name__: kind for kind in _KINDS}
 """By the names that files hold: a name or field that was written once must stay readable."""
@@ -122,6 +123,8 @@ def _sync_folder(folder: Path) -> None:
 
 def _pack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if type(value).__name__ not in RECORDS:  # now, not when it is read back
+            raise TypeError(f"records of {type(value).__name__} cannot be kept in files")
         fields = {field.name: _pack(getattr(value, field.name), arrays) for field in dataclasses.fields(value)}
         return {"record": type(value).__name__, "fields": fields}
     if isinstance(value, np.ndarray):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -79,6 +81,29 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
         assert getattr(fingerprints, name).dtype == getattr(FINGERPRINTS, name).dtype
     np.testing.assert_array_equal(fingerprints.bins.n_pixels, [3, 4])
     assert [file.name for file in tmp_path.iterdir()] == ["1.npz"]
+
+
+@pytest.mark.parametrize("kind", RECORDS.values(), ids=lambda kind: kind.__name__)
+def test_records_within_records_can_be_kept_too(kind: type) -> None:
+    hints = get_type_hints(kind, vars(sys.modules[kind.__module__]))
+    within = {each for hint in hints.values() for each in (hint, *get_args(hint)) if dataclasses.is_dataclass(each)}
+    assert within <= set(RECORDS.values())
+    assert kind in ANY
+
+
+@pytest.mark.parametrize("kind", RECORDS.values(), ids=lambda kind: kind.__name__)
+@settings(max_examples=1, deadline=None)
+@given(data=st.data())
+def test_any_record_has_all_of_its_fields_at_random(kind: type, data: st.DataObject) -> None:
+    """A field that is left at its default would be tested for nothing."""
+    strategy = ANY[kind]
+    data.draw(strategy)
+    assert set(strategy.wrapped_strategy.kwargs) == {field.name for field in dataclasses.fields(kind)}
+
+
+def test_what_cannot_be_read_back_is_refused_when_it_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="records of Unknown cannot be kept"):
+        write_envelope(tmp_path / "1.npz", dataclasses.make_dataclass("Unknown", ["a"])(1))
 
 
 @pytest.mark.parametrize("kind", RECORDS.values(), ids=lambda kind: kind.__name__)
