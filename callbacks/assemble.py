@@ -10,7 +10,7 @@ from event_model import unpack_event_page
 
 from ainerd_agent.callbacks.open_run import Assembled, FramesElsewhere, OpenRun
 from ainerd_agent.callbacks.outcomes import RunEnd
-from ainerd_agent.callbacks.start import UnusableRunError, run_of
+from ainerd_agent.callbacks.start import UnusableRunError, run_of, scanned_keys
 from ainerd_agent.callbacks.values import in_words, shown
 from ainerd_agent.errors import FrameError
 from ainerd_agent.settings import Settings
@@ -74,7 +74,7 @@ class Assembler:
             yield from self._stop(doc)
         elif name == "event_page":
             for event in unpack_event_page(cast(Any, doc)):
-                yield from self._feed("event", event)
+                yield from self.feed("event", event)  # one that cannot be read costs itself
         else:
             runs = self._runs_of(name, doc)
             if not runs:
@@ -94,7 +94,7 @@ class Assembler:
         if run.uid in self._runs:
             self._say_once(f"run {run.uid} was started twice: its second start document is passed over")
             return
-        self._runs[run.uid] = OpenRun(run, self._settings, self._elsewhere)
+        self._runs[run.uid] = OpenRun(run, self._settings, self._elsewhere, scanned_keys(doc))
         yield run
 
     def _stop(self, doc: Mapping[str, Any]) -> Iterator[Assembled]:

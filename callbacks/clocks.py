@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+LONG_ENOUGH = 0.5
+"""Seconds over which stamps must go on with the events, to be those of a running clock."""
+
 KEPT = 200
 """Latest pairs from which a difference is estimated."""
 
@@ -66,9 +69,11 @@ class DeviceClock:
         if not self._pairs:
             return Difference()
         delays = np.array([event_time - stamp for event_time, stamp in self._pairs])
-        least = float(delays.min())
-        spread = float(np.percentile(delays, 75)) - least  # some events may come late
-        steady = len(delays) > 1 and spread <= self.tolerance
+        # Some events come late, and some stamps are wrong: neither the least nor the largest delay counts.
+        least = float(delays.min() if len(delays) < 3 else np.percentile(delays, 25))
+        spread = float(np.percentile(delays, 75)) - least
+        went_on = self._pairs[-1][0] - self._pairs[0][0] > LONG_ENOUGH
+        steady = len(delays) > 1 and went_on and spread <= self.tolerance
         too_early = self._pairs[-1][1] < self.earliest - self.tolerance
         behind = least > self.tolerance and (steady or too_early)
         if not behind and least >= -self.tolerance:

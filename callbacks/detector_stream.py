@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ainerd_agent.callbacks.shots import Described, Lost, Rows, Shot, stack_of
-from ainerd_agent.callbacks.values import as_mapping, as_number, whole_number
+from ainerd_agent.callbacks.values import as_mapping, whole_number
 from ainerd_agent.records import Events
 from ainerd_agent.scattering.frames.assets import Part
 from ainerd_agent.settings import MovieSettings
@@ -33,14 +32,14 @@ class DetectorStream:
     key : str
         The detector's.
     settings : MovieSettings
-    axes : mapping of str to str
-        Key of each axis: where they change, another movie begins.
+    place_of : callable
+        Gives the axes of an event that are known: where one changes, another movie begins.
     """
 
     name: str
     key: str
     settings: MovieSettings
-    axes: Mapping[str, str]
+    place_of: Callable[[Shot], Mapping[str, float]]
     repeated: list[int] = field(default_factory=list)
     """Events that came again, since the last look."""
     _single: dict[int, Rows] = field(default_factory=dict)
@@ -51,8 +50,11 @@ class DetectorStream:
     _parts: dict[int, Part] = field(default_factory=dict)
     """Frames of the latest events that were given: an event that came again without new frames has these."""
     _open: list[Shot] = field(default_factory=list)
+    _place: dict[str, float] = field(default_factory=dict)
+    """Where the movie that is open began."""
     _highest: int = 0
-    _last_uid: str = ""
+    _uids: dict[str, None] = field(default_factory=dict)
+    """Of the latest events."""
     _skipped: set[int] = field(default_factory=set)
     """Numbers below the highest that have not come: a late event is no repetition."""
 
@@ -68,9 +70,11 @@ class DetectorStream:
         if not number:
             raise ValueError(f"an event of stream {self.name} has the number {doc.get('seq_num')!r}")
         uid = str(doc.get("uid", ""))
-        if uid and uid == self._last_uid:
+        if uid and uid in self._uids:
             return  # delivered twice
-        self._last_uid = uid
+        self._uids[uid] = None
+        if len(self._uids) > KEPT_PARTS:
+            del self._uids[next(iter(self._uids))]
         if number in self._skipped:
             self._skipped.discard(number)
         elif number <= self._highest:
@@ -78,6 +82,9 @@ class DetectorStream:
         elif number - self._highest <= KEPT_PARTS:
             self._skipped.update(range(self._highest + 1, number))
         self._highest = max(self._highest, number)
+        if described.problem:
+            yield Lost(Events(self.name, number, number), described.problem)
+            return
         value = as_mapping(doc.get("data")).get(self.key)
         if isinstance(value, np.ndarray | list | tuple):
             yield from self._take(Shot(number=number, event=doc, described=described, array=stack_of(value)))
@@ -104,7 +111,8 @@ class DetectorStream:
             yield from self._without_events(rows)
         for number in sorted(self._waiting.keys() & self._parts.keys()):
             doc, described = self._waiting.pop(number)
-            yield from self._take(Shot(number=number, event=doc, described=described, part=self._parts[number]))
+            part = self._parts[number]
+            yield from self._take(Shot(number=number, event=doc, described=described, part=part, reused=True))
         for number in sorted(self._waiting):
             yield Lost(Events(self.name, number, number), "the run ended before the detector named this event's frames")
         self._waiting.clear()
@@ -112,7 +120,8 @@ class DetectorStream:
             yield from self._closed()
         if self._highest:
             for each in rows:
-                yield Lost(Events(self.name, each.first, each.last), "there are frames, but no event came for them")
+                if any(number > self._highest or number in self._skipped for number in (each.first, each.last)):
+                    yield Lost(Events(self.name, each.first, each.last), "there are frames, but no event came for them")
 
     def _match(self, numbers: Sequence[int]) -> Iterator[list[Shot] | Lost]:
         """Give those of some events whose frames have been named by now."""
@@ -169,6 +178,8 @@ class DetectorStream:
         elif self._open and not self._belongs(shot):
             yield from self._closed()
             at = 0
+        if not self._open:
+            self._place = dict(self.place_of(shot))
         self._open.insert(at, shot)
         if len(self._open) == self.settings.events or len(self._open) >= MOST_EVENTS:
             yield from self._closed()
@@ -185,11 +196,12 @@ class DetectorStream:
             return self.settings.made_of == "stream" or self.settings.events is not None
         if self.settings.made_of == "stream" or self.settings.events is not None:
             return True
-        place, now = _place(self._open[0], self.axes), _place(shot, self.axes)
-        return all(
-            math.isnan(place[axis]) or math.isnan(now[axis]) or abs(place[axis] - now[axis]) <= self.settings.same_place
-            for axis in self.axes
-        )
+        now = self.place_of(shot)
+        for axis, value in now.items():
+            known = self._place.setdefault(axis, value)
+            if abs(known - value) > self.settings.same_place:
+                return False
+        return True
 
     def _closed(self) -> Iterator[list[Shot] | Lost]:
         shots, self._open = self._open, []
@@ -199,8 +211,3 @@ class DetectorStream:
             yield Lost(events, f"{frames} frame{'s' * (frames != 1)} at one place are no movie: {fewest} are needed")
         else:
             yield shots
-
-
-def _place(shot: Shot, axes: Mapping[str, str]) -> dict[str, float]:
-    data = as_mapping(None if shot.event is None else shot.event.get("data"))
-    return {axis: as_number(data.get(key)) for axis, key in axes.items()}

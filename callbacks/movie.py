@@ -54,6 +54,8 @@ class MovieReader:
     rheometer: Rheometer
     clock: DeviceClock
     axes: Mapping[str, str] = field(default_factory=dict)
+    scanned: Sequence[str] = ()
+    _last_start: float = math.nan
     _read_elsewhere: dict[str, list[tuple[float, float, str]]] = field(default_factory=dict)
     """Time, value and unit of axes in streams without the detector, as baselines and monitors."""
 
@@ -84,6 +86,8 @@ class MovieReader:
         samples, difference = self.rheometer.during(start, start + duration, RHEOMETER_MARGIN)
         if difference.estimated:
             problems.append(in_words("rheometer", difference))
+        if any(shot.reused for shot in shots):
+            problems.append("its event came twice, its frames were named once: they may be those of the first take")
         if not len(samples.time) and not self.rheometer.empty:
             problems.append("no stress: the rheometer read nothing within a second of the exposure")
         position, units = self._position(shots)
@@ -112,25 +116,45 @@ class MovieReader:
             retake=retake,
         )
 
+    def place_of(self, shot: Shot) -> dict[str, float]:
+        """Axes of an event that are known, and what else the plan scans."""
+        position, _ = self._position([shot])
+        data = self._data(shot)
+        scanned = {key: as_number(data.get(key)) for key in self.scanned if key not in self.axes.values()}
+        return position | {key: value for key, value in scanned.items() if not math.isnan(value)}
+
     def _frame_time(self, shots: Sequence[Shot], problems: list[str]) -> float:
         """Seconds from one frame to the next: between events, where each holds one, else as the detector says."""
-        if len(shots) > 1 and all(shot.frames == 1 for shot in shots):
-            steps = np.diff([self._moment(shot) for shot in shots])
-            if np.isfinite(steps).all() and (steps > 0).all():
-                mean = float(steps.mean())
-                if np.abs(steps - mean).max() > UNEVEN * mean:
-                    spread = f"{steps.min():.3g} to {steps.max():.3g} s"
-                    problems.append(f"frames come unevenly, {spread} apart: lags are means")
-                return mean
+        single = len(shots) > 1 and all(shot.frames == 1 for shot in shots) and shots[0].event is not None
+        if single and (spacing := self._spacing(shots, problems)) > 0:
+            return spacing
         key = self.keys.frame_time
         found = self._configured(shots[0], key, "s")
         if found > 0:
+            if single:
+                problems.append("the times of its events do not rise: lags are in the detector's frame time")
             return found
         raise FrameError(self._no_frame_time(shots[0], key))
 
+    def _spacing(self, shots: Sequence[Shot], problems: list[str]) -> float:
+        """Mean time between events, by the detector's stamps or else the events' times; NaN where these do not rise."""
+        stamps = [self._moment(shot) for shot in shots]
+        times = [as_number((shot.event or {}).get("time")) for shot in shots]
+        for moments in (stamps, times):
+            steps = np.diff(moments)
+            mean = float(steps.mean())
+            # A stamp that came twice is no reason to take the exposure time of a frame for the time between frames.
+            if not (np.isfinite(steps).all() and mean > 0 and np.count_nonzero(steps <= 0) <= len(steps) / 10):
+                continue
+            if np.abs(steps - mean).max() > UNEVEN * mean:
+                spread = f"{steps.min():.3g} to {steps.max():.3g} s"
+                problems.append(f"frames come unevenly, {spread} apart: lags are means")
+            return mean
+        return math.nan
+
     def _no_frame_time(self, shot: Shot, key: str) -> str:
         described, data = shot.described, self._data(shot)
-        for values, keys in ((described.configuration, described.configuration_keys), (data, described.data_keys)):
+        for values, keys in ((data, described.data_keys), (described.configuration, described.configuration_keys)):
             if key in values:
                 if as_number(values[key]) > 0:
                     return f"the frame time {key} is in {unit_of(keys, key)!r}, which is no unit of time"
@@ -139,12 +163,11 @@ class MovieReader:
         return f"no frame time: neither the detector's configuration nor the event has {key}{did_you_mean(key, known)}"
 
     def _configured(self, shot: Shot, key: str, unit: str) -> float:
-        """What the configuration says, or the event where that says nothing; NaN where neither does."""
-        described = shot.described
-        found = self.values.number(key, described.configuration, described.configuration_keys, unit)
-        if math.isnan(found) and shot.event is not None and key not in described.configuration:
-            found = self.values.number(key, as_mapping(shot.event.get("data")), described.data_keys, unit)
-        return found
+        """What the event says, or the configuration where it says nothing; NaN where neither does."""
+        described, data = shot.described, self._data(shot)
+        if key in data:
+            return self.values.number(key, data, described.data_keys, unit)
+        return self.values.number(key, described.configuration, described.configuration_keys, unit)
 
     def _moment(self, shot: Shot) -> float:
         """When an event's frame was taken: as its detector stamped it, else when the event was made."""
@@ -159,17 +182,31 @@ class MovieReader:
             return self.run.time
         moment = self._event_time(first)
         if len(shots) > 1:
-            return moment - frame_time
+            self._mark_gaps(shots, frame_time, problems)
+            return moment - first.frames * frame_time
         start = self.values.number(
             self.keys.exposure_start, as_mapping(event.get("data")), first.described.data_keys, "s"
         )
         if math.isnan(start):
             return moment - duration
+        if start == self._last_start:
+            problems.append(f"{self.keys.exposure_start} did not change since the event before, and was not believed")
+            return moment - duration
+        self._last_start = start
         self.clock.add(moment, start + duration)
         difference = self.clock.difference()
         if difference.estimated:
             problems.append(in_words("detector", difference))
         return start + difference.seconds
+
+    def _mark_gaps(self, shots: Sequence[Shot], frame_time: float, problems: list[str]) -> None:
+        """Say where a movie of events with several frames each has time between them."""
+        if all(shot.frames == 1 for shot in shots):
+            return
+        steps = np.diff([as_number((shot.event or {}).get("time")) for shot in shots])
+        gaps = steps - np.array([shot.frames * frame_time for shot in shots[1:]])
+        if not np.isfinite(gaps).all() or np.abs(gaps).max() > UNEVEN * frame_time:
+            problems.append(f"up to {gaps.max():.3g} s lie between the events of this movie: its lags leave them out")
 
     def _event_time(self, shot: Shot) -> float:
         moment = as_number((shot.event or {}).get("time"))

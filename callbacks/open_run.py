@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,12 @@ from ainerd_agent.callbacks.detector_stream import DetectorStream
 from ainerd_agent.callbacks.movie import MovieReader
 from ainerd_agent.callbacks.outcomes import Failure, RunEnd
 from ainerd_agent.callbacks.rheometer import Rheometer
-from ainerd_agent.callbacks.shots import Described, Lost, Rows, Shot, frames_per_row
+from ainerd_agent.callbacks.shots import Described, Lost, Rows, Shot, Spans, frames_per_row
 from ainerd_agent.callbacks.values import Values, as_mapping, did_you_mean, in_words, shown, whole_number
 from ainerd_agent.errors import AinerdError, FrameError
 from ainerd_agent.records import Events, FrameSource, Measurement, Run
 from ainerd_agent.scattering.frames.arrays import ArrayFrames
-from ainerd_agent.scattering.frames.assets import Asset, open_frames
+from ainerd_agent.scattering.frames.assets import Asset, Part, open_frames
 from ainerd_agent.scattering.frames.growing import Following
 from ainerd_agent.settings import Settings
 
@@ -32,6 +34,9 @@ FramesElsewhere = Callable[[str, str, str, int, int, int], FrameSource]
 
 Document = Mapping[str, Any]
 
+MOST_REMEMBERED = 1000
+"""Latest datums by which one that is delivered twice is recognised."""
+
 
 class OpenRun:
     """What is known of a run so far; gives its measurements as they become complete.
@@ -42,9 +47,13 @@ class OpenRun:
     settings : Settings
     elsewhere : callable, optional
         See `Assembler`.
+    scanned : sequence of str
+        Keys that the plan scans.
     """
 
-    def __init__(self, run: Run, settings: Settings, elsewhere: FramesElsewhere | None) -> None:
+    def __init__(
+        self, run: Run, settings: Settings, elsewhere: FramesElsewhere | None, scanned: Sequence[str] = ()
+    ) -> None:
         self.run = run
         self.owned: set[str] = set()
         """Uids of descriptors and resources of this run."""
@@ -52,16 +61,23 @@ class OpenRun:
         self._settings, self._elsewhere = settings, elsewhere
         self._said: set[str] = set()
         keys, clocks = settings.keys, settings.clocks
-        self._axes = {"x": keys.x, "y": keys.y} | keys.axes
+        axes = {"x": keys.x, "y": keys.y} | keys.axes
         values = Values(self.say_once)
         rheometer = Rheometer(keys, values, DeviceClock(clocks.rheometer, clocks.tolerance))
         clock = DeviceClock(clocks.detector, clocks.tolerance, earliest=run.time)
-        self._movies = MovieReader(run=run, keys=keys, values=values, rheometer=rheometer, clock=clock, axes=self._axes)
+        self._movies = MovieReader(
+            run=run, keys=keys, values=values, rheometer=rheometer, clock=clock, axes=axes, scanned=scanned
+        )
         self._described: dict[str, Described] = {}
         self._streams: dict[str, DetectorStream] = {}
         self._resources: dict[str, Asset] = {}
-        self._anchors: dict[str, tuple[int, int, int]] = {}
-        """By resource: a row, the frames before it, and frames of a row from there on."""
+        self._spans: dict[str, Spans] = {}
+        """By resource."""
+        self._from_zero: set[tuple[str, str]] = set()
+        """Resources and descriptors whose events are numbered from 0."""
+        self._files: dict[str, set[str]] = {}
+        """Resources of each stream."""
+        self._datums: deque[str] = deque(maxlen=MOST_REMEMBERED)
         self._classic: ClassicAssets | None = None
         self._descriptors: list[Document] = []
 
@@ -94,8 +110,6 @@ class OpenRun:
 
     def end(self, doc: Document) -> Iterator[Measurement | Failure]:
         """Take the stop document: what is open is complete, what waits is lost."""
-        if self._classic is not None:
-            yield from self._convert("stop", doc)
         if not self._streams:
             self._say_why_nothing_is_analysed()
         for stream in self._streams.values():
@@ -115,12 +129,14 @@ class OpenRun:
             return
         self._descriptors.append(doc)
         if self._classic is not None:
-            self._classic.convert("descriptor", doc)
+            self._converted("descriptor", doc)
         name = described.stream
         if not self._is_analysed(name):
             self.say_once(f"stream {name!r} is left alone, as the settings say")
         elif name not in self._streams:
-            self._streams[name] = DetectorStream(name, self._settings.keys.frames, self._settings.movies, self._axes)
+            self._streams[name] = DetectorStream(
+                name, self._settings.keys.frames, self._settings.movies, self._movies.place_of
+            )
 
     def _is_analysed(self, stream: str) -> bool:
         movies = self._settings.movies
@@ -154,44 +170,48 @@ class OpenRun:
             )
 
     def _stream_datum(self, doc: Document) -> Iterator[Measurement | Failure]:
-        asset = self._resources.get(str(doc.get("stream_resource")))
+        resource, uid = str(doc.get("stream_resource")), str(doc.get("uid", ""))
+        asset = self._resources.get(resource)
         described = self._described.get(str(doc.get("descriptor")))
-        stream = None if described is None else self._streams.get(described.stream)
-        if asset is None or described is None or stream is None:
+        if asset is None or described is None or (uid and uid in self._datums):
             return
+        self._datums.append(uid)
         index, stop = _range(doc.get("indices"))
-        first, last = _range(doc.get("seq_nums"))
-        if first < 1 or last - first != stop - index:  # writers that know nothing of events number them from 0
-            first, last = index + 1, stop + 1
-        if last > first:
-            before = self._frames_before(str(doc["stream_resource"]), index, frames_per_row(asset, described))
-            yield from self._completed(stream, stream.rows(Rows(asset, described, first, last - 1, index, before)))
+        spans = self._spans.setdefault(resource, Spans())
+        spans.add(index, stop, frames_per_row(asset, described))
+        self._files.setdefault(described.stream, set()).add(resource)
+        stream = self._streams.get(described.stream)
+        first = self._first_event(resource, described.uid, doc, index, stop)
+        if stream is not None and stop > index:
+            rows = Rows(asset, described, spans, first, first + stop - index - 1, index)
+            yield from self._completed(stream, stream.rows(rows))
 
-    def _frames_before(self, resource: str, index: int, per_row: int) -> int:
-        """Frames of an asset before a row, where rows of different lengths may follow one another."""
-        anchor = self._anchors.get(resource, (0, 0, per_row))
-        if index < anchor[0]:
-            return index * per_row
-        before = anchor[1] + (index - anchor[0]) * anchor[2]
-        if resource not in self._anchors or per_row != anchor[2]:
-            self._anchors[resource] = (index, before, per_row)
-        return before
+    def _first_event(self, resource: str, descriptor: str, doc: Document, index: int, stop: int) -> int:
+        """Number of the first event of a datum. Writers that know nothing of events leave it out, or count from 0."""
+        first, last = _range(doc.get("seq_nums"))
+        if last - first != stop - index:
+            return index + 1
+        if first == 0:
+            self._from_zero.add((resource, descriptor))
+        return first + 1 if (resource, descriptor) in self._from_zero else first
 
     def _convert(self, name: str, doc: Document) -> Iterator[Measurement | Failure]:
         """Handle documents of assets as older versions of Bluesky write them."""
         if self._classic is None:
             self._classic = ClassicAssets(self._settings.keys.frames)
             for each in self._descriptors:
-                self._classic.convert("descriptor", each)
+                self._converted("descriptor", each)
         if name in ("resource", "stream_resource"):
             self._own(doc.get("uid"))
+        for kind, made in self._converted(name, doc):
+            yield from self.feed(kind, made)
+
+    def _converted(self, name: str, doc: Document) -> list[tuple[str, Document]]:
         try:
-            converted = self._classic.convert(name, doc)
+            return [] if self._classic is None else self._classic.convert(name, doc)
         except Exception as error:
             self.say_once(f"a {name} document cannot be read, and is passed over: {in_words(error)}")
-            return
-        for kind, made in converted:
-            yield from self.feed(kind, made)
+            return []
 
     def _completed(
         self, stream: DetectorStream, found: Iterator[Sequence[Shot] | Lost]
@@ -222,12 +242,36 @@ class OpenRun:
             return _in_memory(shots)
         if len(parts) < len(shots):
             raise FrameError("some of the events hold their frames, and some name them in files: one of both is needed")
+        for part, shot in zip(parts, shots, strict=True):
+            if shot.described.frames > 1 and part.frames_per_row != shot.described.frames:
+                raise FrameError(
+                    f"the descriptor says {shot.described.frames} frames an event, the detector's file "
+                    f"{part.frames_per_row} (multiplier, or frame_per_point)"
+                )
         if self._elsewhere is not None:
-            first, last, per_row = parts[0].start, parts[-1].stop, parts[0].frames_per_row
-            return self._elsewhere(self.run.uid, stream, self._settings.keys.frames, first, last - first, per_row)
+            return self._from_elsewhere(stream, parts)
         # An event may come before its last frames can be seen on this side of the detector's disk.
         following = Following(timeout=self._settings.files.timeout)
         return open_frames(parts, self._settings.files, following=following)
+
+    def _from_elsewhere(self, stream: str, parts: Sequence[Part]) -> FrameSource:
+        """Frames as one range of rows of an array that somebody else keeps."""
+        if self._elsewhere is None:
+            raise ValueError("frames are nowhere else")
+        first = parts[0]
+        whole = all(b.asset is a.asset and b.start == a.stop for a, b in pairwise(parts))
+        if (
+            not whole
+            or any(each.frames_per_row != first.frames_per_row for each in parts)
+            or len(self._files[stream]) > 1
+        ):
+            raise FrameError(
+                "the frames are in several files, or not one after the other: such a movie is read from the files only"
+            )
+        n_rows = parts[-1].stop - first.start
+        return self._elsewhere(
+            self.run.uid, stream, self._settings.keys.frames, first.start, n_rows, first.frames_per_row
+        )
 
     def _say_why_nothing_is_analysed(self) -> None:
         key = self._settings.keys.frames
@@ -247,7 +291,7 @@ def _in_memory(shots: Sequence[Shot]) -> FrameSource:
         if shot.array is None:
             raise FrameError(f"the frames in event {shot.number} are no array (H, W) or (T, H, W) of numbers")
         described = shot.described.shape
-        if described and described[-2:] != shot.array.shape[-2:]:
+        if described and described != (shot.array.shape if len(described) == 3 else shot.array.shape[-2:]):
             raise FrameError(
                 f"the frames in event {shot.number} have the shape {shot.array.shape}, by their descriptor {described}"
             )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
+
+from event_model import unpack_event_page
 
 from ainerd_agent.callbacks.open_run import FramesElsewhere
-from ainerd_agent.callbacks.values import as_mapping
+from ainerd_agent.callbacks.values import as_mapping, as_number, in_words, whole_number
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import FrameSource
 from ainerd_agent.scattering.frames.tiled_frames import TiledFrames
@@ -100,8 +103,8 @@ def documents_of(run: Documented) -> Iterator[Document]:
 def whole_runs(documents: Iterable[Document], frames: str) -> Iterator[list[Document]]:
     """Sort documents into runs, each in the order that an analysis wants.
 
-    Live, readings of the rheometer come before the end of the exposure that they belong to. A catalog gives stream
-    after stream. So events without frames come first here.
+    A catalog gives stream after stream. Here events come by their time, as live, after what names their frames; of
+    events that came again, the last one alone.
 
     Parameters
     ----------
@@ -151,18 +154,48 @@ def _runs_of(name: str, doc: Mapping[str, Any], owner: dict[str, str], open_runs
 
 
 def _ordered(documents: list[Document], frames: str) -> list[Document]:
-    with_frames = [
-        doc.get("uid") for name, doc in documents if name == "descriptor" and frames in as_mapping(doc.get("data_keys"))
-    ]
-    ranks = {"start": 0, "descriptor": 1, "stream_resource": 2, "resource": 2, "stop": 5}
+    """In the order of a live run: what names frames first, then events as their times are."""
+    streams = {
+        doc["uid"]: str(doc.get("name"))
+        for name, doc in documents
+        if name == "descriptor" and isinstance(doc.get("uid"), str) and frames in as_mapping(doc.get("data_keys"))
+    }
+    ranks = {"start": 0, "descriptor": 1, "stream_resource": 2, "resource": 2, "event": 4, "stop": 5}
+    events = [each for name, doc in documents for each in _events_in(name, doc)]
+    others = [each for each in documents if each[0] not in ("event", "event_page")]
+    events = _last_takes(events, streams)
+    events.sort(key=lambda event: _or_last(as_number(event[1].get("time"))))
+    return sorted([*others, *events], key=lambda document: ranks.get(document[0], 3))
 
-    def rank(document: Document) -> int:
-        name, doc = document
-        if name in ("event", "event_page"):
-            return 4 if doc.get("descriptor") in with_frames else 3
-        return ranks.get(name, 3)
 
-    return sorted(documents, key=rank)
+def _events_in(name: str, doc: Mapping[str, Any]) -> list[Document]:
+    """The events of a document: itself, those of a page, or none."""
+    if name != "event_page":
+        return [(name, doc)] if name == "event" else []
+    try:
+        return [("event", event) for event in unpack_event_page(cast(Any, doc))]
+    except Exception as error:
+        logger.warning("a page of events cannot be read, and is passed over: %s", in_words(error))
+        return []
+
+
+def _last_takes(events: list[Document], streams: Mapping[str, str]) -> list[Document]:
+    """The events without those that came again later, in streams with the detector: the last ones count."""
+    names = [_name_of(doc, streams) for _, doc in events]
+    last = {name: at for at, name in enumerate(names)}
+    return [each for at, (each, name) in enumerate(zip(events, names, strict=True)) if name is None or last[name] == at]
+
+
+def _name_of(doc: Mapping[str, Any], streams: Mapping[str, str]) -> tuple[str, int] | None:
+    """Stream and number of an event of the detector; None for another one."""
+    descriptor, number = doc.get("descriptor"), whole_number(doc.get("seq_num"))
+    if not isinstance(descriptor, str) or descriptor not in streams or not number:
+        return None
+    return streams[descriptor], number
+
+
+def _or_last(time: float) -> float:
+    return math.inf if math.isnan(time) else time
 
 
 def frames_in(raw: Runs) -> FramesElsewhere:

@@ -71,7 +71,11 @@ class Rheometer:
                 stamp = moment
             if math.isnan(stamp):
                 continue
-            self.clock.add(moment, stamp)
+            if name == "shear_stress" or self.keys.shear_stress not in data:
+                self.clock.add(moment, stamp)
+            if abs(stamp + self.clock.difference().seconds - moment) > KEPT:
+                self.values.say(f"{key} has a time stamp that is hours from its event: such readings are left out")
+                continue
             self._readings[name].add(stamp, self.values.number(key, data, data_keys, unit))
 
     def during(self, start: float, stop: float, margin: float) -> tuple[RheometerSamples, Difference]:

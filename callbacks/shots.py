@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.callbacks.values import as_mapping, whole_number
+from ainerd_agent.callbacks.values import as_mapping, shown, whole_number
 from ainerd_agent.records import Events
 from ainerd_agent.scattering.frames.assets import Asset, Part
 
@@ -24,7 +25,9 @@ class Described:
     data_keys, configuration, configuration_keys : mapping
         As in the document; the configuration of all devices together.
     shape : tuple of int
-        Of what one event has; empty where the descriptor gives none.
+        (H, W) or (T, H, W) of what one event has.
+    problem : str
+        Why that is not known; empty where it is.
     """
 
     uid: str
@@ -33,14 +36,14 @@ class Described:
     configuration: Mapping[str, Any]
     configuration_keys: Mapping[str, Any]
     shape: tuple[int, ...] = ()
+    problem: str = ""
 
     @classmethod
     def of(cls, doc: Mapping[str, Any], key: str) -> Described:
         """Read a descriptor, whatever is in it."""
         devices = [as_mapping(each) for each in as_mapping(doc.get("configuration")).values()]
         data_keys = as_mapping(doc.get("data_keys"))
-        shape = as_mapping(data_keys.get(key)).get("shape")
-        sizes = [whole_number(each) for each in shape] if isinstance(shape, list | tuple) else []
+        shape, problem = _frames_shape(as_mapping(data_keys.get(key)).get("shape"))
         return cls(
             uid=str(doc.get("uid", "")),
             stream=str(doc.get("name") or "primary"),
@@ -49,13 +52,14 @@ class Described:
             configuration_keys={
                 name: value for each in devices for name, value in as_mapping(each.get("data_keys")).items()
             },
-            shape=tuple(size for size in sizes if size is not None),
+            shape=shape,
+            problem=problem,
         )
 
     @property
     def frames(self) -> int:
         """Frames of one event."""
-        return self.shape[0] if len(self.shape) == 3 and self.shape[0] > 0 else 1
+        return self.shape[0] if len(self.shape) == 3 else 1
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -72,6 +76,8 @@ class Shot:
         Where the frames are; None for frames in the event itself.
     array : ndarray or None, shape (T, H, W)
         Frames that are in the event.
+    reused : bool
+        The frames were given to an earlier event of this number, and none were named since.
     """
 
     number: int
@@ -79,6 +85,7 @@ class Shot:
     described: Described
     part: Part | None = None
     array: NDArray[Any] | None = None
+    reused: bool = False
 
     @property
     def last(self) -> int:
@@ -101,18 +108,43 @@ class Lost:
     message: str
 
 
+@dataclass(slots=True, eq=False)
+class Spans:
+    """How many frames the rows of an asset have, which may differ from one to the next."""
+
+    _spans: list[tuple[int, int, int]] = field(default_factory=list)
+    """First row, the row after the last, and frames of each, in order."""
+
+    def add(self, start: int, stop: int, per_row: int) -> None:
+        """Take note of rows; those that follow one another with as many frames become one."""
+        if self._spans and self._spans[-1][1] == start and self._spans[-1][2] == per_row:
+            self._spans[-1] = (self._spans[-1][0], stop, per_row)
+        else:
+            insort(self._spans, (start, stop, per_row))
+
+    def frames_before(self, row: int) -> int:
+        """Frames of all rows before one; rows that nobody named have as many as those before them."""
+        total, at, per_row = 0, 0, self._spans[0][2] if self._spans else 1
+        for start, stop, frames in self._spans:
+            if start >= row:
+                break
+            start = max(start, at)  # rows that were named twice
+            total += (start - at) * per_row + (min(stop, row) - start) * frames if min(stop, row) > start else 0
+            at, per_row = max(at, min(stop, row)), frames
+        return total + max(0, row - at) * per_row
+
+
 @dataclass(slots=True)
 class Rows:
     """Rows of an asset for events `first` to `last` that have not come yet."""
 
     asset: Asset
     described: Described
+    spans: Spans
     first: int
     last: int
     index: int
     """Row of event `first`."""
-    first_frame: int
-    """Frames of the asset before that row."""
 
     def __contains__(self, number: int) -> bool:
         return self.first <= number <= self.last
@@ -124,9 +156,7 @@ class Rows:
 
     def between(self, first: int, last: int) -> Rows:
         """Those of some of the events."""
-        skipped = first - self.first
-        before = self.first_frame + skipped * self.per_row
-        return Rows(self.asset, self.described, first, last, self.index + skipped, before)
+        return Rows(self.asset, self.described, self.spans, first, last, self.index + first - self.first)
 
     def part(self, first: int, last: int) -> Part:
         """The frames of some of the events."""
@@ -136,8 +166,21 @@ class Rows:
             start=rows.index,
             stop=rows.index + last - first + 1,
             frames_per_row=self.per_row,
-            first_frame=rows.first_frame,
+            first_frame=self.spans.frames_before(rows.index),
         )
+
+
+def _frames_shape(shape: Any) -> tuple[tuple[int, ...], str]:
+    """The shape of what an event has as (H, W) or (T, H, W), or why it is none."""
+    try:
+        sizes = [whole_number(each) for each in shape]
+    except TypeError:
+        sizes = []
+    if len(sizes) == 4 and 1 in sizes[:2]:
+        sizes = [max(sizes[0] or 0, sizes[1] or 0), *sizes[2:]]  # one movie, or movies of one frame
+    if len(sizes) not in (2, 3) or not all(sizes):
+        return (), f"its descriptor gives the frames the shape {shown(shape)} instead of (frames, rows, columns)"
+    return tuple(size for size in sizes if size), ""
 
 
 def frames_per_row(asset: Asset, described: Described) -> int:

@@ -70,6 +70,17 @@ def run_of(doc: Mapping[str, Any]) -> Run:
     )
 
 
+def scanned_keys(doc: Mapping[str, Any]) -> list[str]:
+    """What the plan scans, by the hints of its start document: keys of events, the time apart."""
+    hints = doc.get("hints")
+    dimensions = hints.get("dimensions") if isinstance(hints, Mapping) else None
+    found: list[str] = []
+    for dimension in dimensions if isinstance(dimensions, list | tuple) else ():
+        fields = dimension[0] if isinstance(dimension, list | tuple) and dimension else ()
+        found += [each for each in fields if isinstance(each, str)] if isinstance(fields, list | tuple) else []
+    return [key for key in found if key != "time"]
+
+
 def _metadata(uid: str, doc: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in doc.items() if isinstance(key, str) and key not in _OWN | _OF_THE_PLAN}
     if isinstance(sample := doc.get("sample"), Mapping):

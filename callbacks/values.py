@@ -63,7 +63,7 @@ class Values:
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+        self.say = say
 
     def number(self, key: str, data: Document, data_keys: Document, unit: str) -> float:
         """What an event or a configuration read, in a unit; NaN where it has no such key, or no number there."""
@@ -71,7 +71,7 @@ class Values:
             return math.nan
         value = as_number(data[key])
         if math.isnan(value):
-            self._say(f"{key} is {shown(data[key])}, which is no finite number: such values are left out")
+            self.say(f"{key} is {shown(data[key])}, which is no finite number: such values are left out")
             return math.nan
         own = unit_of(data_keys, key)
         if not own or not unit:
@@ -79,7 +79,7 @@ class Values:
         try:
             return conversion(own, unit)(value)
         except UnitError as error:
-            self._say(f"{key} is left out: {error}")
+            self.say(f"{key} is left out: {error}")
             return math.nan
 
     def axis(self, key: str, data: Document, data_keys: Document) -> tuple[float, str]:
@@ -103,14 +103,14 @@ class Values:
         if kind == "string":
             if isinstance(value, str):
                 return value[:LONGEST_TEXT]
-            self._say(f"{key} should be a text, and is {shown(value)}: such values are left out")
+            self.say(f"{key} should be a text, and is {shown(value)}: such values are left out")
             return ""
         if kind in ("number", "integer", "boolean"):
             if isinstance(value, bool | np.bool_):
                 return float(value)
             number = as_number(value)
             if math.isnan(number) and not (isinstance(value, float) and math.isnan(value)):
-                self._say(f"{key} should be a {kind}, and is {shown(value)}: such values are left out")
+                self.say(f"{key} should be a {kind}, and is {shown(value)}: such values are left out")
             return number
         return None
 

@@ -77,9 +77,14 @@ class Access:
         if "\0" in path or "\\" in path or _DRIVE.match(path):
             raise FrameError(f"{uri!r} is no path of this machine: it has a drive letter, a backslash, or a zero byte")
         candidates = [self.check(Path(each)) for each in dict.fromkeys((path, written))]
-        there = (each for each in candidates if os.path.lexists(each))
+        there = [each for each in candidates if os.path.lexists(each)]
+        if len(there) > 1:
+            raise FrameError(
+                f"{uri!r} may be {there[0]} or {there[1]}, and both exist: rename one of them, so that it is clear which "
+                "is meant"
+            )
         in_folder = (each for each in candidates if os.path.lexists(each.parent))  # what a template goes on from
-        return next(there, next(in_folder, candidates[0]))
+        return there[0] if there else next(in_folder, candidates[0])
 
     def check(self, path: Path) -> Path:
         """The same path, if its file may be read. A file that does not exist yet is no matter.

@@ -258,3 +258,10 @@ def test_any_address_is_a_path_or_refused(text):
         except FrameError:
             continue
         assert path.is_absolute()
+
+
+def test_an_address_that_may_mean_two_files_is_refused(tmp_path):
+    (tmp_path / "a b").write_bytes(b"")
+    (tmp_path / "a%20b").write_bytes(b"")
+    with pytest.raises(FrameError, match="and both exist"):
+        Access().path_of(f"file://localhost{tmp_path}/a%20b")
