@@ -166,8 +166,9 @@ class AnalysisCallback:
             write = self._writer.replace if measurement.retake else self._writer.append
             write(origin.raw_uid, [fingerprints], [analysis])
         except AinerdError as error:
-            logger.warning("measurement %s: %s", origin.name, error)
-            return Failure(origin.raw_uid, origin.events, str(error))
+            stays = "; what was found in the take before stays" if measurement.retake else ""
+            logger.warning("measurement %s: %s%s", origin.name, error, stays)
+            return Failure(origin.raw_uid, origin.events, f"{error}{stays}")
         except Exception as error:
             # Whatever it is, it must not cost the measurements after this one.
             logger.exception("measurement %s", origin.name)

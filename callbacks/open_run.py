@@ -24,7 +24,7 @@ from ainerd_agent.records import Events, FrameSource, Measurement, Run
 from ainerd_agent.scattering.frames.arrays import ArrayFrames
 from ainerd_agent.scattering.frames.assets import Asset, Part, open_frames
 from ainerd_agent.scattering.frames.growing import Following
-from ainerd_agent.settings import Settings
+from ainerd_agent.settings import MovieSettings, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -81,11 +81,11 @@ class OpenRun:
         self._classic: ClassicAssets | None = None
         self._descriptors: list[Document] = []
 
-    def say_once(self, message: str) -> None:
-        """Warn, once in this run."""
+    def say_once(self, message: str, level: int = logging.WARNING) -> None:
+        """Log a message, once in this run."""
         if message not in self._said:
             self._said.add(message)
-            logger.warning("run %s: %s", self.run.uid, message)
+            logger.log(level, "run %s: %s", self.run.uid, message)
 
     def new_owned(self) -> list[str]:
         """Uids of descriptors and resources that came since the last look."""
@@ -228,6 +228,8 @@ class OpenRun:
         if again:
             stream.repeated = [number for number in stream.repeated if number not in again]
             self.say_once(f"events {events} came again: the last ones count")
+        if len(shots) > 1:
+            self.say_once(_what_a_movie_is(self._settings.movies), logging.INFO)
         try:
             return self._movies.measurement(shots, self._frames(stream.name, shots), retake=bool(again))
         except AinerdError as error:
@@ -282,6 +284,14 @@ class OpenRun:
             f"no data key {key!r}, so nothing of it was analysed; the settings name the detector's key "
             f"(keys.frames){did_you_mean(key, known)}"
         )
+
+
+def _what_a_movie_is(settings: MovieSettings) -> str:
+    if settings.events is not None:
+        return f"{settings.events} events are a movie, as the settings say"
+    if settings.made_of == "stream":
+        return "the events of a stream are a movie, as the settings say"
+    return "events of one frame are a movie where they follow one another at one place; [movies] changes that"
 
 
 def _in_memory(shots: Sequence[Shot]) -> FrameSource:

@@ -85,8 +85,10 @@ def test_a_replay_gives_what_the_live_run_gave(kind, tmp_path):
 @pytest.mark.situation(
     "single frames, as `bp.count` takes them", "one movie; its frame time is that between the events"
 )
-def test_single_frames_at_one_place_are_one_movie(tmp_path):
+def test_single_frames_at_one_place_are_one_movie(tmp_path, caplog):
+    caplog.set_level("INFO")
     (movie,) = measured(assembled(counted(tmp_path)))
+    assert caplog.text.count("events of one frame are a movie where they follow one another at one place") == 1
     assert movie.origin.events == Events("primary", 1, 40)
     np.testing.assert_array_equal(frames_of(movie), movies(1, 40)[0])
     # Lags are in the time between events, not in the exposure time of a frame.
