@@ -13,7 +13,12 @@ from ainerd_agent.cli.options import CatalogOption, open_catalog
 
 
 def mask(
-    run: Annotated[str, typer.Argument(help="Uid of a raw run, or a file: movie.npy, or file.h5::/path/of/dataset.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="Raw run (uid or its beginning, scan id, -1), or a file: movie.npy, file.h5::/path/of/dataset."
+        ),
+    ],
     catalog: CatalogOption = "ainerd-session",
     out: Annotated[Path, typer.Option(help="The mask, .edf, .npy or .tif; a picture is drawn beside it.")] = Path(
         "mask.edf"
@@ -26,7 +31,7 @@ def mask(
 ) -> None:
     """Draw a mask of the hot, dead, flickering and full pixels of a detector, from the frames of a run.
 
-    Name it as `mask` under [bins] in ainerd.toml. A mask that is named there already is taken into the new one.
+    Name it as `bins.mask` in ainerd.toml. A mask that is named there already is taken into the new one.
     """
     from ainerd_agent.settings import Settings
     from ainerd_agent.workflows.mask import draw_mask, movies_in, movies_of

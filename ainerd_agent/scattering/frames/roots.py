@@ -80,8 +80,8 @@ class Access:
         there = [each for each in candidates if os.path.lexists(each)]
         if len(there) > 1:
             raise FrameError(
-                f"{uri!r} may be {there[0]} or {there[1]}, and both exist: rename one of them, so that it is clear which "
-                "is meant"
+                f"{uri!r} may be {there[0]} or {there[1]}, and both exist: rename one of them, so that it is clear "
+                "which is meant"
             )
         in_folder = (each for each in candidates if os.path.lexists(each.parent))  # what a template goes on from
         return there[0] if there else next(in_folder, candidates[0])
