@@ -250,7 +250,7 @@ def main() -> None:
     given = parser.parse_args()
     n_frames, repeats = (200, 1) if given.quick else (400, 2)
     results = [examine(scene, n_frames, seed) for scene in scenes(given.quick) for seed in range(repeats)]
-    measured = [times(n, 5 if given.quick else 9) for n in ((1000,) if given.quick else (1000, 4000))]
+    measured = [times(n, 5 if given.quick else 9) for n in ((1000,) if given.quick else (1000, 4000, 10_000))]
     for still in (False, True):
         summary(results, still_and_coherent=still).show()
     totals(results).show()

@@ -31,9 +31,10 @@ from ainerd_agent.records.bad_pixels import KINDS
 from ainerd_agent.scattering.correlation._engine.neighbourhood import Neighbourhood
 from ainerd_agent.scattering.correlation._engine.pixel_statistics import (
     excess_scatter,
+    far_above,
     moments_up_to,
-    nothing_stands_out,
     scatter_in_time,
+    what_stands_out,
 )
 
 CHANCE = 1e-9
@@ -56,6 +57,9 @@ BRIGHTEST = 0.03
 MARGIN = 1.3
 """By which a spread, estimated from the pixels, is taken larger than it is found."""
 
+MANY_DARK = 0.05
+"""Share of pixels without counts from which on a glance at the others is not enough: counts are too few for it."""
+
 BURST = 10
 """Coincidences more than are expected (pairs: five photons in one frame) that are always excused."""
 
@@ -67,6 +71,7 @@ GOOD, HOT, DEAD, FLICKERING, FULL = range(5)
 _FAR = 6.0
 _ROUNDS = 4
 _SAME = 1e-6
+_STEADY = 4e-6
 _LEAST = 1e-6
 
 
@@ -126,22 +131,54 @@ def judge(
         return verdict
     near = Neighbourhood(rows, columns)
     used = np.ones(len(verdict), dtype=bool) if known is None else ~known
-    full = _is_full(sums, ceiling) & used
-    verdict[full] = FULL
-    used &= ~full
+    glance = _Glance.at(sums, near, used)
+    if glance.sees_nothing:
+        return verdict
+    if (full := _is_full(sums, ceiling) & used).any():
+        verdict[full] = FULL
+        used &= ~full
+        glance = _Glance.at(sums, near, used)
+    expected = _Expected.of(sums.total, near, used)
     for _ in range(_ROUNDS):
-        if not used.any() or _all_alike(sums, near, used):
+        if glance.sees_nothing:
             return verdict
-        expected = _Expected.of(sums.total, near, used)
+        if glance.n_far == 0 and glance.n_dark < MANY_DARK * len(verdict):
+            break
         flickering = _is_flickering(sums, expected, used)
         hot = _is_hot(sums.total, expected, near, used)
-        verdict[hot], verdict[flickering | (hot & _beyond_speckle(sums))] = HOT, FLICKERING
         found = hot | flickering
+        verdict[hot] = HOT
+        verdict[flickering | (hot & _beyond_speckle(sums))] = FLICKERING
         if not found.any():
             break
         used &= ~found
+        glance = _Glance.at(sums, near, used)
+        expected = _Expected.of(sums.total, near, used, expected.spread if glance.n_far == 0 else None)
     verdict[_is_dead(sums.total, expected, near, used)] = DEAD
     return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """A look at pixels that costs little: for most bins it is the only one.
+
+    Attributes
+    ----------
+    n_far, n_dark : int
+        Used pixels that are far from the others, and those without counts.
+    """
+
+    n_far: int
+    n_dark: int
+
+    @classmethod
+    def at(cls, sums: PixelSums, near: Neighbourhood, used: NDArray[np.bool_]) -> _Glance:
+        mean, number = near.means(sums.total, used)
+        return cls(*what_stands_out(sums.total, sums.squares, used, mean, number, sums.n_frames, _FAR))
+
+    @property
+    def sees_nothing(self) -> bool:
+        return self.n_far == self.n_dark == 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,29 +193,26 @@ class _Expected:
     """Relative variance of the expected counts from pixel to pixel, photons apart."""
 
     @classmethod
-    def of(cls, counts: FloatArray, near: Neighbourhood, used: NDArray[np.bool_]) -> _Expected:
+    def of(
+        cls, counts: FloatArray, near: Neighbourhood, used: NDArray[np.bool_], spread: float | None = None
+    ) -> _Expected:
+        """From the used pixels; the spread, too, where it is not known."""
+        of_used = counts if used.all() else counts[used]
+        if of_used.size == 0:
+            return cls(np.zeros(len(counts)), np.zeros(len(counts)), _LEAST)
         # A bad pixel must not hide the one beside it.
-        mean, number = near.means(np.minimum(counts, 3 * _limit(counts[used]) + 3), used)
+        mean, number = near.means(np.minimum(counts, 3 * _limit(of_used) + 3), used)
         if (few := number < FEWEST).any():
-            of_bin = counts[used]
-            mean, number = np.where(few, of_bin.mean(), mean), np.where(few, len(of_bin), number)
-        all_used = bool(used.all())
-        counts, means, numbers = (counts, mean, number) if all_used else (counts[used], mean[used], number[used])
-        return cls(mean, number, _spread(counts, means, numbers))
-
-
-def _all_alike(sums: PixelSums, near: Neighbourhood, used: NDArray[np.bool_]) -> bool:
-    """Whether none of the used pixels can be bad: a look that costs little, and says so for most bins."""
-    mean, number = near.means(sums.total, used)
-    total, squares = sums.total, sums.squares
-    if not used.all():
-        total, squares, mean, number = total[used], squares[used], mean[used], number[used]
-    return bool(nothing_stands_out(total, squares, mean, number, sums.n_frames, _FAR))
+            mean, number = np.where(few, of_used.mean(), mean), np.where(few, len(of_used), number)
+        if spread is None:
+            means, numbers = (mean, number) if of_used is counts else (mean[used], number[used])
+            spread = _spread(of_used, means, numbers)
+        return cls(mean, number, spread)
 
 
 def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
     mean = sums.total / sums.n_frames
-    full: NDArray[np.bool_] = (mean > 0) & (np.abs(sums.squares / sums.n_frames - mean**2) <= _SAME * mean**2)
+    full: NDArray[np.bool_] = (mean > 0) & (np.abs(sums.squares / sums.n_frames - mean**2) <= _STEADY * mean**2)
     if full.any():
         levels = np.array([*CEILINGS, ceiling] if np.isfinite(ceiling) else CEILINGS)
         full[full] = (np.abs(mean[full, None] - levels) <= _SAME * levels).any(axis=1)
@@ -188,8 +222,9 @@ def _is_full(sums: PixelSums, ceiling: float) -> NDArray[np.bool_]:
 def _is_hot(counts: FloatArray, expected: _Expected, near: Neighbourhood, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
     spread = expected.spread
     mean = np.maximum(expected.mean, 1 / np.maximum(expected.number, 1))
-    hot: NDArray[np.bool_] = used & (counts > mean + 5 * np.sqrt(mean + spread * mean**2))
-    if (at := np.flatnonzero(hot)).size:
+    hot = np.zeros(len(counts), dtype=bool)
+    at = far_above(counts, mean, spread)
+    if (at := at[used[at]]).size:
         # the mean of the neighbours is not known exactly
         wide = spread + (spread + 1 / mean[at]) / expected.number[at]
         bright = near.third_brightest(at, counts, used)
@@ -244,15 +279,18 @@ def _is_flickering(sums: PixelSums, expected: _Expected, used: NDArray[np.bool_]
 
 def _spread(counts: FloatArray, mean: FloatArray, number: FloatArray) -> float:
     """Relative variance of the expected counts, without photon noise and without pixels that are no chance."""
-    kept = ~_brightest(counts / np.maximum(mean, 1e-300))
+    left_out = np.flatnonzero(_brightest(counts / np.maximum(mean, 1e-300)))
     spread = _LEAST
     for _ in range(_ROUNDS):
+        kept = np.ones(len(counts), dtype=bool)
+        kept[left_out] = False
         excess, scale = excess_scatter(counts, mean, number, kept)
         spread = MARGIN * max(excess / max(scale, 1e-300), 0.0) + _LEAST
-        before, kept = kept, np.ones(len(counts), dtype=bool)
-        if (far := np.flatnonzero(counts > mean + 5 * np.sqrt(mean + spread * mean**2))).size:
-            kept[far] = _tail(counts[far], mean[far], np.full(len(far), spread)) >= CHANCE
-        if (kept == before).all():
+        before, left_out = left_out, far_above(counts, mean, spread)
+        if left_out.size:
+            far = _tail(counts[left_out], mean[left_out], np.full(len(left_out), spread)) < CHANCE
+            left_out = left_out[far]
+        if np.array_equal(left_out, before):
             break
     return spread
 

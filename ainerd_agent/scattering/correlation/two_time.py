@@ -33,7 +33,8 @@ from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold, n_threads
-from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, PixelWatch, Verdicts
+from ainerd_agent.scattering.correlation._engine.opening import Opening
+from ainerd_agent.scattering.correlation._engine.pixel_watch import PixelWatch, Verdicts
 from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMaker
 from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, Segment, SegmentStore
 from ainerd_agent.scattering.correlation.bad_pixels import GOOD
@@ -235,23 +236,19 @@ class TwoTimeStream:
         c2 = np.empty((self.n_bins, self._reduction.size, self._reduction.size), dtype=np.float32)
 
         def folded(layout: PixelLayout, addresses: Addresses, verdicts: Verdicts | None) -> Accumulation:
-            """The sums of all frames; of the first ones anew, where they show bad pixels that were not known."""
             state = self._new_state(len(movie), layout, threads=1, verdicts=verdicts)
-            opens = self._normalisation.detects_pixels and verdicts is None
-            start = 0
-            while start < len(movie):
-                part = slice(start, OPENING if opens else start + FRAMES_PER_FOLD)
+            for start in range(0, len(movie), FRAMES_PER_FOLD):
+                part = slice(start, start + FRAMES_PER_FOLD)
                 state.add(replace(segment, numbers=segment.numbers[part], data=movie[part], addresses=addresses))
-                start, opens = part.stop, False
-                if start == OPENING and state.judge_pixels().size:
-                    return folded(layout, addresses, state.verdicts)
             return state
 
         def of_bin(index: int) -> tuple[int, int]:
             layout = self._layout.only(index)
             addresses = Addresses.of(layout.pixels, layout.slabs, movie.shape[1], movie.itemsize)
-            state = folded(layout, addresses, None)
-            if self._normalisation.detects_pixels and state.judge_pixels().size:
+            detects = self._normalisation.detects_pixels
+            known = Opening.of_movie(layout, movie, addresses, self._normalisation).verdicts() if detects else None
+            state = folded(layout, addresses, known)
+            if detects and state.judge_pixels().size:
                 state = folded(layout, addresses, state.verdicts)
             c2[index] = state.maps().c2[0]
             return state.n_saturated, state.n_readings

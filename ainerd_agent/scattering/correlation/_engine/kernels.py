@@ -24,8 +24,8 @@ STEP = 16
 RUN = 16
 """Pixels that are copied at once where the pixels of a bin lie side by side."""
 
-PIECE = 1024
-"""Pixels whose sums over the frames of one step are kept in the fastest cache."""
+STEPS_IN_SINGLE = 4
+"""Steps whose sums of each pixel are in the precision of the fold, before they go into those in double."""
 
 SUM, SQUARE, PRODUCT = 0, 1, 2
 """What is added up over the pixels of a cell: I(t), I(t)^2, and I(t) times the frame before it."""
@@ -69,19 +69,77 @@ def gather(frame: Array, pixels: Array, runs: Array, lines: Array, out: Array) -
 
 
 @compiled
-def add_rows(folded: Array, first_row: int, start: int, stop: int, weights: Array, counts: Array, n_rows: int) -> None:
+def gather_frames(
+    frames: Array, slabs: Array, pixels: Array, runs: Array, slab_runs: Array, lines: Array, slab_lines: Array, out: Any
+) -> Any:
+    """Copy the used pixels of frames (t, H * W) to `out` (t, N + `RUN`), slab after slab."""
+    touched = frames.dtype.type(0)
+    for slab in range(len(slabs) - 1):
+        start, stop = slabs[slab], slabs[slab + 1]
+        for t in range(len(frames)):
+            touched += gather(
+                frames[t],
+                pixels[start:stop],
+                runs[slab_runs[slab] : slab_runs[slab + 1]],
+                lines[slab_lines[slab] : slab_lines[slab + 1]],
+                out[t, start:],
+            )
+    return touched
+
+
+@compiled
+def add_moments(counts: Array, total: Array, squares: Array) -> None:
+    """Add up four frames, and their squares, of each pixel."""
+    w, x, y, z = counts[0], counts[1], counts[2], counts[3]
+    for j in range(len(total)):
+        a, b, c, d = w[j], x[j], y[j], z[j]
+        total[j] += (a + b) + (c + d)
+        squares[j] += (a * a + b * b) + (c * c + d * d)
+
+
+@compiled
+def add_rows(folded: Array, first_row: int, start: int, stop: int, weights: Array, counts: Array, few: Array) -> None:
     """Add `weights` (n_rows, k) @ `counts` (k, n) to `folded[first_row:, start:stop]`; k is a multiple of four.
+
+    Four frames go into two rows at a time, which halves what is read. Where `few` (2, n) is not empty, the sums and the
+    squares of the frames are added to it in the first of those loops, which has read the counts anyway.
 
     A two-dimensional view would hide from the compiler that rows are contiguous.
     """
-    for row in range(n_rows):
-        f = folded[first_row + row, start:stop]
-        for k in range(0, weights.shape[1], 4):
+    n_rows = len(weights)
+    for k in range(0, weights.shape[1], 4):
+        w, x, y, z = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
+        unwatched = few.shape[1] > 0
+        row = 0
+        while row < n_rows:
             a, b, c, d = weights[row, k], weights[row, k + 1], weights[row, k + 2], weights[row, k + 3]
-            if a != 0 or b != 0 or c != 0 or d != 0:
-                w, x, y, z = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
+            f = folded[first_row + row, start:stop]
+            row += 1
+            if a == 0 and b == 0 and c == 0 and d == 0:
+                continue
+            if row == n_rows:
                 for j in range(len(f)):
-                    f[j] += a * w[j] + b * x[j] + c * y[j] + d * z[j]
+                    f[j] += (a * w[j] + b * x[j]) + (c * y[j] + d * z[j])
+                continue
+            e, g, h, i = weights[row, k], weights[row, k + 1], weights[row, k + 2], weights[row, k + 3]
+            below = folded[first_row + row, start:stop]
+            row += 1
+            if unwatched:
+                total, squares = few[0], few[1]
+                unwatched = False
+                for j in range(len(f)):
+                    p, q, r, s = w[j], x[j], y[j], z[j]
+                    f[j] += (a * p + b * q) + (c * r + d * s)
+                    below[j] += (e * p + g * q) + (h * r + i * s)
+                    total[j] += (p + q) + (r + s)
+                    squares[j] += (p * p + q * q) + (r * r + s * s)
+            else:
+                for j in range(len(f)):
+                    p, q, r, s = w[j], x[j], y[j], z[j]
+                    f[j] += (a * p + b * q) + (c * r + d * s)
+                    below[j] += (e * p + g * q) + (h * r + i * s)
+        if unwatched:
+            add_moments(counts[k : k + 4], few[0], few[1])
 
 
 @compiled
@@ -131,42 +189,60 @@ def highest(raw: Array, n: int) -> Any:
 
 
 @compiled
-def add_sums(counts: Array, before: Array, edges: Array, sums: Array) -> None:
-    """Add up a frame over each cell: `sums` (3, n_cells)."""
+def add_sums(counts: Array, edges: Array, sums: Array) -> None:
+    """Add up frames over each cell.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (1 + k, n)
+        The frame before the first one, then k frames, a multiple of four.
+    edges : ndarray, shape (n_cells + 1,)
+    sums : ndarray, shape (k, 3, n_cells)
+        Filled with `SUM`, `SQUARE`, and `PRODUCT`.
+    """
     for cell in range(len(edges) - 1):
         start, stop = edges[cell] - edges[0], edges[cell + 1] - edges[0]
-        x, y = counts[start:stop], before[start:stop]
-        total = counts.dtype.type(0)
-        square = total
-        product = total
-        for j in range(len(x)):
-            total += x[j]
-            square += x[j] * x[j]
-            product += x[j] * y[j]
-        sums[SUM, cell], sums[SQUARE, cell], sums[PRODUCT, cell] = total, square, product
+        for k in range(0, len(counts) - 1, 4):
+            add_four(counts, k, start, stop, sums[k : k + 4, :, cell])
 
 
 @compiled
-def add_moments(counts: Array, total: Array, squares: Array) -> None:
-    """Add up frames, and their squares, of each pixel: `counts` (k, n) with k a multiple of four.
+def add_four(counts: Array, k: int, start: int, stop: int, sums: Array) -> None:
+    """The same for the four frames after frame `k`, each of which is read once, and for one cell: `sums` (4, 3)."""
+    v, w, x = counts[k, start:stop], counts[k + 1, start:stop], counts[k + 2, start:stop]
+    y, z = counts[k + 3, start:stop], counts[k + 4, start:stop]
+    zero = counts.dtype.type(0)
+    t0, t1, t2, t3 = zero, zero, zero, zero
+    s0, s1, s2, s3 = zero, zero, zero, zero
+    p0, p1, p2, p3 = zero, zero, zero, zero
+    for j in range(len(v)):
+        before, a, b, c, d = v[j], w[j], x[j], y[j], z[j]
+        t0 += a
+        t1 += b
+        t2 += c
+        t3 += d
+        s0 += a * a
+        s1 += b * b
+        s2 += c * c
+        s3 += d * d
+        p0 += a * before
+        p1 += b * a
+        p2 += c * b
+        p3 += d * c
+    sums[0, SUM], sums[0, SQUARE], sums[0, PRODUCT] = t0, s0, p0
+    sums[1, SUM], sums[1, SQUARE], sums[1, PRODUCT] = t1, s1, p1
+    sums[2, SUM], sums[2, SQUARE], sums[2, PRODUCT] = t2, s2, p2
+    sums[3, SUM], sums[3, SQUARE], sums[3, PRODUCT] = t3, s3, p3
 
-    In pieces that stay in the fastest cache; the frames of one step in their own precision, all steps in double.
-    """
-    for start in range(0, len(total), PIECE):
-        stop = min(len(total), start + PIECE)
-        sums, products = np.zeros(stop - start, counts.dtype), np.zeros(stop - start, counts.dtype)
-        for k in range(0, len(counts), 4):
-            w, x = counts[k, start:stop], counts[k + 1, start:stop]
-            y, z = counts[k + 2, start:stop], counts[k + 3, start:stop]
-            for j in range(len(sums)):
-                a, b, c, d = w[j], x[j], y[j], z[j]
-                sums[j] += (a + b) + (c + d)
-                products[j] += (a * a + b * b) + (c * c + d * d)
-        total_part, squares_part = total[start:stop], squares[start:stop]
-        for j in range(len(sums)):
-            total_part[j] += sums[j]
-        for j in range(len(sums)):
-            squares_part[j] += products[j]
+
+@compiled
+def hand_on(part: Array, whole: Array) -> None:
+    """Add sums of few frames to those of all, in double precision, and begin anew."""
+    for i in range(len(part)):
+        source, target = part[i], whole[i]
+        for j in range(len(source)):
+            target[j] += source[j]
+        source[:] = 0
 
 
 @compiled
@@ -180,8 +256,15 @@ def add_raw_moments(raw: Array, total: Array, squares: Array) -> None:
 
 @compiled
 def sum_raw_frames(frames: Array, total: Array, squares: Array) -> None:
-    """The same for several of them, shape (t, n)."""
-    for t in range(len(frames)):
+    """The same for several of them, shape (t, n) or wider; four at a time, which saves reading the sums."""
+    n_fours = len(frames) // 4 * 4
+    for t in range(0, n_fours, 4):
+        w, x, y, z = frames[t], frames[t + 1], frames[t + 2], frames[t + 3]
+        for j in range(len(total)):
+            a, b, c, d = float(w[j]), float(x[j]), float(y[j]), float(z[j])
+            total[j] += (a + b) + (c + d)
+            squares[j] += (a * a + b * b) + (c * c + d * d)
+    for t in range(n_fours, len(frames)):
         add_raw_moments(frames[t], total, squares)
 
 
@@ -248,6 +331,8 @@ def fold_frames(
         edges = cells[slab_cells[slab] : slab_cells[slab + 1] + 1]
         raw = np.empty(n + RUN, frames.dtype)
         counts = np.empty((padded + 1, n), folded.dtype)
+        step_sums = np.empty((padded, 3, len(edges) - 1))
+        few = np.zeros((2, n if watched and not corrected else 0), folded.dtype)
         counts[0] = last[start:stop]
         first_silent, last_silent = np.searchsorted(silent, start), np.searchsorted(silent, stop)
         for begin in range(0, n_frames, STEP):
@@ -265,7 +350,6 @@ def fold_frames(
                     raw[silent[s] - start] = 0
                 if watched and corrected:
                     add_raw_moments(raw, moments[0, start:stop], moments[1, start:stop])
-                its_sums = sums[frame, :, slab_cells[slab] : slab_cells[slab + 1]]
                 factor = scale[frame, slab_bin[slab]] if len(scale) > 0 else 1.0
                 told = correct(
                     counts[k + 1],
@@ -278,11 +362,10 @@ def fold_frames(
                 )
                 counted[frame, INVALID, slab] = told[0]
                 counted[frame, SATURATED, slab] = told[1]
-                add_sums(counts[k + 1], counts[k], edges, its_sums)
             for k in range(n_step, padded):  # without weight, but it must not be NaN
                 counts[k + 1] = 0
-            if watched and not corrected:
-                add_moments(counts[1:], moments[0, start:stop], moments[1, start:stop])
+            add_sums(counts, edges, step_sums)
+            sums[begin : begin + n_step, :, slab_cells[slab] : slab_cells[slab + 1]] = step_sums[:n_step]
             row = first_row[begin]
             n_rows = first_row[begin + n_step - 1] + width - row
             weights = np.zeros((n_rows, padded), folded.dtype)
@@ -290,8 +373,11 @@ def fold_frames(
                 offset = first_row[begin + k] - row
                 for r in range(width):
                     weights[offset + r, k] = band[begin + k, r]
-            add_rows(folded, row, start, stop, weights, counts[1:], n_rows)
+            add_rows(folded, row, start, stop, weights, counts[1:], few)
+            if begin // STEP % STEPS_IN_SINGLE == STEPS_IN_SINGLE - 1:
+                hand_on(few, moments[:, start:stop])
             counts[0] = counts[n_step]
+        hand_on(few, moments[:, start:stop])
         last[start:stop] = counts[0]
     return touched
 

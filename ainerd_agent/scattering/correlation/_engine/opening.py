@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
+from ainerd_agent.scattering.correlation._engine import kernels
+from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import place_of
 from ainerd_agent.scattering.correlation._engine.pixel_watch import OPENING, Verdicts, opening_verdicts
-from ainerd_agent.scattering.correlation._engine.segment_store import Segment
+from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, Segment
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
 
 
@@ -29,6 +30,27 @@ class Opening:
         self._layout = layout
         self._normalisation = normalisation
         self.held: list[Segment] = []
+
+    @classmethod
+    def of_movie(
+        cls, layout: PixelLayout, movie: NDArray[Any], addresses: Addresses, normalisation: Normalisation
+    ) -> Opening:
+        """The first frames of a movie that is in memory, shape (T, H * W)."""
+        opening = cls(layout, normalisation)
+        first = movie[:OPENING]
+        counts = np.zeros((len(first), len(layout) + kernels.RUN), dtype=movie.dtype)
+        kernels.gather_frames(
+            first,
+            layout.slabs,
+            addresses.pixels,
+            addresses.runs,
+            addresses.slab_runs,
+            addresses.lines,
+            addresses.slab_lines,
+            counts,
+        )
+        opening.add(Segment(np.arange(len(first)), counts, None, None, NO_SCALE))
+        return opening
 
     @property
     def room(self) -> int:

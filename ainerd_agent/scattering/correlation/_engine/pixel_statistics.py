@@ -22,6 +22,19 @@ def excess_scatter(counts: Array, mean: Array, number: Array, kept: Array) -> An
 
 
 @compiled
+def far_above(counts: Array, mean: Array, spread: float) -> Any:
+    """Places of counts that are five standard deviations above `mean`, or more: photons, and a relative `spread`."""
+    places = np.empty(len(counts), dtype=np.int64)
+    n = 0
+    for p in range(len(counts)):
+        above = counts[p] - mean[p]
+        if above > 0 and above * above > 25 * (mean[p] + spread * mean[p] * mean[p]):
+            places[n] = p
+            n += 1
+    return places[:n]
+
+
+@compiled
 def scatter_in_time(total: Array, squares: Array, around: Array, n_frames: int, used: Array) -> Any:
     """Variance over mean in time of each used pixel with counts; 0 for the others.
 
@@ -66,25 +79,41 @@ def moments_up_to(values: Array, limit: float) -> Any:
 
 
 @compiled
-def nothing_stands_out(total: Array, squares: Array, around: Array, number: Array, n_frames: int, far: float) -> bool:
-    """Whether no pixel is `far` standard deviations beyond the others, by counts or by their scatter in time.
+def what_stands_out(
+    total: Array, squares: Array, used: Array, around: Array, number: Array, n_frames: int, far: float
+) -> Any:
+    """Which used pixels are `far` standard deviations beyond the others, by counts or by their scatter in time.
 
-    Standard deviations are taken without what is beyond three, so that some bad pixels do not hide each other. Not
-    for pixels without neighbours, nor for movies in which pixels without counts are no chance.
+    Standard deviations are taken without what is beyond three, so that some bad pixels do not hide each other.
+
+    Returns
+    -------
+    n_far, n_dark : int
+        Pixels that are, among them those without neighbours and those that hardly change; and pixels without counts.
     """
     n = len(total)
     off, fano = np.empty(n), np.empty(n)
+    n_far, n_dark, n_lit = 0, 0, 0
     for p in range(n):
-        if total[p] <= 0 or number[p] < 1:
-            return False
-        off[p] = (total[p] - around[p]) / (1 + around[p])
-        fano[p] = squares[p] / total[p] - total[p] / n_frames
-    highest_off, highest_fano = limit_of(off, far), limit_of(fano, far)
-    for p in range(n):  # noqa: SIM110 (numba knows no generators)
-        # one that never changes is suspicious, too
-        if off[p] > highest_off or fano[p] > highest_fano or fano[p] < 1e-3:
-            return False
-    return True
+        if not used[p]:
+            continue
+        if total[p] <= 0:
+            n_dark += 1
+        elif number[p] < 1:
+            n_far += 1
+        else:
+            off[n_lit] = (total[p] - around[p]) / (1 + around[p])
+            value = squares[p] / total[p] - total[p] / n_frames
+            # one that never changes is suspicious, too; sums are exact to some digits only
+            n_far += value < 1e-3 + 1e-5 * total[p] / n_frames
+            fano[n_lit] = value
+            n_lit += 1
+    # the scatter of few frames is skewed, as chi squared is (Cornish-Fisher, first order)
+    very_far = far + (far * far - 1) / 6 * np.sqrt(8 / n_frames)
+    highest_off, highest_fano = limit_of(off[:n_lit], far), limit_of(fano[:n_lit], very_far)
+    for p in range(n_lit):
+        n_far += off[p] > highest_off or fano[p] > highest_fano
+    return n_far, n_dark
 
 
 @compiled
@@ -99,6 +128,8 @@ def limit_of(values: Array, far: float) -> float:
                 total += value
                 square += value * value
                 n += 1
+        if n == 0:
+            break
         mean = total / n
         deviation = np.sqrt(max(square / n - mean * mean, 0.0))
         limit = mean + 3 * deviation

@@ -119,8 +119,9 @@ def opening_verdicts(layout: PixelLayout, parts: Iterable[NDArray[Any]], normali
 
 def refuse_lost(layout: PixelLayout, verdicts: Verdicts) -> None:
     """Refuse bins without a good pixel."""
-    good = np.bincount(np.repeat(layout.cell_bin, layout.cell_size), weights=verdicts == GOOD, minlength=layout.n_bins)
-    if (lost := np.flatnonzero(good == 0)).size:
+    edges = layout.bin_edges.tolist()
+    lost = [number for number, (first, stop) in enumerate(pairwise(edges)) if (verdicts[first:stop] != GOOD).all()]
+    if lost:
         kinds = ", ".join(np.unique(kind_names(verdicts[verdicts != GOOD])))
         raise FrameError(
             f"no pixel of bin {', '.join(map(str, layout.bin_numbers[lost]))} is good ({kinds}: full ones are at the "
