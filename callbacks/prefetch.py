@@ -32,9 +32,9 @@ class Ahead:
     A detector appends one movie after the other to its file. So once a measurement is known, it is known where the next
     one will stand, and its frames can be correlated as they are written; when the event comes, the maps are there.
 
-    What was followed counts only if the event names just these frames, and if the first of them was not exposed before
-    the exposure that the event tells of: after a pause a detector may write over what it began. Otherwise the frames
-    are read again.
+    What was followed counts only if the event names just these frames, with the frame time and saturation of those
+    before, and if the first of them was not exposed before the exposure that the event tells of: after a pause a
+    detector may write over what it began. Otherwise the frames are read again.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Ahead:
             except AinerdError as error:
                 logger.info("what was followed does not hold, so the frames are read again: %s", error)
             else:
-                return replace(ahead, origin=measurement.origin)
+                return _told_of(ahead, measurement)
         return self._correlate(measurement)
 
     def forget(self) -> None:
@@ -75,6 +75,16 @@ class Ahead:
 
 class _OtherFramesError(AinerdError):
     """The event names frames that were not followed."""
+
+
+def _told_of(ahead: Fingerprints, measurement: Measurement) -> Fingerprints:
+    """Maps that were made before their event came, with what only the event tells; how long was counted, they know."""
+    exposure = replace(ahead.origin.exposure, planned=measurement.origin.exposure.planned)
+    return replace(
+        ahead,
+        origin=replace(measurement.origin, exposure=exposure),
+        quality=ahead.quality.with_problems(measurement.problems),
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +103,7 @@ class _Pursuit:
             raise ValueError("frames without an end have none after them")
         frames = replace(self.known, start=stop, stop=2 * stop - self.known.start, following=self.following)
         self.source = _Timed(frames)
-        expected = replace(self.before, frames=self.source)
+        expected = replace(self.before, frames=self.source, problems=())
 
         def work() -> None:
             try:
@@ -117,6 +127,10 @@ class _Pursuit:
         if source is None or named != source.frames:
             self.cancel()
             raise _OtherFramesError("the event names other frames than those that were expected")
+        before = self.before
+        if (measurement.frame_time, measurement.saturation) != (before.frame_time, before.saturation):
+            self.cancel()
+            raise _OtherFramesError("the event has another frame time or saturation than the one before")
         # The event came, so all frames are in the file, or will be in a moment.
         if not source.begun.wait(GRACE):
             self.cancel()

@@ -33,7 +33,7 @@ def file(tmp_path):
     file.close()
 
 
-def measurement(file, number, start):
+def measurement(file, number, start, frame_time=FRAME_TIME, problems=()):
     return Measurement(
         origin=Origin(raw_uid="run", seq_num=number + 1, start=start, stop=start + N_FRAMES * FRAME_TIME),
         frames=HDF5Frames(
@@ -44,7 +44,8 @@ def measurement(file, number, start):
             timestamps=TIMESTAMPS,
             following=Following(timeout=2.0),
         ),
-        frame_time=FRAME_TIME,
+        frame_time=frame_time,
+        problems=problems,
     )
 
 
@@ -88,6 +89,33 @@ def test_the_maps_are_there_when_the_event_comes(file):
     np.testing.assert_allclose(found.c2, expected(burst(2)), atol=1e-5)
     assert found.origin.seq_num == 2
     assert len(correlate.asked) == 2, "the frames were read once"
+
+
+def test_what_the_event_tells_is_its_own(file):
+    """The exposure was followed as if its event told what the one before did."""
+    correlate = Correlating()
+    ahead = Ahead(correlate)
+    expose(file, burst(1))
+    ahead.expect(measurement(file, 0, burst(1).start, problems=("of the first",)))
+    expose(file, burst(2))
+    ahead._pursuit.outcome.result(60)
+    found = ahead.take(measurement(file, 1, burst(2).start, problems=("of the second",)))
+    assert len(correlate.asked) == 1, "the frames were read once"
+    assert {"of the second" in each for each in found.quality.problems} == {True}
+    assert "of the first" not in " ".join(found.quality.problems)
+    exposure = found.origin.exposure
+    assert (exposure.frames, exposure.frame_time) == (N_FRAMES, FRAME_TIME)
+    assert exposure.counted == pytest.approx(N_FRAMES * FRAME_TIME)
+
+
+def test_a_frame_time_that_changed_is_that_of_the_event(file):
+    ahead = Ahead(Correlating())
+    expose(file, burst(1))
+    ahead.expect(measurement(file, 0, burst(1).start))
+    expose(file, burst(2))
+    ahead._pursuit.outcome.result(60)
+    found = ahead.take(measurement(file, 1, burst(2).start, frame_time=2 * FRAME_TIME))
+    assert found.duration == pytest.approx(2 * N_FRAMES * FRAME_TIME)
 
 
 def test_an_exposure_that_was_dropped_is_not_taken_for_the_one_that_was_repeated(file):
