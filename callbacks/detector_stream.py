@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ainerd_agent.callbacks.flown_rows import settled, with_gaps
 from ainerd_agent.callbacks.shots import Described, Lost, Rows, Shot, stack_of
 from ainerd_agent.callbacks.values import as_mapping, whole_number
+from ainerd_agent.errors import FrameError
 from ainerd_agent.records import Events
 from ainerd_agent.scattering.frames.assets import Part
 from ainerd_agent.settings import MovieSettings
@@ -152,8 +154,13 @@ class DetectorStream:
 
     def _without_events(self, rows: Sequence[Rows]) -> Iterator[list[Shot] | Lost]:
         """Frames of a fly scan: each row is a movie, or all rows of single frames together."""
+        try:
+            kept = settled(rows)
+        except FrameError as error:
+            yield Lost(Events(self.name, rows[0].first, max(each.last for each in rows)), str(error))
+            return
         together: list[Shot] = []
-        for each in rows:
+        for each in kept:
             if each.per_row == 1 and self.settings.events is None:
                 part = each.part(each.first, each.last)
                 together.append(Shot(number=each.first, event=None, described=each.described, part=part))
@@ -206,8 +213,12 @@ class DetectorStream:
     def _closed(self) -> Iterator[list[Shot] | Lost]:
         shots, self._open = self._open, []
         frames, fewest = sum(each.frames for each in shots), self.settings.fewest_frames
+        events = Events(self.name, shots[0].number, shots[-1].last)
         if frames < fewest:
-            events = Events(self.name, shots[0].number, shots[-1].last)
             yield Lost(events, f"{frames} frame{'s' * (frames != 1)} at one place are no movie: {fewest} are needed")
-        else:
-            yield shots
+            return
+        try:
+            # Where there are events, their times tell.
+            yield with_gaps(shots) if shots[0].event is None else shots
+        except FrameError as error:
+            yield Lost(events, str(error))

@@ -79,7 +79,10 @@ class MovieReader:
             Its frame time is not known.
         """
         problems: list[str] = []
-        n_frames = sum(shot.frames for shot in shots)
+        missing = sum(shot.part.missing for shot in shots if shot.part is not None)
+        if missing:
+            problems.append(f"{missing} frames between those of this movie are named by no document: they are left out")
+        n_frames = missing + sum(shot.frames for shot in shots)
         frame_time = self._frame_time(shots, problems)
         duration = n_frames * frame_time
         start = self._start(shots, duration, frame_time, problems)

@@ -261,7 +261,7 @@ class OpenRun:
         if self._elsewhere is None:
             raise ValueError("frames are nowhere else")
         first = parts[0]
-        whole = all(b.asset is a.asset and b.start == a.stop for a, b in pairwise(parts))
+        whole = all(b.asset is a.asset and b.start == a.stop and not b.missing for a, b in pairwise(parts))
         if (
             not whole
             or any(each.frames_per_row != first.frames_per_row for each in parts)

@@ -154,9 +154,13 @@ class Rows:
         """Frames of a row."""
         return frames_per_row(self.asset, self.described)
 
+    def row_of(self, number: int) -> int:
+        """The row of an event."""
+        return self.index + number - self.first
+
     def between(self, first: int, last: int) -> Rows:
         """Those of some of the events."""
-        return Rows(self.asset, self.described, self.spans, first, last, self.index + first - self.first)
+        return Rows(self.asset, self.described, self.spans, first, last, self.row_of(first))
 
     def part(self, first: int, last: int) -> Part:
         """The frames of some of the events."""

@@ -56,6 +56,8 @@ class Part:
         1 where a row is a single frame.
     first_frame : int
         The frame that row `start` begins with, when all frames of the asset are counted one after the other.
+    missing : int
+        Frames of the movie that nothing names, between the part before and this one.
     """
 
     asset: Asset
@@ -63,6 +65,7 @@ class Part:
     stop: int
     frames_per_row: int
     first_frame: int
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,9 @@ def open_frames(parts: Sequence[Part], files: FileSettings, *, following: Follow
         that contradict one another. What the files show is raised when they are read.
     """
     reading = Reading(files, Access.of(files), following)
-    sources = [_opener(part.asset)(part, reading) for part in _merged(parts)]
-    return sources[0] if len(sources) == 1 else JoinedFrames(tuple(sources))
+    merged = _merged(parts)
+    sources = [_opener(part.asset)(part, reading) for part in merged]
+    return sources[0] if len(sources) == 1 else JoinedFrames(tuple(sources), tuple(part.missing for part in merged))
 
 
 def _merged(parts: Sequence[Part]) -> list[Part]:
@@ -112,13 +116,7 @@ def _merged(parts: Sequence[Part]) -> list[Part]:
         _check(part)
         last = merged[-1] if merged else None
         if last is not None and _goes_on(last, part):
-            merged[-1] = Part(
-                asset=last.asset,
-                start=last.start,
-                stop=part.stop,
-                frames_per_row=last.frames_per_row,
-                first_frame=last.first_frame,
-            )
+            merged[-1] = replace(last, stop=part.stop)
         else:
             merged.append(part)
     return merged
@@ -128,6 +126,7 @@ def _goes_on(last: Part, part: Part) -> bool:
     frames = (last.stop - last.start) * last.frames_per_row
     return (
         part.asset == last.asset
+        and not part.missing
         and part.frames_per_row == last.frames_per_row
         and part.start == last.stop
         and part.first_frame == last.first_frame + frames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -23,6 +23,8 @@ class JoinedFrames:
     ----------
     parts : tuple of FrameSource
         In order. The number of frames of each is known; but for the last one.
+    missing : tuple of int, optional
+        Frames of the movie that are missing before each part; by default none is.
 
     Raises
     ------
@@ -35,8 +37,10 @@ class JoinedFrames:
     """
 
     parts: tuple[FrameSource, ...]
+    missing: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "missing", self.missing or (0,) * len(self.parts))
         if not self.parts:
             raise FrameError("a movie without any part has no frames")
 
@@ -50,15 +54,16 @@ class JoinedFrames:
         """Of all parts, without opening a file that is not there yet."""
         lengths = [_length(part) for part in self.parts]
         known = [length for length in lengths if length is not None]
-        return sum(known) if len(known) == len(lengths) else None
+        return sum(known) + sum(self.missing) if len(known) == len(lengths) else None
 
     def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[Block]:
         """Consecutive blocks of all parts (see `HDF5Frames.blocks`); numbers count from the beginning of the movie."""
         before, like, last_time = 0, None, -np.inf
-        for number, part in enumerate(self.parts):
+        for number, (part, missing) in enumerate(zip(self.parts, self.missing, strict=True)):
             length = _length(part)
+            before += missing
             try:
-                for block in part.blocks(needed):
+                for block in _numbered(part.blocks(needed)) if any(self.missing) else part.blocks(needed):
                     if not isinstance(block, PhotonEvents):
                         like = self._like(number, block, like)
                     if isinstance(block, NumberedFrames) and block.times is not None:
@@ -78,10 +83,13 @@ class JoinedFrames:
     def first(self, n_frames: int) -> Self:
         """The source of the first frames alone, where no more are there."""
         parts: list[FrameSource] = []
-        for part in self.parts:
+        for part, missing in zip(self.parts, self.missing, strict=True):
             length = _length(part)
+            n_frames -= missing
+            if parts and n_frames <= 0:
+                return self._of(parts)
             if length is None or length >= n_frames:
-                return replace(self, parts=(*parts, first_frames(part, n_frames)))
+                return self._of([*parts, first_frames(part, n_frames)])
             parts.append(part)
             n_frames -= length
         raise FrameError(f"the movie has {n_frames} frames fewer than were asked for")
@@ -90,6 +98,9 @@ class JoinedFrames:
         """When the first and the last frame were taken, see `HDF5Frames.times`; None where a part does not say."""
         first, last = times_of(self.parts[0]), times_of(self.parts[-1])
         return None if first is None or last is None else (first[0], last[1])
+
+    def _of(self, parts: Sequence[FrameSource]) -> Self:
+        return replace(self, parts=tuple(parts), missing=self.missing[: len(parts)])
 
     def _like(self, number: int, block: NDArray[Any] | NumberedFrames, like: NDArray[Any] | None) -> NDArray[Any]:
         frames = block.frames if isinstance(block, NumberedFrames) else block
@@ -147,6 +158,19 @@ def _length(source: FrameSource) -> int | None:
     """Frames of a source, without opening its file where that is not needed."""
     start, stop = getattr(source, "start", None), getattr(source, "stop", None)
     return stop - start if isinstance(start, int) and isinstance(stop, int) else source.shape[0]
+
+
+def _numbered(blocks: Iterable[Block]) -> Iterator[NumberedFrames]:
+    """Blocks of a part with the places of their frames in it, as a movie with gaps needs them."""
+    done = 0
+    for block in blocks:
+        if isinstance(block, PhotonEvents):
+            raise FrameError("a movie with missing frames cannot be read from photon events: they would be dark frames")
+        if isinstance(block, NumberedFrames):
+            yield block
+        else:
+            yield NumberedFrames(block, np.arange(done, done + len(block)), None)
+            done += len(block)
 
 
 def _moved(block: Block, before: int) -> Block:
