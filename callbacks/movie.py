@@ -132,7 +132,10 @@ class MovieReader:
         if single and (spacing := self._spacing(shots, problems)) > 0:
             return spacing
         key = self.keys.frame_time
+        each = {self._configured(shot, key, "s") for shot in shots}
         found = self._configured(shots[0], key, "s")
+        if found > 0 and len(each) > 1:
+            raise FrameError(f"the frame time {key} changes within the movie, so that its lags are not known")
         if found > 0:
             if single:
                 problems.append("the times of its events do not rise: lags are in the detector's frame time")
@@ -229,10 +232,10 @@ class MovieReader:
                 read = self._before(axis, shots[0])
             else:
                 read = [self.values.axis(key, self._data(shot), shot.described.data_keys) for shot in shots]
-            known = [value for value, _ in read if not math.isnan(value)]
-            if known:
-                position[axis] = math.fsum(known) / len(known)
-                if (unit := read[0][1]) != "mm":
+            known = [each for each in read if not math.isnan(each[0])]
+            if known and not math.isnan(mean := self.values.mean(key, known)):
+                position[axis] = mean
+                if (unit := known[0][1]) != "mm":
                     units[axis] = unit
         return position, units
 
@@ -245,7 +248,7 @@ class MovieReader:
 
     def _extra(self, shots: Sequence[Shot]) -> tuple[dict[str, Any], dict[str, str]]:
         """All other scalars of the events: means of numbers, the first of texts."""
-        keys, described = self.keys, shots[0].described
+        keys = self.keys
         taken = {
             keys.frames, keys.frame_time, keys.saturation, keys.exposure_start, keys.shear_stress, keys.shear_rate,
             keys.viscosity, *self.axes.values(),
@@ -257,11 +260,10 @@ class MovieReader:
             read = [self.values.other(name, self._data(shot).get(name), shot.described.data_keys) for shot in shots]
             if read[0] is None:
                 continue
-            numbers = [value for value in read if isinstance(value, float)]
-            known = [value for value in numbers if math.isfinite(value)]
-            extra[name] = (math.fsum(known) / len(known) if known else math.nan) if numbers else read[0]
-            unit = as_mapping(described.data_keys.get(name)).get("units")
-            if isinstance(unit, str) and unit:
+            read_in = [unit_of(shot.described.data_keys, name) for shot in shots]
+            numbers = [(value, unit) for value, unit in zip(read, read_in, strict=True) if isinstance(value, float)]
+            extra[name] = self.values.mean(name, numbers) if numbers else read[0]
+            if unit := numbers[0][1] if numbers else read_in[0]:
                 units[name] = unit
         return extra, units
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -93,6 +93,25 @@ class Values:
         except UnitError:
             return value, own
 
+    def mean(self, key: str, read: Sequence[tuple[float, str]]) -> float:
+        """Mean of what several events read, in the unit of the first of them; NaN where there is none.
+
+        Parameters
+        ----------
+        key : str
+        read : sequence of (value, unit)
+            Values that are not known are NaN.
+        """
+        unit = read[0][1]
+        try:
+            known = [
+                value if own == unit else _converted(value, own, unit) for value, own in read if math.isfinite(value)
+            ]
+        except UnitError as error:
+            self.say(f"{key} has units that differ within one movie, and is left out of it: {error}")
+            return math.nan
+        return math.fsum(known) / len(known) if known else math.nan
+
     def other(self, key: str, value: Any, data_keys: Document) -> float | str | None:
         """Any other scalar that an event read: a number (truth values are 0 and 1) or a text; None for what is neither.
 
@@ -113,6 +132,12 @@ class Values:
                 self.say(f"{key} should be a {kind}, and is {shown(value)}: such values are left out")
             return number
         return None
+
+
+def _converted(value: float, own: str, wanted: str) -> float:
+    if not own or not wanted:
+        raise UnitError(f"some of its values are in {own or wanted}, others in no unit")
+    return conversion(own, wanted)(value)
 
 
 def unit_of(data_keys: Document, key: str) -> str:

@@ -11,7 +11,7 @@ from ainerd_agent.callbacks import Assembler
 from ainerd_agent.callbacks.replay import whole_runs
 from ainerd_agent.records import Events
 from ainerd_agent.rheology import stress_during
-from ainerd_agent.settings import MovieSettings, Settings
+from ainerd_agent.settings import DataKeys, MovieSettings, Settings
 from tests.callbacks import made_runs
 from tests.callbacks.made_runs import (
     POSITION_KEYS,
@@ -179,6 +179,49 @@ def test_places_are_kept_apart(what, tmp_path):
     assert [each.origin.events for each in found] == [
         Events("primary", 1, 20), Events("primary", 21, 40), Events("primary", 41, 60),
     ]  # fmt: skip
+
+
+def in_two_units(folder, one, other, key="oven", frame_times=(0.01, 0.01), per_event=1, **settings):
+    """A movie of a whole stream, whose key is 300 in one unit for 20 events, and 310 in another for 20 more."""
+    frames = movies(1, 40 * per_event)[0]
+    run = MadeRun()
+    resource = run.stream_asset(write_hdf5(folder / "units.h5", frames))
+    shape = (per_event, *frames.shape[1:]) if per_event > 1 else frames.shape[1:]
+    for k in range(40):
+        if k in (0, 20):
+            run.frame_time = frame_times[k // 20]
+            run.stream(
+                "primary", {"detector": array_key(shape, external="STREAM:"), key: number_key((one, other)[k // 20])}
+            )
+        run.rows(resource, "primary", k, k + 1)
+        run.event("primary", {key: 300.0 + 10.0 * (k // 20)}, T0 + 0.1 * (k + 1), seq_num=k + 1)
+    return assembled(made_runs.validated(run.stop()), movies=MovieSettings(made_of="stream"), **settings)
+
+
+@pytest.mark.situation(
+    "units of a reading change within a movie of a whole stream",
+    "its mean is in the first unit; left out, and said once, where one cannot be converted",
+)
+def test_units_that_change_within_a_movie_are_converted(tmp_path, caplog):
+    (movie,) = measured(in_two_units(tmp_path, "K", "degC"))
+    assert movie.origin.extra == pytest.approx({"oven": (300.0 + 310.0 + 273.15) / 2})
+    assert movie.origin.units == {"oven": "K"}
+    axes = {"keys": DataKeys(axes={"theta": "theta"})}
+    (movie,) = measured(in_two_units(tmp_path, "deg", "rad", key="theta", **axes))
+    assert movie.origin.position == pytest.approx({"theta": (300.0 + math.degrees(310.0)) / 2})
+    for one, other in (("bar", "K"), ("K", None), (None, "K"), ("mm", "K")):
+        caplog.clear()
+        (movie,) = measured(in_two_units(tmp_path, one, other))
+        assert math.isnan(movie.origin.extra["oven"])
+        assert caplog.text.count("oven has units that differ within one movie, and is left out of it") == 1
+        (movie,) = measured(in_two_units(tmp_path, one, other, key="theta", **axes))
+        assert movie.origin.position == {}
+
+
+@pytest.mark.situation("the frame time changes within a movie of a whole stream", "refused in one sentence")
+def test_a_frame_time_that_changes_within_a_movie_is_refused(tmp_path):
+    (failure,) = failed(in_two_units(tmp_path, "K", "K", frame_times=(0.01, 0.02), per_event=4))
+    assert "detector-frame_time changes within the movie" in failure.message
 
 
 @pytest.mark.situation("the start of the exposure is that of the event before", "not believed, and marked")
