@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from event_model import unpack_event_page
 
 from ainerd_agent.callbacks.open_run import FramesElsewhere
+from ainerd_agent.callbacks.stored_rows import by_event, with_unknown_frames
 from ainerd_agent.callbacks.values import as_mapping, as_number, in_words, whole_number
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import FrameSource
@@ -86,18 +87,21 @@ def _document(found: Any) -> Document:
 def documents_of(run: Documented) -> Iterator[Document]:
     """Give the documents of a BlueskyRun in Tiled, or of a header of databroker.
 
+    Rows of frames that Tiled exports are told apart by the events that they came for (see `stored_rows`).
+
     Raises
     ------
     CatalogError
         The server does not export documents.
     """
     try:
-        yield from run.documents()
+        documents = list(run.documents())
     except Exception as error:
         raise CatalogError(
             f"The documents of run {run!r} cannot be had ({type(error).__name__}: {error}): the server needs the "
             "exporter bluesky_tiled_plugins.exporters:json_seq_exporter for BlueskyRun."
         ) from error
+    yield from by_event(documents, run)
 
 
 def whole_runs(documents: Iterable[Document], frames: str) -> Iterator[list[Document]]:
@@ -164,6 +168,7 @@ def _ordered(documents: list[Document], frames: str) -> list[Document]:
     events = [each for name, doc in documents for each in _events_in(name, doc)]
     others = [each for each in documents if each[0] not in ("event", "event_page")]
     events = _last_takes(events, streams)
+    others = with_unknown_frames([*others, *events])[: len(others)]
     events.sort(key=lambda event: _or_last(as_number(event[1].get("time"))))
     return sorted([*others, *events], key=lambda document: ranks.get(document[0], 3))
 

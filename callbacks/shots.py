@@ -14,6 +14,9 @@ from ainerd_agent.callbacks.values import as_mapping, shown, whole_number
 from ainerd_agent.records import Events
 from ainerd_agent.scattering.frames.assets import Asset, Part
 
+UNKNOWN_FRAMES = "ainerd_unknown_frames"
+"""Key that a replay adds to a descriptor: why it is not known which frames its events have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
@@ -44,6 +47,7 @@ class Described:
         devices = [as_mapping(each) for each in as_mapping(doc.get("configuration")).values()]
         data_keys = as_mapping(doc.get("data_keys"))
         shape, problem = _frames_shape(as_mapping(data_keys.get(key)).get("shape"))
+        problem = str(doc.get(UNKNOWN_FRAMES) or problem)
         return cls(
             uid=str(doc.get("uid", "")),
             stream=str(doc.get("name") or "primary"),

@@ -67,7 +67,8 @@ class ClassicDetector(Device):
 
     def describe(self) -> dict[str, Any]:
         shape = [self.movies.n_frames, 8, 8]
-        return {self.name: {"source": "file", "dtype": "array", "shape": shape, "external": "FILESTORE:"}}
+        key = {"source": "file", "dtype": "array", "dtype_numpy": "<u2", "shape": shape}
+        return {self.name: {**key, "external": "FILESTORE:"}}
 
     def read(self) -> dict[str, Any]:
         return {self.name: {"value": self._datum, "timestamp": time.time()}}

@@ -7,20 +7,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
 import numpy as np
 import pandas as pd
 import pytest
+from bluesky.utils import Msg, RunEngineInterrupted
 from bluesky_tiled_plugins import TiledWriter
 from event_model import compose_run
 
-from ainerd_agent.callbacks.replay import documents_of
+from ainerd_agent.callbacks import Assembler
+from ainerd_agent.callbacks.replay import documents_of, frames_in, whole_runs
 from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.catalog.check import check
 from ainerd_agent.cli.analyze import analyze
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records import Measurement
 from ainerd_agent.settings import GeometrySettings, Settings
 from ainerd_agent.workflows.replay import PastRuns, Replayed, replay
 from tests.callbacks.conftest import measure
+from tests.callbacks.devices import ClassicDetector, StreamDetector
 from tests.conftest import connected_beamline, new_run_engine, small_glass
 
 SETTINGS = """
@@ -77,6 +83,41 @@ def again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def counts(summary: dict[str, Any]) -> tuple[int, int, int, int]:
     return summary["runs"], summary["analysed"], summary["there"], summary["failed"]
+
+
+@pytest.mark.parametrize("kind", [ClassicDetector, StreamDetector])
+def test_after_a_pause_tiled_gives_the_frames_of_the_last_take(kind: Any, root: Any, server: TiledServer) -> None:
+    """Tiled stores the rows of all takes, and exports each event once."""
+    folder = server.frames / kind.__name__
+    folder.mkdir(parents=True)
+    detector = kind(folder)
+    paused: list[bool] = []
+
+    @bpp.stage_decorator([detector])
+    @bpp.run_decorator()
+    def plan() -> Any:
+        for k in range(3):
+            yield from bps.checkpoint()
+            yield from bps.trigger_and_read([detector])
+            if k == 1 and not paused:
+                paused.append(True)
+                yield Msg("pause")
+
+    uids: list[str] = []
+    with new_run_engine() as engine:
+        engine.subscribe(TiledWriter(root["raw"], batch_size=1, max_array_size=0))
+        engine.subscribe(lambda name, doc: uids.append(doc["uid"]), "start")
+        with pytest.raises(RunEngineInterrupted):
+            engine(plan())
+        engine.resume()
+    (run,) = whole_runs(documents_of(root["raw"][uids[0]]), "detector")
+    for assembler in (Assembler(Settings()), Assembler(Settings(), frames_in(root["raw"]))):
+        records = [each for name, doc in run for each in assembler.feed(name, doc)]
+        found = {each.origin.seq_num: each.frames for each in records if isinstance(each, Measurement)}
+        assert sorted(found) == [1, 2, 3]
+        for number, row in zip((1, 2, 3), (0, 2, 3), strict=True):
+            np.testing.assert_array_equal(np.concatenate(list(found[number].blocks())), detector.movies.taken[row])
+    root["raw"].delete_contents(uids[0], recursive=True, external_only=False)
 
 
 def test_from_a_file_that_was_cut_off_then_from_tiled(
