@@ -61,7 +61,10 @@ class OpenFiles:
             It may not be read, is truncated, or no HDF5 file.
         """
         if path not in self._files:
-            self._files[path] = self._resources.enter_context(_open(self.access.check(path)))
+            file = self._resources.enter_context(_open(self.access.check(path)))
+            # The library opens by name alone. A pipe that took the file's place would hold it up; another file shows.
+            self.access.check_opened(path, file.id.get_vfd_handle())
+            self._files[path] = file
         return self._files[path]
 
     def find(self, path: Path, name: str) -> h5py.Dataset | h5py.Group:

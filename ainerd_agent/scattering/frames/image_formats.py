@@ -278,10 +278,16 @@ def _opened(file: _OpenFile, access: Access) -> FramesFile:
 
 def _regular(path: Path, access: Access) -> BinaryIO:
     try:
-        return open_regular(access.check(path))
+        file = open_regular(access.check(path))
     except FileNotFoundError as error:
         raise NotThereError(
             f"the detector file {path} is not there: is the detector's disk mounted on this machine?"
         ) from error
     except OSError as error:
         raise FrameError(f"the detector file {path} cannot be read: {error.strerror}") from error
+    try:
+        access.check_opened(path, file.fileno())
+    except FrameError:
+        file.close()
+        raise
+    return file

@@ -109,6 +109,31 @@ class Access:
                 raise FrameError(f"{path} is {kind}, not a regular file: it is not read")
         return path
 
+    def check_opened(self, path: Path, descriptor: int) -> None:
+        """Check again, now that a file is open: somebody may have put another one in its place since `check`.
+
+        Parameters
+        ----------
+        path : Path
+            As it was opened.
+        descriptor : int
+            Of the open file.
+
+        Raises
+        ------
+        FrameError
+            What is open is not what stands under its path below the roots.
+        """
+        if not self.roots or os.name == "nt":
+            return
+        self.check(path)
+        try:
+            same = os.path.samestat(os.fstat(descriptor), path.stat())
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise FrameError(f"{path} was replaced while it was opened: it is not read. Try again if that was intended")
+
     def check_size(self, n_bytes: int, what: str) -> None:
         """Raise a FrameError where something would take more memory than a frame may."""
         if n_bytes > self.largest_frame:

@@ -153,6 +153,39 @@ def test_pipes_devices_and_sockets_are_refused_and_nothing_waits_for_them(inside
         open_regular(inside / "pipe")  # also where it takes the place of a file between the look and the opening
 
 
+def test_a_file_that_was_swapped_while_it_was_opened_is_refused(inside):
+    secret = inside.parent / "outside" / "x.h5"
+    link = inside / "swapped.h5"
+    link.symlink_to(secret)
+    with open_regular(link) as file:
+        with pytest.raises(FrameError, match="lies outside of the folders"):
+            Access(roots=(inside,)).check_opened(link, file.fileno())
+        link.unlink()
+        for put_back in (lambda: None, lambda: link.symlink_to(inside / "x.h5")):
+            put_back()
+            with pytest.raises(FrameError, match="was replaced while it was opened"):
+                Access(roots=(inside,)).check_opened(link, file.fileno())
+    for path in (link, inside / "x.h5"):
+        with open_regular(path) as file:
+            Access(roots=(inside,)).check_opened(path, file.fileno())
+
+
+@pytest.mark.timeout(30)
+def test_hdf5_files_are_checked_again_when_they_are_open(inside, monkeypatch):
+    """As by a link that is swapped between the look and the opening."""
+    link = inside / "swapped.h5"
+    link.symlink_to(inside / "x.h5")
+    opened = h5py.File
+
+    def swapping(path, *args, **options):
+        link.unlink()
+        link.symlink_to(inside.parent / "outside" / "x.h5")
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(h5py, "File", swapping)
+    refused(link, inside, OUTSIDE)
+
+
 def external_link(folder: Path, target: Path | str) -> None:
     with h5py.File(folder / "a.h5", "w") as file:
         file["x"] = h5py.ExternalLink(str(target), "x")
