@@ -30,7 +30,7 @@ from ainerd_agent.catalog.write import notes
 from ainerd_agent.catalog.write.containers import model_container
 from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.catalog.write.writer import DerivedWriter
-from ainerd_agent.records import Annotation, StressVersion
+from ainerd_agent.records import Annotation, BadPixels, StressVersion
 from ainerd_agent.records.analysis import ModelIdentity
 from ainerd_agent.records.run import RunName
 
@@ -189,6 +189,23 @@ class Catalog:
         """
         with server_errors(self.address):
             return read_maps(self.maps(raw_uid), C2, measurement, bin, stream)
+
+    def bad_pixels(self, raw_uid: RunName, measurement: int, stream: str | None = None) -> BadPixels | None:
+        """Pixels that a measurement was analysed without.
+
+        Parameters
+        ----------
+        raw_uid : str or int
+            As for `uid`.
+        measurement, stream
+            As for `c2`.
+
+        Returns
+        -------
+        BadPixels or None
+            None where it is not known, as of measurements that an older version analysed.
+        """
+        return self.maps(raw_uid).bad_pixels(measurement, stream)
 
     def maps(self, raw_uid: RunName) -> MapsClient:
         """The maps of a run, with g2 and bins.

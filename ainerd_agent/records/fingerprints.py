@@ -173,8 +173,8 @@ class Fingerprints:
     scattering : Scattering or None
         None where it was not kept.
     bad_pixels : BadPixels or None
-        Pixels that were found bad and left out; None where it is not known, as in what is read from a catalog. How many
-        they are is said in `quality.problems`.
+        Pixels that were found bad and left out; None where it is not known, as in fingerprints that are read from a
+        catalog (its `bad_pixels` has them). How many they are is said in `quality.problems`.
     """
 
     origin: Origin

@@ -19,7 +19,8 @@ from ainerd_agent.catalog.layout import COMPLETE, STAGED
 from ainerd_agent.catalog.read.unseen_points import UnseenPoints
 from ainerd_agent.catalog.write.rebuilding import rebuild
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Analysis, Events, Exposure, Fingerprints, Run
+from ainerd_agent.records import Analysis, BadPixels, Events, Exposure, Fingerprints, Run
+from tests.catalog.codec.records import same
 from tests.integration.derived_runs import MODEL, N_BINS, SIZE, START, measurement, write_run
 
 Pair = tuple[Fingerprints, Analysis]
@@ -105,6 +106,31 @@ def test_a_retake_takes_the_place_of_the_earlier_one(catalog: Catalog, writer: D
     writer.append("whole", [f], [a])
     writer.close_run("whole", "success")
     assert catalog.points(raw_uid="whole")["seq_num"].max() == 4
+
+
+def test_bad_pixels_are_kept_beside_the_maps(catalog: Catalog, writer: DerivedWriter) -> None:
+    def with_bad(seq_num: int, bad: BadPixels | None) -> Pair:
+        f, a = measurement("bad", seq_num)
+        return dataclasses.replace(f, bad_pixels=bad), a
+
+    three = BadPixels.of([7, 25, 13], 10, bins=[1, 2, 1], kinds=["hot", "full", "dead"], in_part=[False, True, False])
+    one = BadPixels.of([31], 10, bins=[3], kinds=["flickering"])
+    writer.open_run(a_run("bad"))
+    for seq_num, bad in enumerate((None, BadPixels.none(), three, one), 1):
+        f, a = with_bad(seq_num, bad)
+        writer.append("bad", [f], [a])
+    assert catalog.bad_pixels("bad", 1) is None
+    assert [len(catalog.bad_pixels("bad", n) or ()) for n in (2, 3, 4)] == [0, 3, 1]
+    assert same(catalog.bad_pixels("bad", 3), three)
+    assert same(catalog["xpcs", "bad"].bad_pixels(4), one)
+    assert catalog["xpcs", "bad"].metadata["n_bad_pixels"] == [None, 0, 3, 1]
+    replace(writer, "bad", with_bad(3, BadPixels.none()))
+    replace(writer, "bad", with_bad(2, one))
+    assert [len(catalog.bad_pixels("bad", n) or ()) for n in (2, 3, 4)] == [1, 0, 1]
+    assert same(catalog.bad_pixels("bad", 2), one)
+    with pytest.raises(CatalogError, match="bad_pixels has no bins"):
+        catalog["xpcs", "bad"].maps("bad_pixels", 4, bin=1)
+    is_sound(catalog)
 
 
 def test_another_writer_learns_of_it(catalog: Catalog, writer: DerivedWriter) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.catalog.codec.bad_pixels import bad_pixels_array
+from ainerd_agent.catalog.schema import BAD_PIXELS
 from ainerd_agent.records import Fingerprints
+from ainerd_agent.records.bad_pixels import KINDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,8 @@ class MapArray:
         One line for people.
     field : str
         Where it is in `Fingerprints`.
+    encode : callable, optional
+        Makes an array of what is there, or None where that is nothing; by default it is an array.
     """
 
     key: str
@@ -32,12 +37,15 @@ class MapArray:
     meaning: str
     field: str
     units: str = ""
+    encode: Callable[[Any], NDArray[Any] | None] | None = None
 
     def of(self, fingerprints: Fingerprints) -> NDArray[Any] | None:
         """The array of one measurement; None where it has none."""
         value: Any = fingerprints
         for name in self.field.split("."):
             value = None if value is None else getattr(value, name)
+        if value is not None and self.encode is not None:
+            value = self.encode(value)
         found: NDArray[Any] | None = value
         return found
 
@@ -67,6 +75,10 @@ MAP_ARRAYS = (
     MapArray(
         key="intensity_t", dims=("measurement", "bin", "section"), field="scattering.intensity_t",
         meaning="I(t), counts per pixel and frame in equal sections of the exposure",
+    ),
+    MapArray(
+        key=BAD_PIXELS, dims=("measurement", "pixel", "what"), field="bad_pixels", encode=bad_pixels_array,
+        meaning=f"row, column, bin, kind (0 to {len(KINDS) - 1}: {', '.join(KINDS)}), and 1 where a trace stays",
     ),
 )  # fmt: skip
 """The first two are always there; the others where a run has them, as `arrays` in the metadata says."""

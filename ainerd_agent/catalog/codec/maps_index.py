@@ -33,6 +33,8 @@ class MapsIndex:
     frame_time : list of float or None
         Seconds from one frame to the next.
     frames : list of int or None
+    n_bad_pixels : list of int or None
+        How many pixels were left out as bad; None where that is not known.
     arrays : list of str
         Keys of the arrays that there are.
     ages, age_lags : ndarray or None
@@ -48,6 +50,7 @@ class MapsIndex:
     duration: list[float] = field(default_factory=list)
     frame_time: list[float | None] = field(default_factory=list)
     frames: list[int | None] = field(default_factory=list)
+    n_bad_pixels: list[int | None] = field(default_factory=list)
     arrays: list[str] = field(default_factory=lambda: [*_ALWAYS])
     ages: FloatArray | None = None
     age_lags: FloatArray | None = None
@@ -89,6 +92,7 @@ class MapsIndex:
             duration=[*self.duration, *(f.duration for f in new)],
             frame_time=[*self.frame_time, *(f.origin.exposure.frame_time for f in new)],
             frames=[*self.frames, *(f.origin.exposure.frames for f in new)],
+            n_bad_pixels=[*self.n_bad_pixels, *(_n_bad_pixels(f) for f in new)],
             arrays=arrays,
             ages=with_ages.ages if self.ages is None and with_ages is not None else self.ages,
             age_lags=with_ages.lags if self.age_lags is None and with_ages is not None else self.age_lags,
@@ -109,6 +113,7 @@ class MapsIndex:
             duration=_with(self.duration, place, new.duration),
             frame_time=_with(self.frame_time, place, new.origin.exposure.frame_time),
             frames=_with(self.frames, place, new.origin.exposure.frames),
+            n_bad_pixels=_with(self.n_bad_pixels, place, _n_bad_pixels(new)),
         )
 
     def _lags(self, duration: float) -> FloatArray:
@@ -136,6 +141,7 @@ def maps_progress(run: Run, index: MapsIndex) -> dict[str, Any]:
         "duration": _one_or_all(index.duration),
         "frame_time": _one_or_all(index.frame_time),
         "frames": _one_or_all(index.frames),
+        "n_bad_pixels": _one_or_all(index.n_bad_pixels),
         "arrays": index.arrays,
         "ages": index.ages,
         "age_lags": index.age_lags,
@@ -169,11 +175,16 @@ def maps_index(metadata: Mapping[str, Any]) -> MapsIndex:
         duration=[math.nan if value is None else float(value) for value in each("duration")],
         frame_time=[None if value is None else float(value) for value in each("frame_time")],
         frames=[None if value is None else int(value) for value in each("frames")],
+        n_bad_pixels=[None if value is None else int(value) for value in each("n_bad_pixels")],
         arrays=[str(key) for key in metadata.get("arrays", _ALWAYS)],
         ages=axis("ages"),
         age_lags=axis("age_lags"),
         ring_q=axis("ring_q"),
     )
+
+
+def _n_bad_pixels(fingerprints: Fingerprints) -> int | None:
+    return None if fingerprints.bad_pixels is None else len(fingerprints.bad_pixels)
 
 
 def _with(values: Sequence[Any], place: int, value: Any) -> list[Any]:

@@ -18,8 +18,8 @@ _OF_ANALYSES = _ORIGIN | {
 }  # fmt: skip
 
 _OF_MAPS = _ORIGIN | {
-    "n_bins", "units", "lags", "n_measurements", "duration", "frame_time", "frames", "arrays", "ages", "age_lags",
-    "ring_q", "derived_from",
+    "n_bins", "units", "lags", "n_measurements", "duration", "frame_time", "frames", "n_bad_pixels", "arrays",
+    "ages", "age_lags", "ring_q", "derived_from",
 }  # fmt: skip
 
 _PREFIX = "start_"

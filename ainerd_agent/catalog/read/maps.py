@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ainerd_agent.catalog.codec.arrays import MAP_ARRAYS
+from ainerd_agent.catalog.codec.bad_pixels import bad_pixels_of
 from ainerd_agent.catalog.codec.maps_index import maps_index
+from ainerd_agent.catalog.schema import BAD_PIXELS
 from ainerd_agent.catalog.tiled_types import Array, Container
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Events
+from ainerd_agent.records import BadPixels, Events
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 def read_maps(
     run: Container, key: str, measurement: int | None = None, bin: int | None = None, stream: str | None = None
 ) -> NDArray[np.float32]:
-    """Read from an array over measurements and bins of a container of maps.
+    """Read from an array over measurements, and bins where it has them, of a container of maps.
 
     Parameters
     ----------
@@ -27,7 +30,7 @@ def read_maps(
     measurement : int, optional
         The seq_num of its first event, as in the points. By default all, in the order of the index of the maps.
     bin : int, optional
-        From 1, as in the points. By default all.
+        From 1, as in the points. By default all. Of arrays over bins only.
     stream : str, optional
         Of the measurement; needed where several streams have one of that number.
 
@@ -44,9 +47,36 @@ def read_maps(
     place: slice | int = slice(0, len(index.events))
     if measurement is not None:
         place = index.events.index(the_measurement(index.events, measurement, stream, f"Run {uid} holds C2 maps"))
-    second = slice(0, index.n_bins) if bin is None else bin - 1
     array: Array = run[key]
-    return array.read((place, second))
+    if next(each.dims[1] for each in MAP_ARRAYS if each.key == key) != "bin":
+        if bin is not None:
+            raise CatalogError(f"{key} has no bins: leave out bin {bin}.")
+        return array.read((place,))
+    return array.read((place, slice(0, index.n_bins) if bin is None else bin - 1))
+
+
+def read_bad_pixels(run: Container, measurement: int, stream: str | None = None) -> BadPixels | None:
+    """Pixels that a measurement was analysed without, from a container of maps.
+
+    Parameters
+    ----------
+    measurement, stream
+        As for `read_maps`.
+
+    Returns
+    -------
+    BadPixels or None
+        At most the first `MOST`: `n_bad_pixels` in the metadata has their number. None where it is not known, as of
+        measurements that an older version analysed.
+    """
+    index = maps_index(run.metadata_copy()[0])
+    events = the_measurement(index.events, measurement, stream, f"Run {run.item['id']} holds maps")
+    place = index.events.index(events)
+    n_bad = index.n_bad_pixels[place]
+    if not n_bad:
+        return None if n_bad is None else BadPixels.none()
+    array: Array = run[BAD_PIXELS]
+    return bad_pixels_of(array.read((place,)))
 
 
 def the_measurement(events: Sequence[Events], seq_num: int, stream: str | None, where: str) -> Events:
