@@ -93,9 +93,11 @@ def new_run_engine() -> Iterator[RunEngine]:
 
 
 @contextmanager
-def connected_beamline(experiment: Experiment, directory: Path) -> Iterator[Beamline]:
+def connected_beamline(
+    experiment: Experiment, directory: Path, *, rheometer_period: float = 0.02
+) -> Iterator[Beamline]:
     """A beamline of 32 frames of 5 ms, in the loop of the RunEngine that was made last."""
-    beamline = build_beamline(experiment, directory, frame_time=0.005, n_frames=32, rheometer_period=0.02)
+    beamline = build_beamline(experiment, directory, frame_time=0.005, n_frames=32, rheometer_period=rheometer_period)
     with init_devices():
         stage, detector, rheometer = beamline.stage, beamline.detector, beamline.rheometer
     del stage, detector, rheometer

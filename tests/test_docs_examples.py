@@ -1,4 +1,4 @@
-"""The Python examples of how-to pages, run page by page."""
+"""The Python examples of pages that need no server, run page by page; no page is forgotten."""
 
 import re
 import struct
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs" / "how-to"
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from ainerd_agent.settings import Settings
+from tests.pages import DOCS, ROOT, blocks_of, pages_with_blocks, run_block
 
 
 def settings_of_a_detector():
@@ -45,7 +45,23 @@ PAGES = {
     "draw-the-papers-figures.md": maps_of_two_experiments,
     "fit-relaxation.md": None,
     "read-frames.md": files_of_aps,
+    "two-time.md": None,
 }
+
+ELSEWHERE = {
+    "README.md": "integration/test_how_to_lines.py",
+    "choose-clusters.md": "integration/test_how_to_lines.py",
+    "first-session.md": "integration/test_how_to_lines.py",
+    "ingest-your-own-maps.md": "integration/test_how_to_lines.py",
+    "let-an-agent-measure.md": "integration/test_agent_page.py",
+    "questions-to-ask-your-catalog.md": "integration/test_questions.py",
+    "reanalyse-past-runs.md": "integration/test_how_to_lines.py",
+    "relate-dynamics-to-stress.md": "integration/test_how_to_lines.py",
+    "serve-and-query.md": "integration/test_how_to_lines.py",
+    "train-a-model.md": "integration/test_how_to_lines.py",
+    "use-at-a-beamline.md": "integration/test_how_to_lines.py",
+}
+"""The test that runs the Python of a page with a server."""
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -55,19 +71,29 @@ def test_examples_run_one_after_the_other(page, tmp_path, monkeypatch):
     prepare = PAGES[page]
     if prepare is not None:
         prepare()
-    text = (DOCS / page).read_text()
-    blocks = list(BLOCK.finditer(text))
-    assert blocks
     names = {}
-    for block in blocks:
-        # Padded, so that an error names the line of the page.
-        source = "\n" * text[: block.start(1)].count("\n") + block.group(1)
-        exec(compile(source, DOCS / page, "exec"), names)  # noqa: S102
+    for block in blocks_of(pages_with_blocks()[page]):
+        run_block(block, names)
+
+
+def test_every_page_with_python_is_run_by_a_test():
+    assert not PAGES.keys() & ELSEWHERE.keys()
+    assert sorted(pages_with_blocks()) == sorted([*PAGES, *ELSEWHERE])
+    for page, test in ELSEWHERE.items():
+        assert page in (ROOT / "tests" / test).read_text(), f"{test} does not run {page}"
+
+
+@pytest.mark.parametrize("page", sorted(page.name for page in DOCS.rglob("*.md") if blocks_of(page, "toml")))
+def test_settings_on_pages_are_settings(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (path,) = DOCS.rglob(page)
+    for block in blocks_of(path, "toml"):
+        Path("ainerd.toml").write_text(block.text)
+        assert Settings().model_fields_set, f"{page}, line {block.line}"
 
 
 def test_nobody_imports_four_levels_deep():
-    root = DOCS.parents[1]
-    pages = [root / "README.md", *(root / "docs").rglob("how-to/*.md"), *(root / "docs").rglob("tutorial/*.md")]
+    pages = [ROOT / "README.md", *DOCS.rglob("how-to/*.md"), *DOCS.rglob("tutorial/*.md")]
     imports = re.compile(r"^ *from (ainerd_agent[\w.]*) import", re.MULTILINE)
     found = {module for page in pages for module in imports.findall(page.read_text())}
     assert {module for module in found if module.count(".") > 2} == set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 
@@ -13,10 +12,11 @@ from ainerd_agent.agent import ShortFirst, SpotAgent
 from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.catalog import connect
 from tests.integration.conftest import ROOT, serving
+from tests.pages import HOW_TO, blocks_of
 
 pytest.importorskip("bluesky_adaptive", reason="the extra adaptive is not installed")
 
-PAGE = ROOT / "docs" / "how-to" / "let-an-agent-measure.md"
+PAGE = HOW_TO / "let-an-agent-measure.md"
 PROGRAM = """
 import glob, sys
 namespace = {}
@@ -30,7 +30,7 @@ print("restored:", type(namespace["agent"]).__name__)
 
 @pytest.mark.timeout(600)
 def test_the_examples_run(tmp_path):
-    examples = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL))
+    examples = "\n".join(block.text for block in blocks_of(PAGE))
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=examples,

@@ -1,4 +1,4 @@
-"""Every command of every how-to page is run on a session of the demo, or listed here with the reason why it is not."""
+"""Commands and Python of the pages, run on a session of the demo, or listed here with the reason why they are not."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tiled.client.context import Context
 from typer.testing import CliRunner
 
-from ainerd_agent.catalog import open_catalog
+from ainerd_agent.catalog import TiledServer, connect, open_catalog
 from ainerd_agent.cli.app import app
-from tests.integration.conftest import ROOT
-
-PAGES = ROOT / "docs" / "how-to"
+from ainerd_agent.latent import Encoder
+from tests.conftest import connected_beamline, new_run_engine
+from tests.pages import HOW_TO, Block, blocks_of, pages_with_blocks, run_block
 
 LINE = re.compile(r"^(?: {4})?((?:[A-Z_]+=\S+ )?(?:\.venv/bin/)?(?:ainerd|python|make|pip|export) .*)$", re.MULTILINE)
 
@@ -60,16 +64,59 @@ NOT_RUN = {
 }
 """Lines that are not run here, and why."""
 
+REPLACED = {
+    "http://127.0.0.1:8000/api/v1?api_key=...": "{uri}",  # as printed
+    "http://127.0.0.1:8000": "{address}",  # with the key in TILED_API_KEY
+    "http://tiled.example:8000": "{address}",
+    'open_catalog("ainerd-session", create=True)': 'open_catalog("{uri}")',  # "or the address of a server"
+    "silica 60 %": "simulated glass",  # the sample of the session
+    'TrainOptions(begin="lag-v1", real=real)': 'TrainOptions(begin="lag-v1", real=real, simulated=20, n_clusters=3)',
+    "simulated=500": "simulated=40",  # so that a training takes seconds
+    "n_measurements=8": "n_measurements=2",
+}
+"""What a reader writes otherwise in Python: addresses, names, and how much. In this order."""
+
+BLOCKS_NOT_RUN = {"from databroker import Broker": "databroker 1.2, in an environment of its own"}
+"""Blocks of Python that are not run, by a line of theirs, and why."""
+
+BLOCKS_AT_THE_END = ("analysis.close()",)
+"""Lines of blocks that end what the blocks after them use: "before the process ends"."""
+
+HOLDS = {
+    "README.md": ("len(points) == 72", "c2.shape == (256, 256)", "len(best) == 10", "len(alike)"),
+    "choose-clusters.md": (
+        "len(found.trials) > 5",
+        "found.best in found.trials",
+        "Path('autumn.safetensors').exists()",
+    ),
+    "first-session.md": (
+        "len(runs) == 1",
+        "len(points) == 72",
+        "Path('novel.png').exists()",
+        "stress.sizes['time'] > 2",
+    ),
+    "ingest-your-own-maps.md": ("sum(done.maps_per_cluster) == 20", "len(points) == 20"),
+    "reanalyse-past-runs.md": ("done.written == 4", "not done.problem"),
+    "relate-dynamics-to-stress.md": ("found.relation.minima.size", "len(points) == 72"),
+    "serve-and-query.md": ("len(everything) == 72", "one.shape == (256, 256)", "frame.shape == (96, 96)", "len(mine)"),
+    "train-a-model.md": ("latents.shape == (60, 64)", "found.figures"),
+    "use-at-a-beamline.md": (
+        "len(catalog.runs()) == 3",
+        "[each.name for each in (unsent / 'raw').iterdir()] == ['away.delivered']",
+    ),
+}
+"""Pages whose Python is run, and what is true after them."""
+
 # Of UMAP on few points, and of the optional parts that it imports.
 pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.timeout(400)]
 
 
 def lines_of(page: str) -> list[str]:
-    found = (each.split("#")[0].strip() for each in LINE.findall((PAGES / page).read_text()))
+    found = (each.split("#")[0].strip() for each in LINE.findall((HOW_TO / page).read_text()))
     return [line for line in found if not re.match(r"python -m|python -c '", line)]
 
 
-WITH_LINES = sorted(page.name for page in PAGES.glob("*.md") if page.name not in ELSEWHERE and lines_of(page.name))
+WITH_LINES = sorted(page.name for page in HOW_TO.glob("*.md") if page.name not in ELSEWHERE and lines_of(page.name))
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +182,103 @@ def test_every_command_runs(page: str, copy: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_not_run_is_on_a_page() -> None:
-    lines = {line for page in PAGES.glob("*.md") for line in lines_of(page.name)}
+    lines = {line for page in HOW_TO.glob("*.md") for line in lines_of(page.name)}
     assert set(NOT_RUN) <= lines
-    assert set(ELSEWHERE) <= {page.name for page in PAGES.glob("*.md")}
+    assert set(ELSEWHERE) <= {page.name for page in HOW_TO.glob("*.md")}
+
+
+def a_beamline(names: dict[str, Any], uri: str, stack: ExitStack) -> None:
+    """What a startup file finds: the RunEngine and devices; and a raw run that waits since the server was away."""
+    from ainerd_agent.instrument.experiment import simulated_experiment
+
+    names["RE"] = stack.enter_context(new_run_engine())
+    experiment = simulated_experiment((96, 96), frames=32, seed=1)
+    frames = Path("ainerd-session/frames").resolve()
+    # Each reading becomes three rows in Tiled: seldom enough for the test to be short.
+    beamline = stack.enter_context(connected_beamline(experiment, frames, rheometer_period=0.5))
+    names |= {name: getattr(beamline, name) for name in ("stage", "detector", "rheometer")}
+    with connect(uri) as catalog:
+        documents = list(catalog["raw"].values().first().documents())
+    waiting = Path("unsent/raw")
+    waiting.mkdir(parents=True)
+    lines = [json.dumps({"name": name, "doc": doc}) for name, doc in documents]
+    (waiting / "away.jsonl").write_text("\n".join(lines))
+
+
+def a_model(names: dict[str, Any], uri: str, stack: ExitStack) -> None:
+    """A model of the reader's own."""
+    encoder = Encoder.load("lag-v1")
+    encoder.name = "my-model"
+    encoder.save(Path("my-model.safetensors"))
+
+
+def maps(names: dict[str, Any], uri: str, stack: ExitStack) -> None:
+    """Maps of the reader's own, of ten experiments, each with the mean of it first."""
+    names["maps"] = c2 = np.load("my-maps.npz")["c2"]
+    number = np.arange(len(c2))
+    np.savez("my-maps.npz", c2=c2, series=number // 6, roi=np.zeros(len(c2)), is_mean=number % 6 == 0)
+
+
+TAKEN_FOR_GRANTED: dict[str, Callable[[dict[str, Any], str, ExitStack], None]] = {
+    "reanalyse-past-runs.md": a_model,
+    "train-a-model.md": maps,
+    "use-at-a-beamline.md": a_beamline,
+}
+
+
+@pytest.fixture
+def server(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TiledServer]:
+    """The session, served as `ainerd serve` does, with its address and key where settings and Tiled look for them."""
+    with TiledServer(copy / "ainerd-session") as server:
+        key = server.uri.rpartition("=")[2]
+        for variable, value in {
+            "AINERD_TILED_URI": server.address, "AINERD_TILED_API_KEY": key, "TILED_API_KEY": key
+        }.items():  # fmt: skip
+            monkeypatch.setenv(variable, value)
+        yield server
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes what a page leaves to the end of the process, as people at a prompt do."""
+    begin, begun = Context.__init__, list[Context]()
+
+    def noted(context: Context, *arguments: Any, **options: Any) -> None:
+        begin(context, *arguments, **options)
+        begun.append(context)
+
+    monkeypatch.setattr(Context, "__init__", noted)
+    yield
+    for context in begun:
+        context.http_client.close()
+
+
+def in_order(page: str) -> list[Block]:
+    blocks = [
+        block for block in blocks_of(pages_with_blocks()[page]) if not BLOCKS_NOT_RUN.keys() & block.text.splitlines()
+    ]
+    return sorted(blocks, key=lambda block: bool({*BLOCKS_AT_THE_END} & {*block.text.splitlines()}))
+
+
+@pytest.mark.usefixtures("connections")
+@pytest.mark.parametrize("page", HOLDS)
+def test_python_runs_block_after_block(page: str, server: TiledServer) -> None:
+    names: dict[str, Any] = {}
+    with ExitStack() as stack:
+        if page in TAKEN_FOR_GRANTED:
+            TAKEN_FOR_GRANTED[page](names, server.uri, stack)
+        for block in in_order(page):
+            text = block.text
+            for written, meant in REPLACED.items():
+                text = text.replace(written, meant.format(uri=server.uri, address=server.address))
+            for line, answer in run_block(block, names, text):
+                if isinstance(answer, pd.DataFrame | pd.Series):
+                    assert len(answer), f"{page}: {line} finds nothing"
+        for condition in HOLDS[page]:
+            assert eval(condition, {"Path": Path, **names}), f"{page}: not {condition}"  # noqa: S307
+
+
+def test_blocks_that_are_treated_apart_are_on_a_page() -> None:
+    text = "".join(block.text for page in HOLDS for block in blocks_of(pages_with_blocks()[page]))
+    assert {*BLOCKS_NOT_RUN, *BLOCKS_AT_THE_END} <= set(text.splitlines())
+    assert [written for written in REPLACED if written not in text] == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +16,10 @@ from ainerd_agent.catalog import ModelIdentity, TiledServer, connect
 from ainerd_agent.catalog.codec.columns import latent_columns
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import ModelError
-from tests.integration.conftest import ROOT
 from tests.integration.derived_runs import N_BINS, START, write_run
+from tests.pages import HOW_TO, blocks_of, run_block
 
-PAGE = ROOT / "docs" / "how-to" / "questions-to-ask-your-catalog.md"
+PAGE = HOW_TO / "questions-to-ask-your-catalog.md"
 
 WEIGHTS = "lag-v1"
 """The model that the page names."""
@@ -30,10 +28,6 @@ pytestmark = [
     # Tiled 0.2.20 calls websockets in a way that version 17 discourages.
     pytest.mark.filterwarnings(r"ignore:connect\(\) must be used:DeprecationWarning"),
 ]
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +59,9 @@ def test_lines_of_python(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("AINERD_MODEL", raising=False)
     names: dict[str, Any] = {}
     n_answers = 0
-    for block in blocks("python"):
-        for statement in ast.parse(block.replace("http://127.0.0.1:8000/api/v1?api_key=...", uri)).body:
-            line = ast.unparse(statement)
-            if not isinstance(statement, ast.Expr):
-                exec(line, names)  # noqa: S102 (our own page)
-                continue
-            answer = eval(line, names)  # noqa: S307
+    for block in blocks_of(PAGE):
+        text = block.text.replace("http://127.0.0.1:8000/api/v1?api_key=...", uri)
+        for line, answer in run_block(block, names, text):
             if line != "live.close()":
                 n_answers += 1
                 assert np.size(answer) if isinstance(answer, np.ndarray) else answer is not None, line
@@ -84,7 +74,7 @@ def test_lines_of_python(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_lines_of_the_command_line(uri: str, tmp_path: Path) -> None:
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    lines = [line for block in blocks_of(PAGE, "sh") for line in block.text.splitlines()]
     assert len(lines) > 12
     for line in lines:
         program, *arguments = shlex.split(line)
