@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ainerd_agent.catalog import TiledServer
+from tests.integration.catalog_servers import postgres, tiled
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "real"
@@ -61,6 +65,49 @@ def client_of(uri: str) -> Iterator[Any]:
         yield client
     finally:
         client.context.http_client.close()
+
+
+class KilledError(BaseException):
+    """Of a process that is no more; nothing of ours may catch it."""
+
+
+class Mortal:
+    """Sends the requests of a client until it is killed before one that changes something, after `left` of them."""
+
+    def __init__(self, send: Callable[..., Any]) -> None:
+        self.left = math.inf
+        self._send = send
+
+    def __call__(self, request: Any, **options: Any) -> Any:
+        if request.method != "GET":
+            if self.left == 0:
+                raise KilledError
+            self.left -= 1
+        return self._send(request, **options)
+
+
+@pytest.fixture
+def mortal(catalog: Any, monkeypatch: pytest.MonkeyPatch) -> Mortal:
+    """What kills writers of the catalog; the turn of one that was killed is over at once."""
+    monkeypatch.setattr("ainerd_agent.catalog.write.lock.ABANDONED", 0.0)
+    client = catalog.tiled.context.http_client
+    mortal = Mortal(client.send)
+    monkeypatch.setattr(client, "send", mortal)
+    return mortal
+
+
+@pytest.fixture(scope="module", params=["embedded", "postgresql"])
+def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an empty server: our own, on SQLite, and one that keeps everything in PostgreSQL."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "embedded":
+        with TiledServer(folder) as server:
+            yield server.uri
+    else:
+        with postgres() as address:
+            database, tables = f"postgresql+asyncpg://{address}/postgres", f"postgresql://{address}/postgres"
+            with tiled(folder, database, tables) as uri:
+                yield uri
 
 
 @pytest.fixture(autouse=True)

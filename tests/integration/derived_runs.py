@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ainerd_agent.catalog import DerivedWriter, ModelIdentity
-from ainerd_agent.records import Analysis, Bins, Fingerprints, Origin, Quality, Run, ShearStress
+from ainerd_agent.catalog import Catalog, DerivedWriter, ModelIdentity
+from ainerd_agent.catalog.check import check
+from ainerd_agent.records import Analysis, Bins, Exposure, Fingerprints, Origin, Quality, Run, ShearStress
 
 N_BINS, SIZE, N_LATENTS = 3, 16, 8
 MODEL = ModelIdentity(
@@ -83,3 +85,27 @@ def write_run(
     writer.append(uid, [f for f, _ in pairs], [a for _, a in pairs])
     if close:
         writer.close_run(uid, "success")
+
+
+def measured(
+    uid: str, number: int, *, seconds: float = 1.0, frames: int = 100, **about: Any
+) -> tuple[Fingerprints, Analysis]:
+    """A measurement whose origin has other fields, of another length."""
+    f, a = measurement(uid, number)
+    exposure = Exposure(frames=frames, frame_time=seconds / frames, counted=seconds)
+    origin = dataclasses.replace(f.origin, exposure=exposure, **about)
+    f = dataclasses.replace(f, origin=origin, duration=seconds, lags=f.lags * seconds)
+    return f, dataclasses.replace(a, origin=origin)
+
+
+def write(writer: DerivedWriter, uid: str, *pairs: tuple[Fingerprints, Analysis], **about: Any) -> None:
+    """One after the other, as they come."""
+    writer.open_run(Run(uid=uid, time=START, sample="silica", **about))
+    for f, a in pairs:
+        writer.append(uid, [f], [a])
+    writer.close_run(uid, "success")
+
+
+def is_sound(catalog: Catalog, uid: str) -> None:
+    """Nothing is wrong with what is stored of a run, or of runs whose uids begin so; there is no raw run."""
+    assert [problem for problem in check(catalog) if uid in problem.where and "raw run" not in problem.what] == []

@@ -21,6 +21,7 @@ from ainerd_agent.catalog.write.rebuilding import rebuild
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, BadPixels, Events, Exposure, Fingerprints, Run
 from tests.catalog.codec.records import same
+from tests.integration.conftest import KilledError, Mortal
 from tests.integration.derived_runs import MODEL, N_BINS, SIZE, START, measurement, write_run
 
 Pair = tuple[Fingerprints, Analysis]
@@ -192,36 +193,19 @@ def test_maps_of_another_shape_change_nothing(catalog: Catalog, writer: DerivedW
     assert catalog.c2("shape", 1, 1)[0, 0] == 101.0
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.timeout(300)
-def test_whatever_interrupts_it_the_next_attempt_goes_on(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_interrupts_it_the_next_attempt_goes_on(catalog: Catalog, mortal: Mortal) -> None:
     """It is killed before each of its requests that change something; readers find all other rows all the time."""
-    monkeypatch.setattr("ainerd_agent.catalog.write.lock.ABANDONED", 0.0)
-    client = catalog.tiled.context.http_client
-    send, left = client.send, math.inf
-
-    def mortal(request: Any, **options: Any) -> Any:
-        nonlocal left
-        if request.method != "GET":
-            if left == 0:
-                raise Killed
-            left -= 1
-        return send(request, **options)
-
-    monkeypatch.setattr(client, "send", mortal)
     uid, survived, whole = "killed", 0, False
     write_run(catalog.writer(MODEL), uid, [{"novelty": 1.0}, {"novelty": 20.0}, {"novelty": 2.0}], close=False)
     while not whole:
         pair = again(measurement(uid, 2), seconds=0.5, value=-1.0 - survived)
-        writer, left = catalog.writer(MODEL), survived
+        writer, mortal.left = catalog.writer(MODEL), survived
         writer.open_run(a_run(uid))
-        with suppress(Killed):
+        with suppress(KilledError):
             replace(writer, uid, pair)
             whole = True
-        left = math.inf
+        mortal.left = math.inf
         assert set(catalog.points(raw_uid=uid)["seq_num"]) >= {1, 3}
         writer = catalog.writer(MODEL)
         writer.open_run(a_run(uid))

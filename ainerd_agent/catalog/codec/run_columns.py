@@ -1,7 +1,7 @@
 """The columns of points whose names, types and units come from the run: axes and extra scalars.
 
-The first measurement fixes which there are, in what units, and of what type. What a later one has beyond that, or in
-another way, is left out and named, so that it costs its own value and not the measurement.
+The first measurement that has one fixes its units and its type; a later one may add columns, which those before it have
+nothing for. What comes in another way is left out and named, so that it costs its own value and not the measurement.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ from ainerd_agent.records import Origin
 from ainerd_agent.units import UnitError, conversion
 
 _IN_WORDS = {NUMBER: "number", INTEGER: "whole number", TEXT: "text", TRUTH: "truth value"}
-_NO_COLUMN = "the run's first measurement had none"
+
+MOST_COLUMNS = 1000
+"""Columns of its own that a run may get to: a table of PostgreSQL has 1600 in all."""
+
+_NO_ROOM = f"its run has {MOST_COLUMNS} columns of its own, and no more are made"
 
 _LARGEST = 2**63
 """Whole numbers beyond it are kept as floats."""
@@ -61,7 +65,7 @@ class RunColumn:
 
     def read(self, origin: Origin) -> Any:
         """What a measurement has for it: a scalar in its own units; None for what is not known, or no scalar."""
-        return _plain((origin.position if self.role == "axis" else origin.extra).get(self.name))
+        return _plain(_all(origin, self.role).get(self.name))
 
     def converted(self, origin: Origin) -> Any:
         """The same in the units of the column.
@@ -97,19 +101,45 @@ class RunValues:
 
 def first_columns(origins: Sequence[Origin]) -> list[RunColumn]:
     """The columns that the first measurements of a run fix: all axes and all scalars that one of them has."""
-    axes = named_columns(_names(origins, "axis"), "axis", TAKEN)
-    extras = named_columns(
-        [name for name in _names(origins, "extra") if any(_is_scalar(origin.extra.get(name)) for origin in origins)],
-        "extra", (*TAKEN, *axes.values()),
-    )  # fmt: skip
+    axes = _names(origins, "axis")
+    extras = [name for name in _names(origins, "extra") if any(_is_scalar(o.extra.get(name)) for o in origins)]
+    return _columns(axes, extras, origins, TAKEN)
+
+
+def extended(columns: Sequence[RunColumn], origins: Sequence[Origin]) -> list[RunColumn]:
+    """The same columns, and after them those of axes and scalars that were not known before these measurements.
+
+    There are at most `MOST_COLUMNS`: a run whose names never end must not fill its table until a database refuses it.
+    """
+    new = {role: _without_column(columns, origins, role) for role in ("axis", "extra")}
+    taken = (*TAKEN, *(each.column for each in columns))
+    added = _columns(new["axis"], new["extra"], origins, taken)
+    return [*columns, *added[: max(0, MOST_COLUMNS - len(columns))]]
+
+
+def _columns(
+    axes: Sequence[str], extras: Sequence[str], origins: Sequence[Origin], taken: Sequence[str]
+) -> list[RunColumn]:
+    named_axes = named_columns(axes, "axis", taken)
+    named_extras = named_columns(extras, "extra", (*taken, *named_axes.values()))
     found = [
         RunColumn(column=column, name=name, role="axis", kind=NUMBER, units=_units(name, "axis", origins))
-        for name, column in axes.items()
+        for name, column in named_axes.items()
     ]
-    for name, column in extras.items():
+    for name, column in named_extras.items():
         kind = _kind(name, [_plain(origin.extra.get(name)) for origin in origins])
         found.append(RunColumn(column=column, name=name, role="extra", kind=kind, units=_units(name, "extra", origins)))
     return found
+
+
+def _without_column(columns: Sequence[RunColumn], origins: Sequence[Origin], role: str) -> list[str]:
+    """The names of axes or scalars of which something is known, and that have no column."""
+    there = {each.name for each in columns if each.role == role}
+    return [
+        name
+        for name in _names(origins, role)
+        if name not in there and any(_kind_of(_plain(_all(o, role).get(name))) is not None for o in origins)
+    ]
 
 
 def stored_columns(metadata: Mapping[str, Any], schema: pa.Schema) -> list[RunColumn]:
@@ -122,6 +152,13 @@ def stored_columns(metadata: Mapping[str, Any], schema: pa.Schema) -> list[RunCo
         for role, columns in (("axis", told["axes"]), ("extra", told["extras"]))
         for column, name in columns.items()
     ]
+
+
+def with_columns(schema: pa.Schema, columns: Sequence[RunColumn]) -> pa.Schema:
+    """The schema of a table with these types for a run's own columns, and with the columns that it lacks."""
+    kinds = {each.column: each.kind for each in columns}
+    there = [field.with_type(kinds.get(field.name, field.type)) for field in schema]
+    return pa.schema([*there, *(each.arrow() for each in columns if each.column not in schema.names)])
 
 
 def widened(
@@ -159,19 +196,22 @@ def run_values(columns: Sequence[RunColumn], origins: Sequence[Origin]) -> RunVa
                 left_out[each.name] = str(error)
             values[each.column].append(value)
     for role in ("axis", "extra"):
-        known = {each.name for each in columns if each.role == role}
-        left_out |= {name: _NO_COLUMN for name in _names(origins, role) if name not in known}
+        left_out |= dict.fromkeys(_without_column(columns, origins, role), _NO_ROOM)
     left_out |= {n: "no scalar" for o in origins for n, value in o.extra.items() if not _is_scalar(value)}
     return RunValues(columns=columns, values=values, left_out=left_out)
 
 
 def _names(origins: Sequence[Origin], role: str) -> list[str]:
-    return list(dict.fromkeys(name for o in origins for name in (o.position if role == "axis" else o.extra)))
+    return list(dict.fromkeys(name for origin in origins for name in _all(origin, role)))
+
+
+def _all(origin: Origin, role: str) -> Mapping[str, Any]:
+    return origin.position if role == "axis" else origin.extra
 
 
 def _units(name: str, role: str, origins: Sequence[Origin]) -> str:
     """Units of the first measurement that has a value."""
-    own = (o for o in origins if name in (o.position if role == "axis" else o.extra))
+    own = (origin for origin in origins if name in _all(origin, role))
     return next(own).units.get(name, "mm" if role == "axis" else "")
 
 

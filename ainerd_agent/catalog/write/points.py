@@ -23,7 +23,15 @@ from ainerd_agent.catalog.codec.metadata import (
 )
 from ainerd_agent.catalog.codec.point_layout import PointsLayout
 from ainerd_agent.catalog.codec.points import points_table
-from ainerd_agent.catalog.codec.run_columns import RunValues, first_columns, run_values, stored_columns, widened
+from ainerd_agent.catalog.codec.run_columns import (
+    RunValues,
+    extended,
+    first_columns,
+    run_values,
+    stored_columns,
+    widened,
+    with_columns,
+)
 from ainerd_agent.catalog.codec.upgraded import as_table
 from ainerd_agent.catalog.layout import child, ensure_container, table_of, version_of
 from ainerd_agent.catalog.provenance import credit, withdrawn
@@ -223,19 +231,17 @@ class PointsStore:
         return self._container
 
     def _own_values(self, origins: Sequence[Origin]) -> RunValues:
-        """What measurements have for the columns that the first one of the run fixed."""
+        """What measurements have for the run's own columns, which are extended and widened for them where need be."""
         if self._table is None:
-            columns = before = first_columns(origins)
-        else:
-            before = stored_columns(self._table.metadata, self._table.structure().arrow_schema_decoded)
-            columns = widened(before, origins, self._is_empty)
-        own = run_values(columns, origins)
+            own = run_values(first_columns(origins), origins)
+            self._warn(own.left_out)
+            return own
+        schema = self._table.structure().arrow_schema_decoded
+        before = stored_columns(self._table.metadata, schema)
+        own = run_values(extended(widened(before, origins, self._is_empty), origins), origins)
         self._warn(own.left_out)
-        if self._table is not None and columns != before:
-            kinds = {each.column: each.kind for each in columns}
-            schema = self._table.structure().arrow_schema_decoded
-            fields = [field.with_type(kinds.get(field.name, field.type)) for field in schema]
-            self._rebuild(self._table.read(), pa.schema(fields))
+        if own.columns != before:
+            self._rebuild(self._table.read(), with_columns(schema, own.columns))
         return own
 
     def _is_empty(self, column: str) -> bool:
@@ -247,26 +253,30 @@ class PointsStore:
         return False
 
     def _warn(self, left_out: Mapping[str, str]) -> None:
-        """Name what has no place in the columns of the run, each once."""
+        """Name what does not fit the columns of the run, each once."""
         new = {name: why for name, why in left_out.items() if name not in self._named}
         if new:
             self._named |= new.keys()
             named = ", ".join(f"{name!r} ({why})" for name, why in sorted(new.items()))
             _log.warning(
-                "Run %s: its first measurement fixed the columns of its points, and values of others are left out: %s.",
+                "Run %s: these values do not fit the columns of its points, and are left out: %s.",
                 self._run.uid, named,
             )  # fmt: skip
 
     def _rebuild(self, rows: pd.DataFrame, schema: pa.Schema) -> None:
-        """Put rows, in the columns of the table or of other types, in the place of those of the table."""
+        """Put rows in the place of those of the table, also in columns of other types, and in more columns."""
         if self._container is not None:
             # First: another writer must not add to the old table, should this be interrupted.
             set_metadata(self._container, {"derived_from": {"rebuilding": True}})
+            rows = rows.reindex(columns=schema.names)  # earlier measurements have nothing for a new column
             self._table = rebuild(self._container, POINTS, as_table(rows, schema), access_of(self._run))
             set_metadata(self._container, {"derived_from": {"rebuilding": False}})
+            self._axes = PointsLayout.of_table(column_metadata(schema), schema).units_of_axes()
+            unknown = np.full(len(self._points["seq_num"]), np.nan)
+            self._points = {name: self._points.get(name, unknown) for name in (*SUMMARY_COLUMNS, *self._axes)}
 
     def _as_stored(self, table: Table, rows: pa.Table) -> pa.Table:
-        """Rows in the columns of the table, which were fixed by the first measurement of the run."""
+        """Rows in the columns of the table."""
         schema = table.structure().arrow_schema_decoded
         try:
             if differing := set(rows.schema.names) ^ set(schema.names):

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from ainerd_agent.catalog.codec.columns import column_metadata, named_columns
 from ainerd_agent.catalog.codec.point_layout import TAKEN, points_schema
-from ainerd_agent.catalog.codec.run_columns import RunValues, first_columns, run_values, stored_columns, widened
+from ainerd_agent.catalog.codec.run_columns import (
+    MOST_COLUMNS,
+    RunValues,
+    extended,
+    first_columns,
+    run_values,
+    stored_columns,
+    widened,
+    with_columns,
+)
 from ainerd_agent.records import Origin
 from tests.catalog.codec.records import same
 
@@ -30,12 +39,65 @@ def later(first: Origin, *others: Origin) -> RunValues:
     return run_values(first_columns([first]), others)
 
 
-def test_what_is_missing_is_null_and_what_is_new_is_left_out() -> None:
+def test_what_is_missing_is_null() -> None:
     first = origin({"x": 1.0, "theta": 2.0}, load=1.5, sample="a")
-    own = later(first, origin({"x": 3.0, "phi": 4.0}, sample="b", pressure=1.0))
+    own = later(first, origin({"x": 3.0}, sample="b"))
     assert same(dict(own.values), {"x": [3.0], "theta": [None], "load": [None], "sample": ["b"]})
-    assert own.left_out.keys() == {"phi", "pressure"}
-    assert "first measurement had none" in own.left_out["phi"]
+    assert own.left_out == {}
+
+
+def test_what_comes_later_has_columns_after_the_others() -> None:
+    before = first_columns([origin({"x": 1.0}, {"p": "mbar"}, p=1.0)])
+    come = [
+        origin(
+            {"x": 2.0, "phi": 3.0},
+            {"phi": "deg", "T": "degC", "p": "mbar"},
+            p=2.0,
+            T=20.5,
+            label="a",
+            many=[1],
+            empty=None,
+        ),
+        origin({"x": 2.0, "nan": math.nan}, {"T": "degC"}, **{"T": 21, "P": 1, "time": True, "z0": 4.0}),
+    ]
+    columns = extended(before, come)
+    assert columns[: len(before)] == before
+    added = {each.column: (each.name, each.role, each.kind, each.units) for each in columns[len(before) :]}
+    assert added == {
+        "phi": ("phi", "axis", pa.float64(), "deg"),
+        "T": ("T", "extra", pa.float64(), "degC"),
+        "label": ("label", "extra", pa.string(), ""),
+        "extra_P": ("P", "extra", pa.int64(), ""),
+        "extra_time": ("time", "extra", pa.bool_(), ""),
+        "extra_z0": ("z0", "extra", pa.float64(), ""),
+    }
+    own = run_values(columns, come)
+    assert own.values["T"] == [20.5, 21.0]
+    assert own.values["extra_P"] == [None, 1]
+    assert own.left_out == {"many": "no scalar"}
+    assert extended(columns, come) == columns
+
+
+def test_a_schema_gets_new_types_and_columns_at_its_end() -> None:
+    first, other = origin({"x": 1.0}, n=1), origin({"x": 1.0, "y": 2.0}, n=1.5, T=2.0)
+    before = first_columns([first])
+    schema = points_schema(2, [before[0].arrow()], [before[1].arrow()])
+    columns = extended(widened(before, [other], lambda _: False), [other])
+    found = with_columns(schema, columns)
+    assert found.names == [*schema.names, "y", "T"]
+    assert found.field("n").type == pa.float64()
+    assert {each.name: each for each in stored_columns(column_metadata(found), found)} == {
+        each.name: each for each in columns
+    }
+
+
+def test_names_that_never_end_are_left_out_at_last() -> None:
+    many = origin(**{f"k{number}": float(number) for number in range(MOST_COLUMNS + 1)})
+    columns = extended(first_columns([origin({"x": 1.0})]), [many])
+    assert len(columns) == MOST_COLUMNS
+    left_out = run_values(columns, [many]).left_out
+    assert left_out.keys() == {f"k{MOST_COLUMNS - 1}", f"k{MOST_COLUMNS}"}
+    assert "no more are made" in left_out[f"k{MOST_COLUMNS}"]
 
 
 @pytest.mark.parametrize(
