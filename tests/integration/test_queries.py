@@ -18,28 +18,14 @@ import pytest
 from typer.testing import CliRunner
 
 from ainerd_agent import __version__
-from ainerd_agent.catalog import ServerUnreachableError, TiledServer, analyses_of, connect
+from ainerd_agent.catalog import ServerUnreachableError, analyses_of, connect
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import AinerdError, CatalogError, SessionError
 from ainerd_agent.latent import Encoder
 from ainerd_agent.records.in_words import local_time
-from tests.integration.catalog_servers import postgres, tiled
 from tests.integration.derived_runs import MODEL, N_BINS, SIZE, START, write_run
 
 DAY = 86400.0
-
-
-@pytest.fixture(scope="module", params=["embedded", "postgresql"])
-def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "embedded":
-        with TiledServer(folder) as server:
-            yield server.uri
-    else:
-        with postgres() as address:
-            database, tables = f"postgresql+asyncpg://{address}/postgres", f"postgresql://{address}/postgres"
-            with tiled(folder, database, tables) as uri:
-                yield uri
 
 
 @pytest.fixture(scope="module")

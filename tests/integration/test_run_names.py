@@ -12,14 +12,13 @@ import pytest
 from tiled.structures.core import Spec
 from typer.testing import CliRunner
 
-from ainerd_agent.catalog import Catalog, TiledServer, connect
+from ainerd_agent.catalog import Catalog, connect
 from ainerd_agent.catalog.read.run_names import AmbiguousRunError, UnknownRunError
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion
 from ainerd_agent.settings import Settings
 from ainerd_agent.workflows.replay import PastRuns, replay
-from tests.integration.catalog_servers import postgres, tiled
 from tests.integration.derived_runs import MODEL, START, write_run
 
 OLD, NEW, LATER, DIGITS = (
@@ -28,19 +27,6 @@ OLD, NEW, LATER, DIGITS = (
     "abxd9999-0000-4000-8000-000000000003",
     "99990000-0000-4000-8000-000000000004",
 )
-
-
-@pytest.fixture(scope="module", params=["embedded", "postgresql"])
-def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "embedded":
-        with TiledServer(folder) as server:
-            yield server.uri
-    else:
-        with postgres() as address:
-            database, tables = f"postgresql+asyncpg://{address}/postgres", f"postgresql://{address}/postgres"
-            with tiled(folder, database, tables) as uri:
-                yield uri
 
 
 @pytest.fixture(scope="module")
