@@ -7,6 +7,7 @@ write of the server passes here, whatever route it came by, and also what an old
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def _check_hdf5(paths: Sequence[Path], data_source: Any, folders: SessionFolders
     given = data_source.parameters
     name = given.get("dataset") or "/"
     options = {each: given[each] for each in ("swmr", "libver", "locking") if each in given}
-    with Hdf5References(folders.frames, {"libver": "latest", **options}) as references:
+    with closing(Hdf5References(folders.frames, {"libver": "latest", **options})) as references:
         for path in paths:
             if path.exists():
                 references.check(path, name if isinstance(name, str) else "/".join(name))
@@ -161,7 +162,7 @@ def _check_hdf5(paths: Sequence[Path], data_source: Any, folders: SessionFolders
 def _check_netcdf(paths: Sequence[Path], data_source: Any, folders: SessionFolders) -> None:
     import h5py
 
-    with Hdf5References(folders.frames, {}) as references:
+    with closing(Hdf5References(folders.frames, {})) as references:
         for path in filter(h5py.is_hdf5, paths):
             references.check(path, "/")
 

@@ -6,8 +6,7 @@ import glob
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 
@@ -42,12 +41,8 @@ class Hdf5References:
         self._seen: set[tuple[str, str]] = set()
         self._resources = ExitStack()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the files that were opened for it."""
         self._resources.close()
 
     def check(self, path: Path, name: str) -> None:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering.frames.event_blocks import EVENTS_PER_BLOCK, Columns, event_blocks
+from ainerd_agent.scattering.frames.missing import opening
 
 WORD = 8
 """Bytes of a Rigaku event."""
@@ -160,9 +161,5 @@ class ImmEvents:
 
 def _mapped(path: Path) -> NDArray[np.uint8]:
     """The bytes of a file, read when they are used."""
-    try:
+    with opening(path):
         return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
-    except FileNotFoundError as error:
-        raise FrameError(f"the file {path} is not there: is the detector's disk mounted on this machine?") from error
-    except OSError as error:
-        raise FrameError(f"{path} cannot be read: {error.strerror}") from error

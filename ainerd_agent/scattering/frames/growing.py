@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from ainerd_agent.errors import FrameError, FrameTimeoutError
-from ainerd_agent.scattering.frames.hdf5_links import NotThereError
+from ainerd_agent.scattering.frames.missing import NotThereError
 
 T = TypeVar("T")
 

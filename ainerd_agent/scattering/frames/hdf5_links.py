@@ -20,14 +20,11 @@ from ainerd_agent.scattering.frames.hdf5_names import (
     storage_candidates,
 )
 from ainerd_agent.scattering.frames.hdf5_superblock import superblock
+from ainerd_agent.scattering.frames.missing import NotThereError, opening
 from ainerd_agent.scattering.frames.roots import ANYWHERE, Access
 
 LIBRARY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 """What the HDF5 library raises on damaged structures."""
-
-
-class NotThereError(FrameError):
-    """What is missing now, but may appear while the exposure goes on: a file, a dataset, the right to read."""
 
 
 class OpenFiles:
@@ -173,15 +170,9 @@ class OpenFiles:
 def _open(path: Path) -> h5py.File:
     import hdf5plugin  # noqa: F401  (registers the compression filters)
 
-    try:
+    with opening(path):
         state = superblock(path)
         empty = path.stat().st_size == 0
-    except FileNotFoundError as error:
-        raise NotThereError(
-            f"the detector file {path} is not there: is the detector's disk mounted on this machine?"
-        ) from error
-    except OSError as error:
-        raise FrameError(f"the detector file {path} cannot be read: {error.strerror}") from error
     # Opening a file locks it for a moment. At that moment its writer could fail to create it: keep off until it is due.
     if empty:
         raise NotThereError(f"{path} is still empty")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.scattering.frames.hdf5_chunks import FrameReader, frame_reader
-from ainerd_agent.scattering.frames.hdf5_links import NotThereError
+from ainerd_agent.scattering.frames.missing import NotThereError
 from ainerd_agent.scattering.frames.roots import Access
 
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.scattering.frames.hdf5_chunks import FrameReader, frame_reader
-from ainerd_agent.scattering.frames.hdf5_links import LIBRARY_ERRORS, NotThereError, OpenFiles
+from ainerd_agent.scattering.frames.hdf5_links import LIBRARY_ERRORS, OpenFiles
 from ainerd_agent.scattering.frames.hdf5_rows import Rows, rows_reader
 from ainerd_agent.scattering.frames.hdf5_superblock import superblock
+from ainerd_agent.scattering.frames.missing import NotThereError
 
 _NUMBERED = re.compile(r"data_\d+$")
 """How Eiger names its links to data files, and areaDetector's and Dectris' tools after it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from ainerd_agent.errors import FrameError, FrameTimeoutError
 from ainerd_agent.scattering.frames.file_names import FileNames
 from ainerd_agent.scattering.frames.growing import Following
-from ainerd_agent.scattering.frames.hdf5_links import NotThereError
 from ainerd_agent.scattering.frames.image_formats import FewerError, FormatOfFile
+from ainerd_agent.scattering.frames.missing import NotThereError
 from ainerd_agent.scattering.frames.read_ahead import ReadAhead, threads_for
 from ainerd_agent.scattering.frames.roots import ANYWHERE, Access
 
@@ -120,7 +121,7 @@ class ImageFiles:
         patience = _Patience(self.following)
         while True:
             try:
-                with self.format.open(self.names.path(number), self.access) as file:
+                with closing(self.format.open(self.names.path(number), self.access)) as file:
                     if not self.names.several:
                         per_file = max(self.stop, 1)
                     else:
@@ -147,7 +148,7 @@ class ImageFiles:
 
     def _read_file(self, layout: _Layout, number: int, inside: int, out: NDArray[Any]) -> None:
         path = self.names.path(number)
-        with self.format.open(path, self.access) as file:
+        with closing(self.format.open(path, self.access)) as file:
             if (file.frame, file.dtype) != (layout.frame, layout.dtype):
                 raise FrameError(
                     f"{path} holds {file.dtype} frames of {file.frame}, the first file {layout.dtype} of {layout.frame}"

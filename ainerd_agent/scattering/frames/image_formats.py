@@ -14,16 +14,16 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
-from ainerd_agent.scattering.frames.hdf5_links import NotThereError, OpenFiles
+from ainerd_agent.scattering.frames.hdf5_links import OpenFiles
 from ainerd_agent.scattering.frames.hdf5_rows import Rows
 from ainerd_agent.scattering.frames.hdf5_stack import Stack
+from ainerd_agent.scattering.frames.missing import NotThereError, opening
 from ainerd_agent.scattering.frames.roots import Access, open_regular
 
 _DEFLATE = (8, 32946)
@@ -48,7 +48,7 @@ class FewerError(NotThereError):
 
 
 class FramesFile(Protocol):
-    """An open file with frames; a context manager that closes it."""
+    """An open file with frames."""
 
     length: int
     frame: tuple[int, int]
@@ -58,11 +58,9 @@ class FramesFile(Protocol):
         """Read frames `first` to `last` - 1 into `out`. Raises FewerError where not all can be read."""
         ...
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def close(self) -> None:
+        """Close it."""
+        ...
 
 
 class FileFormat(Protocol):
@@ -99,12 +97,8 @@ class _OpenFile(ABC):
     def read(self, first: int, last: int, out: NDArray[Any]) -> None:
         """See `FramesFile`."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """See `FramesFile`."""
         self._resources.close()
 
     def _describe(self, length: int, frame: tuple[int, ...], dtype: np.dtype[Any] | None, access: Access) -> None:
@@ -271,20 +265,14 @@ def _opened(file: _OpenFile, access: Access) -> FramesFile:
     try:
         file.open(access)
     except BaseException:
-        file.__exit__(None, None, None)
+        file.close()
         raise
     return file
 
 
 def _regular(path: Path, access: Access) -> BinaryIO:
-    try:
+    with opening(path):
         file = open_regular(access.check(path))
-    except FileNotFoundError as error:
-        raise NotThereError(
-            f"the detector file {path} is not there: is the detector's disk mounted on this machine?"
-        ) from error
-    except OSError as error:
-        raise FrameError(f"the detector file {path} cannot be read: {error.strerror}") from error
     try:
         access.check_opened(path, file.fileno())
     except FrameError:
