@@ -23,7 +23,7 @@ from ainerd_agent.catalog.read.run_names import (
     uid_named,
     with_uid,
 )
-from ainerd_agent.catalog.read.runs import read_runs, units_of
+from ainerd_agent.catalog.read.runs import read_axes, read_runs, units_with
 from ainerd_agent.catalog.schema import C2, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.write import notes
@@ -158,6 +158,25 @@ class Catalog:
         """
         return read_points.read_points(self._containers(model), columns, **self._with_uid(conditions))
 
+    def axes(self, model: str | None = None, **conditions: Any) -> dict[str, str]:
+        """Axes that the runs were measured on which may hold points that fit the conditions.
+
+        Parameters
+        ----------
+        model : str, optional
+            By default all models.
+        **conditions
+            Those of `ModelResults.find`.
+
+        Returns
+        -------
+        dict of str to str
+            Unit by column of the points; of an axis with other units in other runs, all of them.
+        """
+        queries = Conditions.of(self._with_uid(conditions)).runs_with_rows()
+        with server_errors(self.address):
+            return read_axes((container, queries) for container in self._containers(model))
+
     def units(self, points: pd.DataFrame) -> dict[str, str]:
         """Units of the columns of points; of an axis with other units in other runs, all of them.
 
@@ -166,9 +185,12 @@ class Catalog:
         points : DataFrame
             Rows as `points`, `novel` or `similar` give them.
         """
+        from tiled.queries import In
+
         models = {} if points.empty else dict(points.groupby("model")["raw_uid"].unique())
         with server_errors(self.address):
-            return units_of((model_of(self.tiled, str(name)), list(uids)) for name, uids in models.items())
+            runs = ((model_of(self.tiled, str(name)), [In("raw_uid", list(uids))]) for name, uids in models.items())
+            return units_with(read_axes(runs))
 
     def c2(
         self, raw_uid: RunName, measurement: int | None = None, bin: int | None = None, stream: str | None = None

@@ -1,4 +1,4 @@
-"""`ainerd figures` and `ainerd relate`: the figures of the AI-NERD paper, of your own maps and relaxations."""
+"""`ainerd figures` and `ainerd relate`: the figures of the AI-NERD paper, of your own maps, runs and relaxations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ainerd_agent.cli.options import RUN
 from ainerd_agent.errors import MapError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 class Which(StrEnum):
     """The figures."""
 
+    SAMPLE_MAP = "sample-map"
     RECONSTRUCTIONS = "reconstructions"
     GENERATED = "generated"
     CLUSTERS = "clusters"
@@ -40,6 +42,7 @@ def figures(
     catalog: Annotated[
         str | None, typer.Option(metavar="WHERE", help="Folder or address of a catalog instead of a file.")
     ] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help=f"Only this run of the catalog: {RUN}.")] = None,
     simulated: Annotated[int | None, typer.Option(min=50, help="So many simulated maps instead of a file.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
     which: Annotated[list[Which] | None, typer.Option(help="Only these; may be given several times.")] = None,
@@ -50,17 +53,21 @@ def figures(
     at: Annotated[
         list[float] | None, typer.Option(help="Times (s) to draw the embedding at; three by default.")
     ] = None,
+    axes: Annotated[
+        str | None, typer.Option(help="One or two of the run for sample-map, as theta,z; those that moved by default.")
+    ] = None,
     most: Annotated[int, typer.Option(min=50, help="Most maps to take.")] = 2000,
     dimensions: Annotated[
         Path | None, typer.Option(help="What benchmarks/latent_dimension.py --json wrote, to be drawn beside PCA.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = 0,
 ) -> None:
-    """Draw the figures of the AI-NERD paper.
+    """Draw the figures of the AI-NERD paper, and where a run was measured.
 
-    Of maps: reconstructions, generated maps, the choice of clusters, the embedding with examples, targets with their
-    nearest neighbours, latent against raw, and the error against the number of components. Where the azimuth is known:
-    flow and vorticity among the neighbours; where the time is: the embedding at three times.
+    Of one run of a catalog: where it was measured, on its own axes. Of maps: reconstructions, generated maps, the
+    choice of clusters, the embedding with examples, targets with their nearest neighbours, latent against raw, and the
+    error against the number of components. Where the azimuth is known: flow and vorticity among the neighbours; where
+    the time is: the embedding at three times.
     """
     from ainerd_agent.figures.paper import PaperOptions
     from ainerd_agent.latent import Encoder
@@ -68,18 +75,21 @@ def figures(
 
     if [data, catalog, simulated].count(None) != 2:
         raise MapError("give a file, or --catalog, or --simulated: one of the three")
+    if catalog is None and (run is not None or axes is not None):
+        raise MapError("--run and --axes are for a catalog: give --catalog too")
     if data is None and (baseline is not None or contrast is not None):
         raise MapError("--baseline and --contrast are for maps of a file: those of other maps are known")
     trained = None if dimensions is None else {"paper's autoencoder": read_dimensions(dimensions)}
     if catalog is not None:
-        encoder, drawn = _of_catalog(catalog, model, most)
+        encoder, drawn = _of_catalog(catalog, model, run, most)
     elif data is not None:
         encoder = Encoder.load(model)
         drawn = data_of_file(encoder, data, baseline=baseline, contrast=contrast, most=most, seed=seed)
     else:
         encoder = Encoder.load(model)
         drawn = simulated_data(encoder, simulated or 0, seed=seed)
-    options = PaperOptions(flow_azimuth=flow_azimuth, moments=at or (), trained=trained, seed=seed)
+    named = tuple(axis.strip() for axis in axes.split(",")) if axes else ()
+    options = PaperOptions(flow_azimuth=flow_azimuth, moments=at or (), axes=named, trained=trained, seed=seed)
     _draw(which or list(Which), encoder, drawn, options, out)
 
 
@@ -125,13 +135,13 @@ def relate(
     console.print(f"Wrote {picture}, {drawn}, and the tables beside them", highlight=False, soft_wrap=True)
 
 
-def _of_catalog(where: str, model: str | None, most: int) -> tuple[Encoder, FigureData]:
+def _of_catalog(where: str, model: str | None, run: str | None, most: int) -> tuple[Encoder, FigureData]:
     from ainerd_agent.catalog.opening import open_catalog
     from ainerd_agent.settings import Settings
     from ainerd_agent.workflows.figure_data import data_of_catalog
 
     with open_catalog(where) as root:
-        return data_of_catalog(root, model, most=most, file=Settings().model)
+        return data_of_catalog(root, model, run=run, most=most, file=Settings().model)
 
 
 def _draw(names: Sequence[Which], encoder: Encoder, data: FigureData, options: PaperOptions, out: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from ainerd_agent.errors import MapError
 from ainerd_agent.latent import Embedding
 from ainerd_agent.records import FloatArray, MapStack
 from ainerd_agent.records.arrays import IntArray
+
+if TYPE_CHECKING:
+    from ainerd_agent.figures.places import Places
 
 
 class MissingError(MapError):
@@ -35,6 +38,8 @@ class FigureData:
         Seconds that a side of each map spans.
     label : ndarray, shape (n,), or None
         What is alike has the same.
+    places : Places or None
+        Where the measurements of a run were made.
     fitted : Embedding or None
         Of these latents; fitted when it is first asked for where there is none.
     """
@@ -47,6 +52,7 @@ class FigureData:
     time: FloatArray | None = None
     duration: FloatArray | None = None
     label: NDArray[Any] | None = None
+    places: Places | None = None
     fitted: Embedding | None = None
 
     def __len__(self) -> int:

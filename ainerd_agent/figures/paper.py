@@ -1,4 +1,4 @@
-"""The figures of the AI-NERD paper, each a function of the data that it is drawn from.
+"""The figures of the AI-NERD paper and the map of a run, each a function of the data that it is drawn from.
 
 A figure that needs what the data do not have raises `MissingError`. What is drawn at random depends on the seed alone,
 and not on which other figures are drawn.
@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from ainerd_agent.figures import galleries, latents
 from ainerd_agent.figures.data import FigureData, MissingError
 from ainerd_agent.figures.latent_embedding import embedding as plain_embedding
+from ainerd_agent.figures.sample_positions import sample_map as map_of_places
 from ainerd_agent.latent import Encoder
 from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.scaling import CLIP
@@ -51,6 +52,8 @@ class PaperOptions:
         Direction of the flow on the detector, degrees.
     moments : sequence of float
         Times (s) to draw the embedding at; three of the measurement where there are none.
+    axes : sequence of str
+        One or two of a run, for the map of the sample; by default those that moved.
     trained : mapping of str to (dimensions, mean squared errors)
         Models of several lengths of the latent vector, to be drawn beside principal components.
     seed : int
@@ -59,6 +62,7 @@ class PaperOptions:
 
     flow_azimuth: float = 90.0
     moments: Sequence[float] = ()
+    axes: Sequence[str] = ()
     trained: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None
     seed: int = 0
 
@@ -175,6 +179,15 @@ def times(data: FigureData, *, moments: Sequence[float] = ()) -> Figure:
     return latents.embedding_at_times(data.embedding(), data.time, data.cluster, chosen, n_clusters=data.n_clusters)
 
 
+def sample_map(data: FigureData, *, axes: Sequence[str] = ()) -> Figure:
+    """Where on the sample a run was measured, in which order, and what was found there."""
+    if data.places is None:
+        raise MissingError(
+            "it shows where one run of a catalog was measured: give --catalog, and --run if it has several"
+        )
+    return map_of_places(data.places, data.n_clusters, axes=axes)
+
+
 def _far_apart(vectors: NDArray[np.float32], count: int, rng: np.random.Generator) -> list[int]:
     """Numbers of points far apart from each other: each among the farthest from those before."""
     chosen = [int(rng.integers(len(vectors)))]
@@ -190,6 +203,7 @@ def _pixels(maps: MapStack) -> NDArray[np.float32]:
 
 
 FIGURES: Mapping[str, Callable[[Encoder, FigureData, PaperOptions], Figure]] = {
+    "sample-map": lambda _, data, options: sample_map(data, axes=options.axes),
     "reconstructions": lambda encoder, data, _: reconstructions(encoder, data),
     "generated": lambda encoder, data, options: generated(encoder, data, seed=options.seed),
     "clusters": lambda _, data, options: clusters(data, seed=options.seed),

@@ -2,51 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.figures.maps import colour_limits
+from ainerd_agent.figures.places import MOST_ELONGATED, ORDER
 from ainerd_agent.figures.style import INK, NORMAL, SMALL, SOFT, dress, new_figure
+from ainerd_agent.records import FloatArray
 
 CHOSEN = "#c1272d"
 
 
 def suggestion_figure(
-    limits: tuple[tuple[float, float], tuple[float, float]],
+    limits: Mapping[str, tuple[float, float]],
     measured: ArrayLike,
-    chosen: tuple[float, float],
+    chosen: Sequence[float],
     alternatives: ArrayLike,
     scores: Sequence[float],
     *,
     expected: ArrayLike | None = None,
     found: ArrayLike | None = None,
     azimuth: Sequence[float] = (),
-    suggested: tuple[float, float] | None = None,
+    suggested: Sequence[float] | None = None,
+    elsewhere: str = "",
     duration: float = np.nan,
 ) -> Figure:
     """Draw the sample with what was known, the position that was chosen and those that were not; and the maps.
 
     Parameters
     ----------
-    limits : ((x low, x high), (y low, y high))
-        mm.
-    measured : array_like, shape (n, 2)
+    limits : mapping of str to (low, high)
+        Of one or two axes (k), by what is written beside each, such as "x (mm)". One is drawn across, the order of the
+        measurements upwards.
+    measured : array_like, shape (n, k)
         The measurements it was inferred from, in order.
-    chosen : (x, y)
+    chosen : sequence of float, of k
         Where it was measured, or is to be.
-    alternatives : array_like, shape (m, 2)
+    alternatives : array_like, shape (m, k)
     scores : sequence of float
         Of the chosen one, then of the alternatives.
     expected, found : array_like, shape (k, size, size), optional
         Scaled maps (contrast 1, baseline 0) of some bins.
     azimuth : sequence of float
         Of these bins, degrees.
-    suggested : (x, y), optional
+    suggested : sequence of float, of k, optional
         What the agent had suggested, where somebody decided otherwise.
+    elsewhere : str
+        Where the other axes are, in words.
     duration : float
         Seconds that a side of the maps spans; NaN where it is not known.
     """
@@ -59,27 +66,55 @@ def suggestion_figure(
         axes = left.subplots()
     else:
         axes = figure.subplots()
+    now = len(np.asarray(measured)) + 1
+    if len(limits) == 1:
+        limits = {**limits, ORDER: (0.5, now + 0.5)}
+    _dress(axes, limits, elsewhere)
     _sample(
         axes,
-        limits,
-        np.asarray(measured).reshape(-1, 2),
-        chosen,
-        np.asarray(alternatives).reshape(-1, 2),
+        _on_paper(measured, np.arange(1, now)),
+        _on_paper(alternatives, now),
+        _on_paper([chosen], now),
+        _on_paper([] if suggested is None else [suggested], now),
         scores,
-        suggested,
     )
     return figure
 
 
+def _on_paper(places: ArrayLike, order: ArrayLike) -> FloatArray:
+    """Places on one or two axes as points of a picture, shape (n, 2): those on one with their order."""
+    found = np.asarray(places, dtype=np.float64)
+    if not len(found):
+        return np.empty((0, 2))
+    return np.column_stack([found, np.broadcast_to(order, len(found))])[:, :2]
+
+
+def _dress(axes: Axes, limits: Mapping[str, tuple[float, float]], elsewhere: str) -> None:
+    (across, x), (up, y) = limits.items()
+    dress(axes, f"{across}\nat {elsewhere}" if elsewhere else across, up)
+    axes.set_xlim(x)
+    axes.set_ylim(y)
+    if up == ORDER:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    # Lengths are drawn to scale, if they can be told apart then.
+    elif _unit(across) == _unit(up) and 1 / MOST_ELONGATED <= (y[1] - y[0]) / (x[1] - x[0]) <= MOST_ELONGATED:
+        axes.set_aspect("equal")
+    axes.spines[:].set(visible=True, linewidth=0.7, color=SOFT)
+
+
+def _unit(label: str) -> str:
+    return label.rpartition("(")[2]
+
+
 def _sample(
     axes: Axes,
-    limits: tuple[tuple[float, float], tuple[float, float]],
-    measured: NDArray[np.generic],
-    chosen: tuple[float, float],
-    alternatives: NDArray[np.generic],
+    measured: FloatArray,
+    alternatives: FloatArray,
+    chosen: FloatArray,
+    suggested: FloatArray,
     scores: Sequence[float],
-    suggested: tuple[float, float] | None,
 ) -> None:
+    """Draw places, each of shape (n, 2); `suggested` is empty where nobody decided otherwise."""
     axes.plot(*measured.T, color=SOFT, linewidth=0.6, zorder=1)
     axes.scatter(measured[:, 0], measured[:, 1], s=22, color=SOFT, label="measured before", zorder=2)
     axes.scatter(
@@ -93,12 +128,13 @@ def _sample(
         clip_on=False,
     )
     axes.scatter(
-        *chosen, s=130, marker="*", color=CHOSEN, zorder=5, clip_on=False,
-        label="suggested" if suggested is None else "decided",
+        chosen[:, 0], chosen[:, 1], s=130, marker="*", color=CHOSEN, zorder=5, clip_on=False,
+        label="decided" if len(suggested) else "suggested",
     )  # fmt: skip
-    if suggested is not None:
+    if len(suggested):
         axes.scatter(
-            *suggested,
+            suggested[:, 0],
+            suggested[:, 1],
             s=130,
             marker="*",
             facecolor="none",
@@ -110,7 +146,7 @@ def _sample(
     best = scores[0] if scores else np.nan
     for (x, y), score in zip(alternatives, scores[1:], strict=False):
         # Towards the middle, where neither the legend nor the numbers of the axes are.
-        right, upper = x > np.mean(limits[0]), y > np.mean(limits[1])
+        right, upper = x > np.mean(axes.get_xlim()), y > np.mean(axes.get_ylim())
         axes.annotate(
             f"{score / best:.0%}",
             (x, y),
@@ -121,13 +157,8 @@ def _sample(
             fontsize=SMALL,
             color=INK,
         )
-    dress(axes, "x (mm)", "y (mm)")
-    axes.set_xlim(limits[0])
-    axes.set_ylim(limits[1])
-    axes.set_aspect("equal")
-    axes.spines[:].set(visible=True, linewidth=0.7, color=SOFT)
     axes.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3 if suggested is None else 2, fontsize=SMALL,
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if len(suggested) else 3, fontsize=SMALL,
         frameon=False, handletextpad=0.2, columnspacing=1.0,
     )  # fmt: skip
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog import Catalog
 from ainerd_agent.catalog.codec.columns import latent_columns
+from ainerd_agent.catalog.read.measurements import per_measurement
 from ainerd_agent.errors import MapError
 from ainerd_agent.figures.data import FigureData
+from ainerd_agent.figures.places import Places
 from ainerd_agent.latent import Clusters, Encoder, load_latents
 from ainerd_agent.latent.training.lessons import groups_of
 from ainerd_agent.records import FloatArray
+from ainerd_agent.records.run import RunName
 from ainerd_agent.scattering.files.aps_results import RESULT_ENDINGS, read_results
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.scattering.simulation.maps import simulate_maps
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIGURE_SEED = 77_000
 """Added to the seed of simulated maps, so that they are not those of a training."""
@@ -85,7 +91,12 @@ def data_of_file(
 
 
 def data_of_catalog(
-    catalog: Catalog, model: str | None = None, *, most: int = 2000, file: Path | None = None
+    catalog: Catalog,
+    model: str | None = None,
+    *,
+    run: RunName | None = None,
+    most: int = 2000,
+    file: Path | None = None,
 ) -> tuple[Encoder, FigureData]:
     """The first points of a model in a catalog with their maps, and the model.
 
@@ -95,6 +106,8 @@ def data_of_catalog(
         From `ainerd_agent.catalog.connect`.
     model : str, optional
         By default the only one there is.
+    run : str or int, optional
+        Only this one.
     most : int
         Points at most, in order of run, measurement and bin.
     file : Path, optional
@@ -103,17 +116,18 @@ def data_of_catalog(
     Raises
     ------
     CatalogError
-        No such model, or several where none is named.
+        No such model or run, or several models where none is named.
     MapError
         A model without points.
     ModelError
         The model is neither shipped nor in the file.
     """
     results = catalog.model(model)
-    points = results.points()
+    points = results.points() if run is None else results.points(raw_uid=run)
     if not len(points):
         raise MapError("the catalog holds no points of this model")
     encoder = Encoder.named(results.name, file)
+    places = _places(points, catalog.axes(model, raw_uid=points["raw_uid"].iloc[0]))
     points = points.sort_values(["raw_uid", "stream", "seq_num", "bin"]).head(most)
     maps = []
     for (uid, stream, seq_num), rows in points.groupby(["raw_uid", "stream", "seq_num"], sort=False):
@@ -128,6 +142,7 @@ def data_of_catalog(
         azimuth=points["azimuth"].to_numpy(dtype=np.float64),
         time=points["elapsed"].to_numpy(dtype=np.float64),
         duration=points["duration"].to_numpy(dtype=np.float64),
+        places=places,
     )
 
 
@@ -144,6 +159,19 @@ def read_dimensions(path: Path | str) -> tuple[list[int], list[float]]:
         return [int(each) for each in found["dimensions"]], [float(each) for each in found["errors"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MapError(f"{path} is not what benchmarks/latent_dimension.py --json writes: {error}") from error
+
+
+def _places(points: pd.DataFrame, axes: Mapping[str, str]) -> Places | None:
+    """Where the measurements were made, in order of time; None of several runs, whose axes and orders differ."""
+    if points["raw_uid"].nunique() > 1:
+        return None
+    measured = per_measurement(points).sort_values("time", kind="stable")
+    return Places(
+        positions={axis: measured[axis].to_numpy(dtype=np.float64) for axis in axes},
+        units=axes,
+        cluster=measured["cluster"].to_numpy(dtype=np.int64),
+        novelty=measured["novelty"].to_numpy(dtype=np.float64),
+    )
 
 
 def _latents_of(path: Path) -> FigureData | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ainerd_agent.catalog.codec.metadata import axes_of
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import RheometerSamples
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ainerd_agent.catalog import Catalog
+    from ainerd_agent.figures import Places
     from ainerd_agent.records import MapStack
     from ainerd_agent.rheology import Links, Relation
 
@@ -49,13 +51,30 @@ class Findings:
         """Clusters of the model."""
         return len(self.metadata["cluster_fractions"])
 
+    @property
+    def axes(self) -> dict[str, str]:
+        """Axes of the run: unit by column of the points."""
+        return axes_of(self.metadata)
+
+    def places(self) -> Places:
+        """Where the measurements were made, and what was found."""
+        from ainerd_agent.figures import Places
+
+        measured = self.measurements()
+        return Places(
+            positions={axis: measured[axis].to_numpy(dtype=np.float64) for axis in self.axes},
+            units=self.axes,
+            cluster=measured["dominant_cluster"].to_numpy(dtype=np.int64),
+            novelty=measured["novelty"].to_numpy(dtype=np.float64),
+        )
+
     def measurements(self) -> pd.DataFrame:
         """One row per measurement: position, dominant cluster, stress, novelty, and why it was chosen.
 
         The novelty is the agent's, of the measurement as a whole, so that it can be held against what was expected.
         """
         points = self.points.groupby("seq_num")
-        table = points[["elapsed", "x", "y", "shear_stress"]].mean()
+        table = points[["elapsed", *self.axes, "shear_stress"]].mean()
         table["dominant_cluster"] = points["cluster"].agg(lambda labels: int(np.bincount(labels).argmax()))
         events = {event: rows.set_index("seq_num") for event, rows in self.suggestions.groupby("event")}
         if "measured" in events:
@@ -108,17 +127,10 @@ def draw_figures(
 
     if findings.points.empty:
         return []
-    measured = findings.measurements()
     drawn = {
         **_figures_of_points(catalog, findings, seed),
         "sample-map": figures.sample_map(
-            measured["x"],
-            measured["y"],
-            measured["novelty"],
-            measured["dominant_cluster"],
-            (limits["x"], limits["y"]),
-            findings.n_clusters,
-            n_initial=n_start,
+            findings.places(), findings.n_clusters, axes=tuple(limits), limits=limits, n_initial=n_start
         ),
     }
     return [figures.save(figure, folder, name)[0] for name, figure in drawn.items()]
@@ -168,7 +180,7 @@ def _maps_of(catalog: Catalog, findings: Findings) -> tuple[MapStack, float]:
 
 def summary(findings: Findings) -> dict[str, Any]:
     """The same for machines: JSON without NaN."""
-    columns = ["seq_num", "x", "y", "dominant_cluster", "shear_stress", "novelty", "expected_novelty", "reason"]
+    columns = ["seq_num", *findings.axes, "dominant_cluster", "shear_stress", "novelty", "expected_novelty", "reason"]
     rows = findings.measurements()[columns].to_dict("records")
     return {
         "raw_uid": findings.metadata["raw_uid"],

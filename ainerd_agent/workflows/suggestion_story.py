@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.records.in_words import local_time, number, with_uncertainty
+from ainerd_agent.records.in_words import local_time, number, place, with_uncertainty
 from ainerd_agent.records.run import measurement_named
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ N_MAPS = 4
 def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str]:
     """Tell it in sentences."""
     terms, settings = suggestion.terms, suggestion.settings
-    x, y = suggestion.position["x"], suggestion.position["y"]
-    yield f"{suggestion.id}: go to ({x:.2f}, {y:.2f}) mm"
+    yield f"{suggestion.id}: go to {place(suggestion.position, suggestion.units)}"
     yield f"  by agent {suggestion.agent}, seed {suggestion.seed}, with the latents of {suggestion.model}"
     yield f"  {suggestion.reason}"
     yield "Why"
@@ -50,10 +49,11 @@ def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str
             f"  Expected: a novelty of {with_uncertainty(suggestion.expected_novelty, suggestion.uncertainty)} "
             f"repeatabilities here, {terms['most_expected']:.1f} at most anywhere."
         )
-    for place, other in enumerate(suggestion.alternatives, start=1):
+    for rank, other in enumerate(suggestion.alternatives, start=1):
+        where = place({axis: other[axis] for axis in suggestion.position}, suggestion.units)
         share = other["score"] / suggestion.score if suggestion.score else math.nan
         yield (
-            f"  Not taken {place}: ({other['x']:.2f}, {other['y']:.2f}) mm, {share:.0%} of the score, "
+            f"  Not taken {rank}: {where}, {share:.0%} of the score, "
             f"{other['cost']:.1f} s, novelty {other['expected_novelty']:.1f} expected"
         )
     yield "What came of it"
@@ -66,7 +66,7 @@ def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str
 def _about(suggestion: Suggestion, event: SuggestionEvent) -> str:
     note = f": {event.note}" if event.note else ""
     if event.event == "edited":
-        return f" to ({event.position['x']:.2f}, {event.position['y']:.2f}) mm{note}"
+        return f" to {place(event.position, suggestion.units)}{note}"
     if event.event != "measured":
         return note
     told = f" as {event.raw_uid}/{event.seq_num}, novelty {number(event.novelty, '.1f', missing='not known')}"
@@ -116,41 +116,43 @@ def draw_story(
     from ainerd_agent.figures import save
     from ainerd_agent.figures.suggestion import suggestion_figure
 
-    axes = suggestion.settings["limits"]["axes"]
+    limits = suggestion.settings["limits"]["axes"]
+    axes = list(limits)[:2]
     expected, found, azimuth, duration = _maps(results, weights, suggestion, events)
-    meant = suggestion.position["x"], suggestion.position["y"]
     went = _where(suggestion, events)
+    units = {axis: suggestion.units.get(axis, "mm") for axis in limits}
     drawn = suggestion_figure(
-        (tuple(axes["x"]), tuple(axes["y"])),
-        _measured_before(results, suggestion),
-        went,
-        np.array([[each["x"], each["y"]] for each in suggestion.alternatives]),
+        {f"{axis} ({units[axis]})" if units[axis] else axis: tuple(limits[axis]) for axis in axes},
+        _measured_before(results, suggestion, axes),
+        [went[axis] for axis in axes],
+        np.array([[each[axis] for axis in axes] for each in suggestion.alternatives]),
         [suggestion.score, *(each["score"] for each in suggestion.alternatives)],
         expected=expected,
         found=found,
         azimuth=azimuth,
         duration=duration,
-        suggested=None if went == meant else meant,
+        suggested=None if went == suggestion.position else [suggestion.position[axis] for axis in axes],
+        elsewhere=place({axis: at for axis, at in went.items() if axis not in axes}, units),
     )
     return save(drawn, folder, f"why-{suggestion.id}")[0]
 
 
-def _where(suggestion: Suggestion, events: list[SuggestionEvent]) -> tuple[float, float]:
+def _where(suggestion: Suggestion, events: list[SuggestionEvent]) -> Mapping[str, float]:
     """Where it was measured or is to be: people may have decided otherwise than it was suggested."""
     for event in reversed(events):
-        if "x" in event.position and "y" in event.position:
-            return event.position["x"], event.position["y"]
-    return suggestion.position["x"], suggestion.position["y"]
+        if suggestion.position.keys() <= event.position.keys():
+            return event.position
+    return suggestion.position
 
 
-def _measured_before(results: ModelResults, suggestion: Suggestion) -> NDArray[np.float64]:
-    """Positions of the measurements that were known, shape (n, 2), mm."""
+def _measured_before(results: ModelResults, suggestion: Suggestion, axes: list[str]) -> NDArray[np.float64]:
+    """Positions of the measurements that were known, shape (n, n_axes)."""
     inputs: dict[str, list[tuple[str, int]]] = {}
     for uid, events in map(measurement_named, suggestion.inputs):
         inputs.setdefault(uid, []).append((events.stream, events.first))
-    places = [np.empty((0, 2))]
+    places = [np.empty((0, len(axes)))]
     for uid, wanted in inputs.items():
-        points = results.points(["x", "y"], raw_uid=uid).groupby(["stream", "seq_num"])[["x", "y"]].first()
+        points = results.points(axes, raw_uid=uid).groupby(["stream", "seq_num"])[axes].first()
         places.append(points.loc[wanted].to_numpy())
     return np.concatenate(places)
 

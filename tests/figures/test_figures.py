@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from ainerd_agent.errors import SessionError
+from ainerd_agent.errors import MapError, SessionError
 from ainerd_agent.figures import (
+    Places,
     azimuth_time,
     c2_examples,
     cluster_colours,
@@ -18,6 +21,7 @@ from ainerd_agent.figures import (
     sample_map,
     save,
 )
+from ainerd_agent.figures.data import MissingError
 from ainerd_agent.figures.suggestion import suggestion_figure
 from ainerd_agent.records import RheometerSamples
 from ainerd_agent.rheology import Relation
@@ -289,8 +293,11 @@ class TestSampleMap:
     cluster = np.array([3, 2, 0, 1])
 
     def draw(self, **options) -> Figure:
-        limits = ((0.0, 3.0), (0.0, 1.0))
-        return sample_map(self.x, self.y, self.novelty, self.cluster, limits, N_CLUSTERS, n_initial=2, **options)
+        return sample_map(self.places(), N_CLUSTERS, limits={"x": (0.0, 3.0), "y": (0.0, 1.0)}, n_initial=2, **options)
+
+    def places(self, **others) -> Places:
+        positions = {"x": np.array(self.x), "y": np.array(self.y), **others}
+        return Places(positions=positions, cluster=np.array(self.cluster), novelty=np.array(self.novelty))
 
     def marks(self, figure: Figure) -> dict[tuple[float, float], object]:
         return {tuple(mark.get_offsets()[0]): mark for mark in figure.axes[0].collections}
@@ -320,7 +327,9 @@ class TestSampleMap:
         np.testing.assert_array_equal(axes.lines[0].get_xydata(), np.column_stack([self.x, self.y]))
 
     def test_puts_repeated_visits_in_one_label(self):
-        figure = sample_map([0, 1, 0], [0, 1, 0], [1, 1, 1], [0, 0, 0], ((0, 1), (0, 1)), 1)
+        here = np.array([0.0, 1.0, 0.0])
+        places = Places(positions={"x": here, "y": here}, cluster=np.zeros(3, int), novelty=np.ones(3))
+        figure = sample_map(places, 1)
         assert sorted(text.get_text() for text in figure.axes[0].texts) == ["1, 3", "2"]
 
     def test_is_to_scale_and_in_millimetres(self):
@@ -333,7 +342,8 @@ class TestSampleMap:
 
     def test_keeps_its_legends_apart_from_each_other_and_the_map(self):
         for n_clusters, limits in ((2, ((0, 3), (0, 1))), (12, ((0, 3), (0, 1))), (12, ((0, 3), (0, 9)))):
-            figure = sample_map(self.x, self.y, self.novelty, [0, 1, 0, 1], limits, n_clusters, n_initial=2)
+            places = replace(self.places(), cluster=np.array([0, 1, 0, 1]))
+            figure = sample_map(places, n_clusters, limits=dict(zip("xy", limits, strict=True)), n_initial=2)
             figure.canvas.draw()
             boxes = [legend.get_window_extent() for legend in figure.legends]
             assert len(boxes) == 3
@@ -347,9 +357,67 @@ class TestSampleMap:
                 assert box.x1 <= frame.x1
 
     def test_draws_a_session_that_has_just_begun(self):
-        figure = sample_map([0.5], [0.5], [np.nan], [0], ((0, 1), (0, 1)), 5, n_initial=4)
+        here = np.array([0.5])
+        places = Places(positions={"x": here, "y": here}, cluster=np.zeros(1, int), novelty=np.array([np.nan]))
+        figure = sample_map(places, 5, axes=("x", "y"), limits={"x": (0, 1), "y": (0, 1)}, n_initial=4)
         figure.draw_without_rendering()
         assert [text.get_text() for text in figure.axes[0].texts] == ["1"]
+
+    def test_takes_the_axes_that_moved_and_says_where_the_others_were(self):
+        places = Places(
+            positions={
+                "x": np.full(4, 1.5) + 1e-5 * np.arange(4),  # as a motor at rest reads back
+                "theta": np.array([0.0, 30.0, 60.0, 90.0]),
+                "z": np.array([0.0, 0.2, 0.1, 0.3]),
+                "load": np.array([1.0, 1.0, 1.0, 2.0]),
+            },
+            units={"theta": "deg", "load": ""},
+            cluster=np.array(self.cluster),
+            novelty=np.array(self.novelty),
+        )
+        axes = sample_map(places, N_CLUSTERS).axes[0]
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("theta (deg)", "z (mm)")
+        assert axes.get_aspect() == "auto"  # degrees have no length
+        assert axes.get_title(loc="left") == "at x 1.5 mm, load 1 to 2"
+        chosen = sample_map(places, N_CLUSTERS, axes=("z", "load")).axes[0]
+        assert (chosen.get_xlabel(), chosen.get_ylabel()) == ("z (mm)", "load")
+        assert chosen.get_title(loc="left") == "at x 1.5 mm, theta 0 to 90 deg"
+
+    def test_of_one_axis_is_a_strip_in_order(self):
+        z = np.array([0.0, 2.0, np.nan, 1.0])
+        places = replace(self.places(), positions={"x": np.full(4, 1.0), "z": z})
+        axes = sample_map(places, N_CLUSTERS, limits={"z": (-1.0, 3.0)}).axes[0]
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("z (mm)", "Measurement")
+        assert axes.get_title(loc="left").splitlines() == [
+            "at x 1 mm", "1 of 4 measurements left out: position not known"
+        ]  # fmt: skip
+        assert set(self.marks(axes.figure)) == {(0.0, 1.0), (2.0, 2.0), (1.0, 4.0)}
+        assert axes.get_xlim()[0] < -1 < 3 < axes.get_xlim()[1]
+
+    def test_lengths_that_differ_too_much_are_not_to_scale(self):
+        places = replace(self.places(), positions={"x": np.array([0, 1, 2, 3.0]), "y": np.array([0, 0.1, 0, 0.1])})
+        axes = sample_map(places, N_CLUSTERS).axes[0]
+        assert axes.get_aspect() == "auto"
+        assert axes.get_title(loc="left") == "not to scale"
+
+    def test_shows_what_lies_beyond_the_limits(self):
+        axes = sample_map(self.places(), N_CLUSTERS, limits={"x": (0.0, 1.0), "y": (0.0, 1.0)}).axes[0]
+        assert axes.get_xlim()[1] > max(self.x) > 1
+
+    @pytest.mark.parametrize(
+        ("asked", "kind", "said"),
+        [
+            ((), MissingError, "no axis moved: x 1 mm"),
+            (("z",), MapError, "no axis z in this run; its axes: x, lost"),
+            (("x", "x"), MapError, "one or two different axes, not x, x"),
+            (("lost",), MissingError, "no position on lost is known"),
+        ],
+    )
+    def test_axes_that_cannot_be_drawn_are_named(self, asked, kind, said):
+        places = replace(self.places(), positions={"x": np.ones(4), "lost": np.full(4, np.nan)})
+        with pytest.raises(MapError, match=said) as refused:
+            sample_map(places, N_CLUSTERS, axes=asked)
+        assert refused.type is kind
 
 
 def test_relation_figure_lays_three_panels_over_one_time():
@@ -396,7 +464,7 @@ class TestSave:
 
 
 class TestSuggestionFigure:
-    LIMITS = ((0.0, 4.0), (-1.0, 2.0))
+    LIMITS: ClassVar = {"x (mm)": (0.0, 4.0), "y (mm)": (-1.0, 2.0)}
 
     def drawn(self, **maps):
         return suggestion_figure(
@@ -406,7 +474,9 @@ class TestSuggestionFigure:
     def test_shows_what_was_known_chosen_and_not_taken(self):
         axes = self.drawn().axes[0]
         assert [text.get_text() for text in axes.texts] == ["95%", "50%"]
-        assert (axes.get_xlim(), axes.get_ylim()) == self.LIMITS
+        assert (axes.get_xlim(), axes.get_ylim()) == tuple(self.LIMITS.values())
+        assert (axes.get_xlabel(), axes.get_ylabel()) == tuple(self.LIMITS)
+        assert axes.get_aspect() == 1
         assert [len(each.get_offsets()) for each in axes.collections] == [2, 2, 1]
 
     def test_the_star_is_where_it_was_decided(self):
@@ -417,6 +487,14 @@ class TestSuggestionFigure:
         assert suggested.get_offsets().tolist() == [[1.5, 1.5]]
         assert decided.get_facecolor().size
         assert not suggested.get_facecolor().size
+
+    def test_one_axis_is_drawn_over_the_order(self):
+        limits = {"theta (deg)": (0.0, 90.0)}
+        axes = suggestion_figure(limits, [[10.0], [20.0]], [45.0], [[80.0]], [0.2, 0.1], elsewhere="z 1.00 mm").axes[0]
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("theta (deg)\nat z 1.00 mm", "Measurement")
+        before, others, chosen = (each.get_offsets().tolist() for each in axes.collections)
+        assert before == [[10.0, 1.0], [20.0, 2.0]]
+        assert (others, chosen) == ([[80.0, 3.0]], [[45.0, 3.0]])
 
     def test_maps_have_seconds(self):
         maps = np.random.default_rng(0).random((2, 8, 8))

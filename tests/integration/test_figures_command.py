@@ -1,5 +1,8 @@
 """`ainerd figures`, of simulated maps and of the latents of the paper."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -7,8 +10,11 @@ from typer.testing import CliRunner
 from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.cli.app import app
 from ainerd_agent.errors import MapError
+from ainerd_agent.latent import Encoder
+from ainerd_agent.records import Run
 from ainerd_agent.workflows.figure_data import data_of_catalog
 from tests.integration.conftest import ainerd
+from tests.integration.derived_runs import MODEL, START, measurement
 
 
 def test_simulated_maps_give_all_figures_that_they_can(tmp_path):
@@ -75,3 +81,65 @@ def test_the_number_of_clusters_of_latents_is_tried(tmp_path):
     refit = ["clusters", str(tmp_path / "latents.npz"), "--refit", str(tmp_path / "new.safetensors")]
     with pytest.raises(MapError, match="--refit needs a catalog"):
         CliRunner().invoke(app, refit, catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory):
+    """A session of two runs: one on motors `theta`, `z` and `oven` with x at rest, the other along z alone."""
+    folder = str(tmp_path_factory.mktemp("session"))
+    places = {
+        "grid": [{"x": 2.0, "theta": 15.0 * k, "z": 0.2 * (k % 2), "oven": 20.0 + k} for k in range(4)],
+        "line": [{"z": 0.5 * k} for k in range(3)],
+    }
+    with open_catalog(folder, create=True) as catalog:
+        writer = catalog.writer(replace(MODEL, name=Encoder.load().name))
+        for run, positions in places.items():
+            writer.open_run(Run(uid=run, time=START, sample="silica"))
+            for number, position in enumerate(positions, start=1):
+                fingerprints, analysis = measurement(run, number, novelty=math.nan if number == 1 else float(number))
+                origin = replace(analysis.origin, position=position, units={"theta": "deg", "oven": "degC"})
+                latents = np.zeros((len(analysis.cluster), 64), np.float32)
+                writer.append(
+                    run,
+                    [replace(fingerprints, origin=origin)],
+                    [replace(analysis, origin=origin, latents=latents)],
+                )
+            writer.close_run(run, "success")
+    return folder
+
+
+def sample_map_of(folder, out, *options):
+    arguments = ["figures", "--catalog", folder, "--out", str(out), "--which", "sample-map", *options]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output.replace("\n", " ")
+
+
+@pytest.mark.situation("a run on motors other than x and y", "its figures and tables are on its own axes")
+def test_a_map_of_a_run_is_on_its_own_axes(turned, tmp_path):
+    with open_catalog(turned) as catalog:
+        places = data_of_catalog(catalog, run="grid")[1].places
+        assert catalog.axes(raw_uid="line") == {"z": "mm"}
+        assert catalog.axes() == {"x": "mm", "theta": "deg", "z": "mm", "oven": "degC"}
+    assert places.shown() == ("theta", "z")
+    assert places.positions["theta"].tolist() == [0.0, 15.0, 30.0, 45.0]
+    assert places.cluster.tolist() == [1, 1, 1, 1]
+    # Root mean square over the bins whose novelty is known.
+    np.testing.assert_allclose(places.novelty, [np.nan, *(number * math.sqrt(1.25 / 2) for number in (2, 3, 4))])
+    for options, labels in (
+        (("--run", "grid"), ("theta (deg)", "z (mm)", "at x 2 mm, oven 20 to 23 degC")),
+        (("--run", "grid", "--axes", "oven, z"), ("oven (degC)", "z (mm)", "at x 2 mm, theta 0 to 45 deg")),
+        (("--run", "line"), ("z (mm)", "Measurement")),
+    ):
+        sample_map_of(turned, tmp_path, *options)
+        drawn = (tmp_path / "sample-map.svg").read_text()
+        assert all(f"<!-- {label} -->" in drawn for label in labels)
+
+
+def test_a_map_that_cannot_be_drawn_is_left_out_with_the_reason(turned, tmp_path):
+    assert "sample-map: left out, it shows where one run" in sample_map_of(turned, tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(MapError, match="no axis phi in this run; its axes: x, theta, z, oven"):
+        sample_map_of(turned, tmp_path, "--run", "grid", "--axes", "phi,z")
+    with pytest.raises(MapError, match="--run and --axes are for a catalog"):
+        CliRunner().invoke(app, ["figures", "--simulated", "50", "--axes", "z"], catch_exceptions=False)

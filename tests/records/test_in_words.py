@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainerd_agent.records.in_words import NOTHING, local_time, number, with_uncertainty
+from ainerd_agent.records.in_words import NOTHING, local_time, number, place, with_uncertainty
 
 
 @pytest.fixture
@@ -56,3 +56,11 @@ def test_what_is_not_known() -> None:
     assert with_uncertainty(3.14, 0.25) == "3.1 ± 0.2"
     assert with_uncertainty(3.14, math.nan) == "3.1"
     assert number(math.nan, missing="not measured") == "not measured"
+
+
+def test_places_are_told_by_their_axes() -> None:
+    assert place({"x": 1.25, "y": 0.5}) == "(1.25, 0.50) mm"
+    assert place({"x": 1.25, "y": math.nan}) == "(1.25, ?) mm"
+    assert place({"x": 1.25, "y": 0.5}, {"y": "deg"}) == "x 1.25 mm, y 0.50 deg"
+    assert place({"theta": 12.5, "load": 2.0}, {"theta": "deg", "load": ""}) == "theta 12.50 deg, load 2.00"
+    assert place({}) == place({"x": math.nan, "y": math.nan}) == ""

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,19 @@ def test_measurements_are_means_over_their_bins():
     assert table["dominant_cluster"].tolist() == [0, 1]
     assert table["novelty"].tolist()[1] == 3.0
     assert table["reason"].tolist() == ["start", "far"]
+
+
+def test_a_run_has_its_own_axes():
+    found = findings()
+    points = found.points.rename(columns={"x": "theta", "y": "z"})
+    found = replace(found, metadata={**found.metadata, "axes": {"theta": "deg", "z": "mm"}}, points=points)
+    assert found.measurements()[["theta", "z"]].to_numpy().tolist() == [[1.0, 0.5], [3.0, 0.25]]
+    assert summary(found)["measurements"][1]["theta"] == 3.0
+    places = found.places()
+    assert places.shown() == ("theta", "z")
+    assert places.label("theta") == "theta (deg)"
+    assert places.cluster.tolist() == [0, 1]
+    assert places.novelty.tolist()[1] == 3.0
 
 
 def test_the_summary_is_json_without_nan():

@@ -75,10 +75,21 @@ def test_edits_and_failures_are_told():
 
 
 def test_the_beam_went_where_it_was_decided():
-    assert _where(SUGGESTION, []) == (1.25, 0.5)
-    assert _where(SUGGESTION, [event("proposed"), replace(event("edited"), position={"x": 3.0, "y": 1.0})]) == (
-        3.0,
-        1.0,
-    )
+    assert _where(SUGGESTION, []) == {"x": 1.25, "y": 0.5}
+    decided = {"x": 3.0, "y": 1.0}
+    assert _where(SUGGESTION, [event("proposed"), replace(event("edited"), position=decided)]) == decided
     without = replace(event("measured"), position={})
-    assert _where(SUGGESTION, [replace(event("edited"), position={"x": 3.0, "y": 1.0}), without]) == (3.0, 1.0)
+    assert _where(SUGGESTION, [replace(event("edited"), position=decided), without]) == decided
+
+
+def test_axes_are_told_with_their_units():
+    turned = replace(
+        SUGGESTION,
+        position={"theta": 12.5, "z": 1.0},
+        units={"theta": "deg"},
+        alternatives=({"theta": 3.0, "z": 0.5, "score": 0.1, "cost": 7.0, "expected_novelty": 3.1},),
+    )
+    told = "\n".join(story(turned, [replace(event("edited"), position={"theta": 20.0, "z": 1.0})]))
+    assert "go to theta 12.50 deg, z 1.00 mm" in told
+    assert "Not taken 1: theta 3.00 deg, z 0.50 mm" in told
+    assert "edited to theta 20.00 deg, z 1.00 mm" in told

@@ -22,7 +22,7 @@ SUMMARY_COLUMNS = (
 """The columns of `points` from which the searchable summary of a run is computed, beside those of its axes."""
 
 
-_OLD_AXES = ("x", "y")
+_OLD_AXES = {"x": "mm", "y": "mm"}
 """Of runs that version 0.1 analysed."""
 
 
@@ -143,6 +143,11 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
     return {**origin_metadata(run, of_analysis(summary.axes)), **plain_json(told)}
 
 
+def axes_of(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The axes of an analysed run: unit by column of its points. Those of version 0.1 were not written down."""
+    return dict(metadata.get("axes", _OLD_AXES))
+
+
 def run_of(metadata: Mapping[str, Any], is_ours: IsOurs | None = None) -> Run:
     """The run that metadata tell of, with its own keys: the inverse of `origin_metadata`.
 
@@ -151,7 +156,7 @@ def run_of(metadata: Mapping[str, Any], is_ours: IsOurs | None = None) -> Run:
     is_ours : callable, optional
         By default for the metadata of an analysis.
     """
-    is_ours = of_analysis(metadata.get("axes", _OLD_AXES)) if is_ours is None else is_ours
+    is_ours = of_analysis(axes_of(metadata)) if is_ours is None else is_ours
     return Run(
         uid=metadata["raw_uid"],
         time=float(metadata["time"]),

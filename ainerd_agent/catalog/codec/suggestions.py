@@ -198,12 +198,16 @@ def normalised(rows: pd.DataFrame, wanted: Sequence[str] | None = None) -> pd.Da
             found[column.name] = truths(found[column.name])
     if "position" in found:
         positions = [_loaded_numbers(text) for text in found["position"]]
-        axes = list(dict.fromkeys(axis for each in positions for axis in each)) or ["x", "y"]
-        taken = [column.name for column in SUGGESTION_COLUMNS]
-        for axis, name in named_columns(axes, "axis", taken).items():
+        for axis, name in axis_columns(found).items():
             found[name] = [each.get(axis, math.nan) for each in positions]
     found = found.sort_values("time", kind="stable", ignore_index=True)
     return found if wanted is None else found.reindex(columns=list(wanted))
+
+
+def axis_columns(rows: pd.DataFrame) -> dict[str, str]:
+    """Column by axis, of all axes of the positions in `normalised` rows; those of x and y where there are none."""
+    axes = list(dict.fromkeys(axis for text in rows["position"] for axis in _loaded_numbers(text))) or ["x", "y"]
+    return named_columns(axes, "axis", [column.name for column in SUGGESTION_COLUMNS])
 
 
 def as_stored(rows: pd.DataFrame) -> pd.DataFrame:

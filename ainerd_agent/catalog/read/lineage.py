@@ -8,7 +8,7 @@ from typing import Any
 from tiled.client.container import Container as TiledContainer
 
 from ainerd_agent.catalog.codec.measured_points import measurements_in
-from ainerd_agent.catalog.codec.metadata import events_of, plain_json
+from ainerd_agent.catalog.codec.metadata import axes_of, events_of, plain_json
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.provenance import maker_of
 from ainerd_agent.catalog.read.maps import the_measurement
@@ -66,7 +66,7 @@ def explain(
         row = plain_json(chosen.iloc[0].to_dict())
         bins = plain_json(maps[BINS].read().to_dict("records"))
         made = maker_of(origin.get("made", ()), measurements.index(events))
-        axes = metadata.get("axes", {"x": "mm", "y": "mm"})
+        axes = axes_of(metadata)
         return {
             "point": {**{name: row[name] for name in ROW}, "model": metadata["model"]},
             "found": {name: row.get(name) for name in FOUND},

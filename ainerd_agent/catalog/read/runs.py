@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ainerd_agent.catalog.codec.columns import column_metadata
+from ainerd_agent.catalog.codec.metadata import axes_of
 from ainerd_agent.catalog.codec.point_layout import points_schema
 from ainerd_agent.catalog.layout import address_of, metadata_of
 from ainerd_agent.catalog.server_errors import server_errors
@@ -40,15 +41,17 @@ def read_runs(models: Iterable[Container], queries: Sequence[Query], latest: int
     return table.sort_values("time", ignore_index=True) if len(table) else table
 
 
-def units_of(runs: Iterable[tuple[Container, Sequence[str]]]) -> dict[str, str]:
-    """Units of the columns of points of some runs, given by the container of their model and their uids."""
-    from tiled.queries import In
-
+def read_axes(runs: Iterable[tuple[Container, Sequence[Query]]]) -> dict[str, str]:
+    """Axes of runs, given by the container of their model and queries: unit by column, or "mm or um" if it differs."""
     axes: dict[str, dict[str, None]] = {}
-    for model, uids in runs:
-        for metadata in metadata_of(model, [In("raw_uid", list(uids))]):
-            for axis, unit in metadata.get("axes", {"x": "mm", "y": "mm"}).items():
+    for model, queries in runs:
+        for metadata in metadata_of(model, queries):
+            for axis, unit in axes_of(metadata).items():
                 axes.setdefault(axis, {})[unit] = None
+    return {axis: " or ".join(unit for unit in units if unit) for axis, units in axes.items()}
+
+
+def units_with(axes: Mapping[str, str]) -> dict[str, str]:
+    """Units of the columns of points of runs with these axes."""
     # The axes last: the schema has x and y in mm, which is what most runs have.
-    fixed = column_metadata(points_schema())["units"]
-    return {**fixed, **{axis: " or ".join(units) for axis, units in axes.items()}}
+    return {**column_metadata(points_schema())["units"], **axes}
