@@ -148,5 +148,6 @@ def ask(
 
 
 def _told(what: str, suggestion: Suggestion) -> None:
-    x, y = suggestion.position["x"], suggestion.position["y"]
-    print(f"{suggestion.id} is {what}: ({x:.2f}, {y:.2f}) mm")
+    from ainerd_agent.records.in_words import place
+
+    print(f"{suggestion.id} is {what}: {place(suggestion.position, suggestion.units)}")

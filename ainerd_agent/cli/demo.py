@@ -95,6 +95,7 @@ def _run(
 
 def _listeners(progress: Progress, measurements: int) -> Listeners:
     """What keeps a display up to date, and writes a line for each position and each failure."""
+    from ainerd_agent.records.in_words import place
     from ainerd_agent.workflows.live import Failure
     from ainerd_agent.workflows.session import Listeners
 
@@ -103,8 +104,8 @@ def _listeners(progress: Progress, measurements: int) -> Listeners:
 
     def suggested(suggestion: Suggestion, seq_num: int) -> None:
         progress.update(scanned, completed=seq_num - 1)
-        x, y = suggestion.position["x"], suggestion.position["y"]
-        progress.console.print(f"{seq_num:3d}  go to ({x:.2f}, {y:.2f}) mm: {suggestion.reason}", highlight=False)
+        where = place(suggestion.position, suggestion.units)
+        progress.console.print(f"{seq_num:3d}  go to {where}: {suggestion.reason}", highlight=False)
 
     def settled(outcome: Outcome) -> None:
         progress.advance(analysed)

@@ -185,11 +185,13 @@ def points(
     if needed is not None:
         needed = [name for name in needed if name not in ("point", "measurement")]
     elif format is Format.table:
-        needed = [name for name in POINT_COLUMNS if name not in ("point", "distance")]
+        needed = [name for name in POINT_COLUMNS if name not in ("point", "distance", "x", "y")]
     with open_catalog(catalog) as opened:
+        if columns is None and needed is not None:
+            needed += opened.axes(model, **conditions)
         found = opened.points(model, needed, **conditions)
         units = _units(opened, found, format)
-    _write(found, format, columns, POINT_COLUMNS, units)
+    _write(found, format, columns, _with_axes(POINT_COLUMNS, units), units)
 
 
 @find.command()
@@ -208,7 +210,7 @@ def novel(
     with open_catalog(catalog) as opened:
         found = opened.model(model).novel(k, by=by.value, **conditions)
         units = _units(opened, found, format)
-    _write(found, format, columns, POINT_COLUMNS if by is Rows.bin else MEASUREMENT_COLUMNS, units)
+    _write(found, format, columns, _with_axes(POINT_COLUMNS if by is Rows.bin else MEASUREMENT_COLUMNS, units), units)
 
 
 @find.command(cls=NamesRuns)
@@ -234,11 +236,19 @@ def similar(
         chosen = results.find(**conditions) if conditions else results
         found = chosen.similar(asked, k, by=by.value, folder=index, encoder=encoder)
         units = _units(opened, found, format)
-    _write(found, format, columns, MEASUREMENT_COLUMNS if whole else POINT_COLUMNS, units)
+    _write(found, format, columns, _with_axes(MEASUREMENT_COLUMNS if whole else POINT_COLUMNS, units), units)
 
 
 def _units(catalog: Catalog, found: pd.DataFrame, format: Format) -> Mapping[str, str]:
     return {**catalog.units(found.head(ROWS)), **UNITS} if format is Format.table else {}
+
+
+def _with_axes(headings: Mapping[str, str], units: Mapping[str, str]) -> dict[str, str]:
+    """Headings, and those of the axes beside x and y, which the units of the points name."""
+    from ainerd_agent.catalog import points_schema
+
+    others = {*points_schema().names, *UNITS, *headings}
+    return {**headings, **{name: name for name in units if name not in others}}
 
 
 def _encoder_of(results: ModelResults) -> Encoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -102,20 +103,21 @@ def suggestion_table(proposed: pd.DataFrame, last: pd.DataFrame) -> Table:
     last : DataFrame
         The last event of each, by its identifier.
     """
-    from ainerd_agent.records.in_words import local_time, number, with_uncertainty
+    from ainerd_agent.catalog.codec.suggestions import axis_columns
+    from ainerd_agent.records.in_words import NOTHING, local_time, number, place, with_uncertainty
 
     table = Table(box=None)
     expected, found = f"expected\n{NOVELTY}", f"found\n{NOVELTY}"
-    headings = ("suggestion", "proposed", "x\n(mm)", "y\n(mm)", expected, "state", found, "note")
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place in (2, 3, 4, 6) else "left")
+    for heading in ("suggestion", "proposed", "where", expected, "state", found, "note"):
+        table.add_column(heading, justify="right" if NOVELTY in heading else "left")
+    columns = axis_columns(last)
     for row in proposed.tail(SUGGESTIONS).to_dict("records"):
         end = last.loc[row["suggestion_id"]]
+        position = {axis: end[name] for axis, name in columns.items() if end[name] == end[name]}
         table.add_row(
             row["suggestion_id"],
             local_time(row["time"]),
-            number(end.get("x"), ".2f"),
-            number(end.get("y"), ".2f"),
+            place(position, json.loads(row["position_units"] or "{}")) or NOTHING,
             with_uncertainty(row["expected_novelty"], row["uncertainty"]),
             "waits" if end["event"] == "proposed" else str(end["event"]),
             "" if end["event"] != "measured" else number(end["novelty"], ".1f"),
@@ -173,14 +175,14 @@ def measurement_table(findings: Findings) -> Table:
     from ainerd_agent.records.in_words import number
 
     table = Table(title="Measurements", title_justify="left", header_style="bold")
-    for heading in ("#", "x (mm)", "y (mm)", "cluster", "stress (Pa)", f"novelty {NOVELTY}"):
+    axes = [f"{axis} ({unit})" if unit else axis for axis, unit in findings.axes.items()]
+    for heading in ("#", *axes, "cluster", "stress (Pa)", f"novelty {NOVELTY}"):
         table.add_column(heading, justify="right")
     table.add_column("why here")
     for row in findings.measurements().to_dict("records"):
         table.add_row(
             str(row["seq_num"]),
-            number(row["x"], ".2f"),
-            number(row["y"], ".2f"),
+            *(number(row[axis], ".2f") for axis in findings.axes),
             str(row["dominant_cluster"]),
             number(row["shear_stress"], ".1f"),
             number(row["novelty"], ".1f"),

@@ -143,3 +143,17 @@ def test_a_map_that_cannot_be_drawn_is_left_out_with_the_reason(turned, tmp_path
         sample_map_of(turned, tmp_path, "--run", "grid", "--axes", "phi,z")
     with pytest.raises(MapError, match="--run and --axes are for a catalog"):
         CliRunner().invoke(app, ["figures", "--simulated", "50", "--axes", "z"], catch_exceptions=False)
+
+
+def test_tables_have_the_axes_of_their_runs(turned):
+    for command in (["points"], ["novel", "--by", "measurement"]):
+        done = CliRunner().invoke(app, ["find", *command, "--catalog", turned], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        names, units = done.output.splitlines()[:2]
+        assert {"theta", "z", "oven"} <= set(names.split())
+        assert {"(deg)", "(mm)", "(degC)"} <= set(units.split())
+    lines = CliRunner().invoke(
+        app, ["follow", "--catalog", turned, "--beginning", "--measurements", "7"], catch_exceptions=False
+    )
+    assert "grid/2  x 2.00 mm, theta 15.00 deg, z 0.20 mm, oven 21.00 degC  2 of cluster 1" in lines.output
+    assert "line/3  z 1.00 mm  2 of cluster 1" in lines.output
