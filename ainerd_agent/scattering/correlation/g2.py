@@ -134,7 +134,9 @@ class G2:
         )
 
 
-def subdivide(labels: ArrayLike, n_groups: int = N_GROUPS) -> NDArray[np.int32]:
+def subdivide(
+    labels: ArrayLike, n_groups: int = N_GROUPS, patch: tuple[int, int] = (PATCH, PATCH)
+) -> NDArray[np.int32]:
     """Divide each bin into groups of pixels, for errors that hold.
 
     The groups of a bin are equally large (by one pixel) and made of small patches from all over it, so that they see
@@ -144,6 +146,9 @@ def subdivide(labels: ArrayLike, n_groups: int = N_GROUPS) -> NDArray[np.int32]:
     ----------
     labels : array_like of int, shape (H, W)
         Bins from 1 to n; 0 is ignored.
+    n_groups : int
+    patch : tuple of int
+        Rows and columns of the patches.
 
     Returns
     -------
@@ -177,11 +182,11 @@ def subdivide(labels: ArrayLike, n_groups: int = N_GROUPS) -> NDArray[np.int32]:
     used = np.flatnonzero(label_map)
     row, column = np.divmod(used, label_map.shape[1])
     label = label_map.ravel()[used] - 1
-    order = np.lexsort((used, column // PATCH, row // PATCH, label))
+    order = np.lexsort((used, column // patch[1], row // patch[0], label))
     label = label[order]
     within = np.arange(len(used)) - np.concatenate([[0], np.cumsum(size)])[label]
     # Cut each bin into rounds * n_groups equal parts, about as large as a patch, and deal them out in turn.
-    rounds = np.maximum(1, size // (n_groups * PATCH**2))[label]
+    rounds = np.maximum(1, size // (n_groups * patch[0] * patch[1]))[label]
     part = within * rounds * n_groups // size[label]
     # Each round begins with another group, or the groups of a wide bin could stand in columns.
     shift = (part // n_groups * GOLDEN * n_groups).astype(np.int64)

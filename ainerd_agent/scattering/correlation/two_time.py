@@ -27,19 +27,23 @@ from threadpoolctl import threadpool_limits
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, Reduction
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
-from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.kernels import RUN
+from ainerd_agent.scattering.correlation._engine.layout import SLAB_OF_WINDOWS, Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold, n_threads
 from ainerd_agent.scattering.correlation._engine.opening import Opening
 from ainerd_agent.scattering.correlation._engine.pixel_watch import PixelWatch, Verdicts
 from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMaker
 from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, Segment, SegmentStore
+from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.bad_pixels import GOOD
 from ainerd_agent.scattering.correlation.beam_loss import SETTLING
 from ainerd_agent.scattering.correlation.computation import AUTOMATIC, FRAMES_PER_READ, Computation
+from ainerd_agent.scattering.correlation.g2 import PATCH, subdivide
 from ainerd_agent.scattering.correlation.memory import check_maps
 from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
@@ -70,6 +74,8 @@ class TwoTimeStream:
         What counts are divided by, and which of them are left out; by default each bin is its own ring of the static
         image, and all frames are good.
     computation : Computation
+    ages : Ages, optional
+        Correlate over age and lag as well, in the same pass over the frames.
 
     Raises
     ------
@@ -95,6 +101,7 @@ class TwoTimeStream:
         diagonal: Diagonal = "neighbours",
         normalisation: Normalisation = PLAIN,
         computation: Computation = AUTOMATIC,
+        ages: Ages | None = None,
     ) -> None:
         if n_frames is not None and n_frames < 2:
             raise FrameError(f"a two-time map needs at least 2 frames, got {n_frames}")
@@ -107,7 +114,8 @@ class TwoTimeStream:
         self.shape = pixels.labels.shape
         self.n_frames = n_frames
         self._used = pixels.labels > 0
-        self._layout = PixelLayout.of(pixels.labels, pixels.rings)
+        self._ages = ages
+        self._layout = _layout(pixels.labels, pixels.rings, ages)
         self.n_bins = self._layout.n_bins
         self._corrections = Corrections.of(pixels, self._layout)
         self._computation, self._threads = computation, n_threads(computation.threads)
@@ -292,7 +300,16 @@ class TwoTimeStream:
         def make_fold(width: int) -> Fold:
             size = self._reduction.size
             if device is None:
-                return NumbaFold(layout, size, width, self._corrections, dtype=dtype, threads=threads, watch=watch)
+                return NumbaFold(
+                    layout,
+                    size,
+                    width,
+                    self._corrections,
+                    dtype=dtype,
+                    threads=threads,
+                    watch=watch,
+                    ages=AgeLagFold(layout, n_frames, dtype) if self._ages is not None else None,
+                )
             from ainerd_agent.scattering.correlation._engine.torch_fold import TorchFold
 
             return TorchFold(layout, size, self._corrections, dtype=dtype, device=device, watch=watch)
@@ -305,7 +322,18 @@ class TwoTimeStream:
             make_fold=make_fold,
             threads=threads if device is None else 1,
             verdicts=verdicts,
+            ages=self._ages,
         )
+
+
+def _layout(labels: NDArray[np.int64], rings: NDArray[np.int64], ages: Ages | None) -> PixelLayout:
+    """The pixels, divided into groups where they are correlated over age and lag."""
+    if ages is None:
+        return PixelLayout.of(labels, rings)
+    n_groups = min(ages.n_groups, int(np.bincount(labels.ravel())[1:].min()))
+    # Patches as wide as what is copied at once
+    groups = (subdivide(labels, n_groups, (PATCH, RUN)).astype(np.int64) - 1) % n_groups
+    return PixelLayout.of(labels, rings, groups, SLAB_OF_WINDOWS)
 
 
 def two_time(

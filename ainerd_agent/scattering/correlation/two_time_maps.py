@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import BadPixels, FloatArray, MapStack
+from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,8 @@ class TwoTime:
         Raw counts per pixel of each frame over all bins, NaN where it is not known (see `TwoTimeStream`).
     bad_pixels : BadPixels
         Pixels that were found bad and left out, where they were looked for. Those of the mask are not among them.
+    age_lag : AgeLagCorrelation or None
+        The correlation over age and lag, in frames, where it was asked for.
     """
 
     c2: MapStack
@@ -45,3 +48,4 @@ class TwoTime:
     filled: NDArray[np.bool_]
     intensity: FloatArray
     bad_pixels: BadPixels = field(default_factory=BadPixels.none)
+    age_lag: AgeLagCorrelation | None = None

@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import BadPixels, FloatArray, MapStack, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.scattering.correlation._engine.age_lag_sections import in_sections
+from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
 from ainerd_agent.scattering.correlation._engine.frame_validation import invalid_readings
@@ -28,6 +30,7 @@ from ainerd_agent.scattering.correlation._engine.pixel_watch import (
     verdicts_of,
 )
 from ainerd_agent.scattering.correlation._engine.segment_store import Segment
+from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation, Ages
 from ainerd_agent.scattering.correlation.bad_pixels import GOOD
 from ainerd_agent.scattering.correlation.resampling import Band, resize_band
 from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
@@ -41,12 +44,18 @@ class Fold(Protocol):
 
     dtype: np.dtype[Any]
 
-    def add_frames(self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray) -> FrameSums:
+    def add_frames(
+        self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray, numbers: IntArray
+    ) -> FrameSums:
         """Fold frames in."""
         ...
 
     def add_events(self, events: PhotonEvents, begin: int, keep: IntArray, band: Band, scale: FloatArray) -> FrameSums:
         """Fold photon events in."""
+        ...
+
+    def age_lag(self) -> AgeLagSums:
+        """The sums of an age-lag map."""
         ...
 
     def gram(self, pixels: slice, rows: IntArray, weight: FloatArray, mean: FloatArray) -> FloatArray:
@@ -116,8 +125,10 @@ class Accumulation:
         make_fold: MakesFold,
         threads: int = 1,
         verdicts: Verdicts | None = None,
+        ages: Ages | None = None,
     ) -> None:
         self.layout = layout
+        self._ages = ages
         self.verdicts: Verdicts = np.zeros(len(layout), dtype=np.int8) if verdicts is None else verdicts
         self._in_part: IntArray = np.empty(0, dtype=np.int64)
         self.n_frames = n_frames
@@ -195,7 +206,8 @@ class Accumulation:
             told = self._fold_events(segment, good, scale)
         elif segment.addresses is not None:
             frames = segment.data if good.all() else segment.data[good]
-            told = self._fold.add_frames(frames, segment.addresses, band, scale[good] if scale.size else scale)
+            its_scale = scale[good] if scale.size else scale
+            told = self._fold.add_frames(frames, segment.addresses, band, its_scale, numbers)
         else:
             raise TypeError("frames need addresses")
         if (invalid := np.flatnonzero(told.invalid)).size:
@@ -297,7 +309,30 @@ class Accumulation:
             filled=filled,
             intensity=intensity,
             bad_pixels=self.bad_pixels(),
+            age_lag=self._age_lag(cell_size),
         )
+
+    def _age_lag(self, cell_size: IntArray) -> AgeLagCorrelation | None:
+        """The correlation over age and lag; groups with a pixel that left a trace are left out."""
+        if self._ages is None:
+            return None
+        if self._in_part.size:
+            layout = self.layout
+            cell = np.searchsorted(layout.cells, self._in_part, side="right") - 1
+            spoilt = set(zip(layout.cell_bin[cell].tolist(), layout.cell_group[cell].tolist(), strict=True))
+            of_cells = zip(layout.cell_bin.tolist(), layout.cell_group.tolist(), strict=True)
+            cell_size = np.where([each in spoilt for each in of_cells], 0, cell_size)
+        window = (0, self.n_frames)
+        sections = in_sections(
+            self.layout,
+            self._fold.age_lag(),
+            cell_size,
+            n_frames=self.n_frames,
+            window=window,
+            n_ages=self._ages.n_ages,
+            unit_mean=self._unit_mean,
+        )
+        return AgeLagCorrelation.of_sections(sections, window)
 
     def _nothing_yet(self, intensity: FloatArray) -> TwoTime:
         """What there is to see before every bin has counts."""

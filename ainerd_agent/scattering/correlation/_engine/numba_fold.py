@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
+from ainerd_agent.scattering.correlation._engine import age_lag_kernels, event_kernels, kernels
+from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
+from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.pixel_watch import UNWATCHED, PixelWatch
@@ -75,6 +77,8 @@ class NumbaFold:
     threads : int
     watch : PixelWatch
         Pixels that count for nothing, and whether the others are watched.
+    ages : AgeLagFold, optional
+        Frames are correlated over age and lag as well.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class NumbaFold:
         dtype: Any = np.float32,
         threads: int = 1,
         watch: PixelWatch = UNWATCHED,
+        ages: AgeLagFold | None = None,
     ) -> None:
         self.layout = layout
         self.dtype = np.dtype(dtype)
@@ -100,46 +105,45 @@ class NumbaFold:
         self._width = width
         self._silent = watch.silent
         self._moments = np.zeros((2, len(layout) if watch.watched else 0))
+        self._ages = ages
 
-    def add_frames(self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray) -> FrameSums:
-        """Fold frames (n, n_frame) in; `scale` (n, n_bins) or (0, 0) multiplies each bin of each frame."""
+    def add_frames(
+        self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray, numbers: IntArray
+    ) -> FrameSums:
+        """Fold the frames `numbers` (n, n_frame) in; `scale` (n, n_bins) or (0, 0) multiplies each bin of each frame."""
         layout, normalisation = self.layout, self._normalisation
         n = len(frames)
         sums = np.empty((n, 3, len(layout.cell_bin)))
         counted = np.empty((n, 2, len(self._slab_bin)), dtype=np.int64)
         check = not np.issubdtype(frames.dtype, np.unsignedinteger)
 
+        where = (
+            layout.slabs, layout.cells, layout.slab_cells, addresses.pixels, addresses.runs, addresses.slab_runs,
+            addresses.lines, addresses.slab_lines, band.weights, band.first_row, normalisation.ceiling(frames.dtype),
+            check, normalisation.dead_time, self._factor, scale, self._slab_bin, self._silent, self.folded, self._last,
+            sums, counted, self._moments,
+        )  # fmt: skip
+        ages, end = self._ages, int(numbers[-1]) + 1
+
         def work(first: int, last: int) -> None:
-            kernels.fold_frames(
-                frames,
-                first,
-                last,
-                layout.slabs,
-                layout.cells,
-                layout.slab_cells,
-                addresses.pixels,
-                addresses.runs,
-                addresses.slab_runs,
-                addresses.lines,
-                addresses.slab_lines,
-                band.weights,
-                band.first_row,
-                normalisation.ceiling(frames.dtype),
-                check,
-                normalisation.dead_time,
-                self._factor,
-                scale,
-                self._slab_bin,
-                self._silent,
-                self.folded,
-                self._last,
-                sums,
-                counted,
-                self._moments,
-            )
+            if ages is None:
+                kernels.fold_frames(frames, first, last, *where)
+            else:
+                age_lag_kernels.fold_windows(
+                    frames, numbers, ages.n_frames, end, ages.last, first, last, *where, ages.sums.shifts,
+                    ages.history, ages.sums.products,
+                )  # fmt: skip
 
         in_parts(work, layout.slabs, self._threads if n * len(layout) > SMALL else 1)
+        if ages is not None:
+            ages.note(numbers, sums[:, kernels.SUM])
         return FrameSums(sums, counted[:, kernels.INVALID].sum(axis=1), counted[:, kernels.SATURATED].sum(axis=1))
+
+    def age_lag(self) -> AgeLagSums:
+        """The sums of an age-lag map, of the frames so far."""
+        if self._ages is None:
+            raise ValueError("frames were not correlated over age and lag")
+        return self._ages.completed(lambda work: in_parts(work, self.layout.slabs, self._threads))
 
     def add_events(
         self, events: PhotonEvents, begin: int, keep: NDArray[np.int64], band: Band, scale: FloatArray
@@ -175,6 +179,18 @@ class NumbaFold:
             return int(row)
 
         state.row = max(in_parts(work, layout.slabs, self._threads if len(events.frame) > SMALL else 1))
+        if self._ages is not None:
+            self._ages.add_events(
+                events,
+                begin,
+                keep,
+                state.place,
+                self._factor,
+                scale,
+                lambda each: in_parts(each, layout.slabs, self._threads if len(events.frame) > SMALL else 1),
+            )
+            kept = np.flatnonzero(keep != -2)
+            self._ages.note(begin + kept, sums[kept, kernels.SUM])
         if self._moments.size:
             self._moments += state.window[:, -2:].T
         state.window[:, -2:] = 0

@@ -75,7 +75,9 @@ class TorchFold:
         n_watched = len(layout) if watch.watched else 0
         self._moments = torch.zeros((2, n_watched), dtype=torch.float64, device=self._device)
 
-    def add_frames(self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray) -> FrameSums:
+    def add_frames(
+        self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray, numbers: IntArray
+    ) -> FrameSums:
         """Fold frames (n, n_frame) in; see `NumbaFold.add_frames`."""
         told = [
             self._add(

@@ -1,0 +1,112 @@
+"""What an age-lag map is made of: sums of products of frames, kept for short units of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ainerd_agent.records import FloatArray
+from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.scattering.correlation._engine import age_lag_kernels as kernels
+from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, UNIT, WINDOW
+
+UNITS = 256
+"""Units of time that are kept at each level, at most: a crop loses no more than a 128th of the movie at its ends."""
+
+
+def n_levels_of(n_frames: int) -> int:
+    """Levels that have a pair of samples within so many frames."""
+    return max(1, int(n_frames // HALF).bit_length())
+
+
+def lags_of(n_levels: int) -> tuple[IntArray, IntArray]:
+    """Lags in frames, and the level of each."""
+    lags = [np.arange(1, WINDOW)] + [np.arange(HALF, WINDOW) << level for level in range(1, n_levels)]
+    return np.concatenate(lags), np.repeat(np.arange(n_levels), [len(each) for each in lags])
+
+
+def lags_at(level: int) -> slice:
+    """Where the lags of a level are."""
+    first = 0 if level == 0 else WINDOW - 1 + (level - 1) * HALF
+    return slice(first, first + (WINDOW - 1 if level == 0 else HALF))
+
+
+def shift_of(n_frames: int, level: int) -> int:
+    """Units at a level are of UNIT << shift samples, so that there are `UNITS` of them at most."""
+    n_units = -(-n_frames // (UNIT << level))
+    return max(0, int(-(-n_units // UNITS) - 1).bit_length())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgeLagSums:
+    """Sums over pairs of samples, of a movie whose length is known.
+
+    Attributes
+    ----------
+    shifts : ndarray of int, shape (n_levels,)
+        See `shift_of`.
+    products : ndarray, shape (n_cells, n_units, n_lags)
+        Products of counts, over the pixels of each cell.
+    linear : ndarray, shape (n_units, n_lags, n_cells)
+        Counts of both samples, each times the good frames in the other.
+    pairs : ndarray, shape (n_units, n_lags)
+        Good frames in one times those in the other.
+    totals : ndarray, shape (n_units, n_cells)
+        Counts of the frames, in units of the first level.
+    good : ndarray, shape (n_units,)
+        Good frames in each of them.
+    sums, weights : ndarray, shape (n_levels, 2 * WINDOW, n_cells) and (n_levels, 2 * WINDOW)
+        Counts of the last samples, and good frames in them.
+    """
+
+    shifts: IntArray
+    products: FloatArray
+    linear: FloatArray
+    pairs: FloatArray
+    totals: FloatArray
+    good: FloatArray
+    sums: FloatArray
+    weights: FloatArray
+
+    @classmethod
+    def empty(cls, n_cells: int, n_frames: int) -> AgeLagSums:
+        """For a movie of so many frames, of which none has come."""
+        n_levels = n_levels_of(n_frames)
+        n_lags = len(lags_of(n_levels)[0])
+        n_units = min(UNITS, -(-n_frames // UNIT))
+        return cls(
+            shifts=np.array([shift_of(n_frames, level) for level in range(n_levels)]),
+            products=np.zeros((n_cells, n_units, n_lags)),
+            linear=np.zeros((n_units, n_lags, n_cells)),
+            pairs=np.zeros((n_units, n_lags)),
+            totals=np.zeros((n_units, n_cells)),
+            good=np.zeros(n_units),
+            sums=np.zeros((n_levels, 2 * WINDOW, n_cells)),
+            weights=np.zeros((n_levels, 2 * WINDOW)),
+        )
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels."""
+        return len(self.shifts)
+
+    def add_sums(self, numbers: IntArray, begin: int, end: int, sums: FloatArray) -> None:
+        """Take the sums over cells (n, n_cells) of the frames `numbers`; others from `begin` to `end` never come."""
+        kernels.add_cell_sums(
+            numbers, begin, end, np.ascontiguousarray(sums), self.shifts, self.sums, self.weights, self.linear,
+            self.pairs, self.totals, self.good,
+        )  # fmt: skip
+
+    def completed(self, n_frames: int) -> AgeLagSums:
+        """A copy with windows that are not complete after `n_frames` as if no more came; `products` are only copied."""
+        done = replace(
+            self,
+            products=self.products.copy(),
+            linear=self.linear.copy(),
+            pairs=self.pairs.copy(),
+            sums=self.sums.copy(),
+            weights=self.weights.copy(),
+        )
+        kernels.finish_sums(n_frames, done.shifts, done.sums, done.weights, done.linear, done.pairs)
+        return done

@@ -1,0 +1,281 @@
+"""The correlation over age and lag against brute force in double precision, with the same averaging."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ainerd_agent.errors import BinError
+from ainerd_agent.records import PhotonEvents
+from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, shift_of
+from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
+from ainerd_agent.scattering.correlation.computation import Computation
+from ainerd_agent.scattering.correlation.normalisation import Normalisation
+from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+
+LABELS = np.repeat([0, 1, 1, 2, 2, 2], 8).reshape(6, 8)
+RINGS = np.tile(np.repeat([1, 2], 4), (6, 1))
+
+
+def movie(n_frames, seed=0, dtype=np.uint16, mean=2.0):
+    """Photons on speckle that stands still, on a beam that breathes."""
+    rng = np.random.default_rng(seed)
+    beam = mean + np.sin(np.arange(n_frames) / 40)
+    speckle = rng.gamma(2.0, 0.5, size=LABELS.shape)
+    return rng.poisson(beam[:, None, None] * speckle).astype(dtype)
+
+
+def brute_force(counts, good, static, n_ages):
+    """A (n_ages, n_lags) of one bin, and its lags: `counts` (T, n), `static` (n,)."""
+    n_frames = len(counts)
+    d = np.where(good[:, None], counts / static - 1, 0.0)
+    columns, lags, level = [], [], 0
+    while level == 0 or 8 << level <= n_frames:
+        step = 1 << level
+        n = -(-n_frames // step)
+        pad = n * step - n_frames
+        summed = np.pad(d, ((0, pad), (0, 0))).reshape(n, step, -1).sum(axis=1)
+        weight = np.pad(good.astype(float), (0, pad)).reshape(n, step).sum(axis=1)
+        unit = 4 << shift_of(n_frames, level)
+        for lag in range(8 if level else 1, 16):
+            product, pairs = np.zeros(n_ages), np.zeros(n_ages)
+            for begin in range(0, n, unit):
+                first, stop = max(begin, lag), min(begin + unit, n)
+                if first < stop:
+                    middle = ((first + stop) / 2 - lag / 2) * step
+                    age = min(int(middle / n_frames * n_ages), n_ages - 1)
+                    later = np.arange(first, stop)
+                    product[age] += (summed[later] * summed[later - lag]).sum()
+                    pairs[age] += (weight[later] * weight[later - lag]).sum()
+            if pairs.any():
+                with np.errstate(invalid="ignore"):
+                    columns.append(product / (pairs * counts.shape[1]))
+                lags.append(lag * step)
+        level += 1
+    return np.stack(columns, axis=1), np.array(lags)
+
+
+def correlated(blocks, n_frames, ages, **options):
+    stream = TwoTimeStream(LABELS, n_frames, size=16, normalisation=Normalisation(**options), ages=ages)
+    for block in blocks:
+        stream.add(block)
+    return stream.result().age_lag
+
+
+def cut(frames, size):
+    return [frames[start : start + size] for start in range(0, len(frames), size)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n_frames=st.integers(2, 700),
+    block=st.integers(1, 300),
+    n_ages=st.integers(1, 20),
+    n_groups=st.integers(1, 4),
+    dtype=st.sampled_from([np.uint8, np.uint16, np.uint32, np.float32]),
+    bad=st.sets(st.integers(0, 699), max_size=40),
+    known=st.booleans(),
+    seed=st.integers(0, 5),
+)
+def test_equals_brute_force(n_frames, block, n_ages, n_groups, dtype, bad, known, seed):
+    frames = movie(n_frames, seed, dtype)
+    good = ~np.isin(np.arange(n_frames), list(bad))
+    if good.sum() < 2 or any(frames[good][:, LABELS == each].sum() == 0 for each in (1, 2)):
+        return
+    found = correlated(
+        cut(frames, block),
+        n_frames if known else None,
+        Ages(n_ages=n_ages, n_groups=n_groups),
+        bad_frames=np.flatnonzero(~good),
+    )
+    for number in (1, 2):
+        counts = frames[:, LABELS == number].astype(np.float64)
+        expected, lags = brute_force(counts, good, np.full(counts.shape[1], counts[good].mean()), n_ages)
+        np.testing.assert_array_equal(found.lags, lags)
+        np.testing.assert_allclose(found.values[number - 1], expected, atol=1e-12)
+
+
+def test_a_long_movie_in_single_precision_is_right_to_a_millionth():
+    frames = movie(40_000, mean=200.0)
+    found = {}
+    for precision in ("single", "double"):
+        stream = TwoTimeStream(LABELS, len(frames), size=16, ages=Ages(), computation=Computation(precision=precision))
+        stream.add(frames)
+        found[precision] = stream.result().age_lag.values
+    np.testing.assert_allclose(found["single"], found["double"], atol=1e-6)
+
+
+def test_rings_have_their_own_mean():
+    frames = movie(300)
+    found = correlated([frames], 300, Ages(n_ages=4, n_groups=2), static=RINGS)
+    ring_means = np.zeros(LABELS.shape)
+    for ring in (1, 2):
+        ring_means[RINGS == ring] = frames[:, (RINGS == ring) & (LABELS > 0)].mean()
+    for number in (1, 2):
+        here = LABELS == number
+        expected, _ = brute_force(frames[:, here].astype(float), np.ones(300, bool), ring_means[here], 4)
+        np.testing.assert_allclose(found.values[number - 1], expected, atol=1e-12)
+
+
+def test_frames_divided_by_their_mean():
+    """The beam that breathes is gone, and speckle that stands still correlates alike at all ages and lags."""
+    found = correlated([movie(2000, mean=20.0)], 2000, Ages(n_ages=4, n_groups=2), normalise="frame")
+    assert np.nanstd(found.values, axis=(1, 2)).max() < 0.02
+    assert np.nanmin(found.values) > 0.2
+
+
+def test_flat_field_dead_time_and_mask():
+    frames = movie(400)
+    flat = np.random.default_rng(5).uniform(0.5, 2.0, LABELS.shape)
+    mask = np.zeros(LABELS.shape, bool)
+    mask[1, 2] = mask[4, 4] = True
+    dead = 0.01
+    found = correlated([frames], 400, Ages(n_ages=3, n_groups=2), flat_field=flat, mask=mask, dead_time=dead)
+    corrected = frames / (1 - dead * frames) / flat
+    for number in (1, 2):
+        here = (LABELS == number) & ~mask
+        counts = corrected[:, here]
+        expected, _ = brute_force(counts, np.ones(400, bool), np.full(counts.shape[1], counts.mean()), 3)
+        np.testing.assert_allclose(found.values[number - 1], expected, atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n_frames=st.integers(2, 500),
+    block=st.integers(1, 200),
+    mean=st.sampled_from([1.1, 2.0]),
+    bad=st.sets(st.integers(0, 499), max_size=10),
+    normalise=st.sampled_from(["static", "frame"]),
+)
+def test_events_are_as_dense_frames(n_frames, block, mean, bad, normalise):
+    frames = movie(n_frames, mean=mean)
+    frames[:, 2:, 0] = 1
+    bad = [each for each in bad if each < n_frames]
+    if n_frames - len(bad) < 2:
+        return
+    t, pixel = np.nonzero(frames.reshape(n_frames, -1))
+    count = frames.reshape(n_frames, -1)[t, pixel]
+    # an event may come in parts
+    t, pixel, count = np.repeat(t, 2), np.repeat(pixel, 2), np.stack([np.ones_like(count), count - 1], axis=1).ravel()
+    t, pixel, count = t[count > 0], pixel[count > 0], count[count > 0]
+    blocks = []
+    for start in range(0, n_frames, block):
+        stop = min(start + block, n_frames)
+        inside = (t >= start) & (t < stop)
+        blocks.append(PhotonEvents(t[inside].astype(np.int64), pixel[inside].astype(np.int32), count[inside], stop))
+    options = {"bad_frames": bad, "normalise": normalise}
+    dense = correlated([frames], n_frames, Ages(n_ages=5, n_groups=2), **options)
+    sparse = correlated(blocks, n_frames, Ages(n_ages=5, n_groups=2), **options)
+    np.testing.assert_allclose(sparse.values, dense.values, atol=1e-6)
+    np.testing.assert_allclose(sparse.errors, dense.errors, atol=1e-6)
+
+
+def test_frames_that_never_came_have_no_pairs():
+    frames = movie(200)
+    numbers = np.r_[0:60, 130:190, 199]
+    stream = TwoTimeStream(LABELS, 200, size=16, ages=Ages(n_ages=10, n_groups=2))
+    stream.add(frames[numbers], numbers)
+    found = stream.result().age_lag
+    missing = np.setdiff1d(np.arange(200), numbers)
+    expected = correlated([frames], 200, Ages(n_ages=10, n_groups=2), bad_frames=missing)
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert np.isnan(found.values[:, 4, 0]).all()
+    assert np.isfinite(found.values[:, 1, 0]).all()
+    assert found.n_pairs[4, 0] == 0
+
+
+def test_a_look_at_the_movie_while_it_goes_on_changes_nothing():
+    frames = movie(900)
+    plain = correlated([frames], 900, Ages())
+    stream = TwoTimeStream(LABELS, 900, size=16, ages=Ages())
+    for block in cut(frames, 77):
+        stream.add(block)
+        looked = stream.partial()
+    np.testing.assert_array_equal(looked.age_lag.values, plain.values)
+    np.testing.assert_array_equal(stream.result().age_lag.values, plain.values)
+
+
+def test_a_partial_map_is_that_of_the_frames_so_far():
+    """Its static image and its ages are those of the frames that came, and of the whole exposure."""
+    frames = movie(1000)
+    stream = TwoTimeStream(LABELS, 1000, size=16, ages=Ages(n_ages=10, n_groups=2))
+    stream.add(frames[:503])
+    found = stream.partial().age_lag
+    assert np.isnan(found.values[:, 6:]).all()
+    assert np.isfinite(found.values[:, :5, 0]).all()
+    counts = frames[:503, LABELS == 1].astype(float)
+    d = counts / counts.mean() - 1
+    first = (d[1:] * d[:-1]).mean(axis=1)[:99].mean()
+    np.testing.assert_allclose(found.values[0, 0, 0], first, atol=0.01)
+
+
+def test_g2_is_the_mean_of_all_pairs():
+    frames = movie(600)
+    found = correlated([frames], 600, Ages(n_ages=7, n_groups=3))
+    once = correlated([frames], 600, Ages(n_ages=1, n_groups=3))
+    g2 = found.g2()
+    np.testing.assert_allclose(g2.g2 - 1, once.values[:, 0], atol=1e-12)
+    np.testing.assert_allclose(g2.error, once.errors[:, 0], atol=1e-12)
+    np.testing.assert_array_equal(g2.lags, found.lags)
+
+
+def test_c2_is_the_same_with_and_without():
+    frames = movie(500)
+    both = []
+    for ages in (None, Ages()):
+        stream = TwoTimeStream(LABELS, 500, size=64, normalisation=Normalisation(bad_frames=[7, 8, 9, 100]), ages=ages)
+        for block in cut(frames, 133):
+            stream.add(block)
+        both.append(stream.result())
+    np.testing.assert_allclose(both[1].c2, both[0].c2, atol=1e-6)
+    np.testing.assert_allclose(both[1].contrast, both[0].contrast, atol=1e-9)
+    assert both[0].age_lag is None
+
+
+def test_bad_pixels_are_left_out():
+    rng = np.random.default_rng(3)
+    labels = np.ones((40, 40), dtype=int)
+    clean = rng.poisson(2.0, (400, 40, 40)).astype(np.uint16)
+    spoilt = clean.copy()
+    spoilt[:, 7, 7] = 65535
+    spoilt[:, 20, 20] = 500
+    mask = np.zeros(labels.shape, bool)
+    mask[7, 7] = mask[20, 20] = True
+    result = []
+    for frames, options in ((spoilt, {"bad_pixels": "detect"}), (clean, {"mask": mask})):
+        stream = TwoTimeStream(labels, 400, size=32, normalisation=Normalisation(**options), ages=Ages(n_groups=1))
+        stream.add(frames)
+        result.append(stream.result().age_lag.values)
+    np.testing.assert_allclose(result[0], result[1], atol=1e-12)
+
+
+def test_groups_of_a_bin_that_is_smaller_than_their_number():
+    labels = np.zeros((6, 8), dtype=int)
+    labels[2, 3] = 1
+    frames = movie(100)
+    stream = TwoTimeStream(labels, 100, size=16, ages=Ages())
+    stream.add(frames)
+    found = stream.result().age_lag
+    assert found.groups.shape[1] == 1
+    assert np.isnan(found.errors).all()
+    assert np.isfinite(found.values[0, :, 0]).all()
+
+
+def test_two_frames_have_one_lag():
+    found = correlated([movie(2)], 2, Ages())
+    assert found.lags.tolist() == [1]
+    assert np.isfinite(found.values).any(axis=1).all()
+
+
+def test_units_are_no_more_than_are_kept():
+    for n_frames in (2, 1000, 1024, 1025, 100_000):
+        for level in range(10):
+            n_units = -(-n_frames // (4 << (level + shift_of(n_frames, level))))
+            assert 1 <= n_units <= UNITS
+            assert shift_of(n_frames, level) == 0 or n_units > UNITS // 2
+
+
+@pytest.mark.parametrize("wrong", [{"n_ages": 0}, {"n_groups": 0}])
+def test_refuses(wrong):
+    with pytest.raises(BinError, match="at least 1"):
+        Ages(**wrong)
