@@ -1,9 +1,10 @@
 """The correlation over age and lag: every time scale from one frame to the whole exposure, with errors.
 
-A(age, lag) is the mean of D(t) D(t + lag), D = I / <I> - 1, over the pixels of a bin and over the pairs of frames whose
-middle lies in a section of age. Lags are spaced evenly in their logarithm, eight in an octave: single frames up to a lag
-of 15, then sums over 2, 4, 8, ... frames at 8 to 15 times their length (the multiple-tau scheme of K. Schaetzel, M.
-Drewel and S. Stimac, J. Mod. Opt. 35, 711, 1988). A frame never meets itself in a pair: shot noise does not enter.
+A(age, lag) is the mean of D(t) D(t + lag), D = I / <I> - 1, over the pixels of a bin and over the pairs of frames
+whose middle lies in a section of age. Lags are spaced evenly in their logarithm, eight in an octave: single frames up
+to a lag of 15, then sums over 2, 4, 8, ... frames at 8 to 15 times their length (the multiple-tau scheme of K.
+Schaetzel, M. Drewel and S. Stimac, J. Mod. Opt. 35, 711, 1988). A frame never meets itself in a pair: shot noise does
+not enter.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, Reduction
+from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
@@ -312,7 +312,15 @@ class TwoTimeStream:
                 )
             from ainerd_agent.scattering.correlation._engine.torch_fold import TorchFold
 
-            return TorchFold(layout, size, self._corrections, dtype=dtype, device=device, watch=watch)
+            return TorchFold(
+                layout,
+                size,
+                self._corrections,
+                dtype=dtype,
+                device=device,
+                watch=watch,
+                correlated_frames=n_frames if self._ages is not None else 0,
+            )
 
         return Accumulation(
             layout,

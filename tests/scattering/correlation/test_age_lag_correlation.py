@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import PhotonEvents
-from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, shift_of
+from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, AgeLagSums, shift_of
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
@@ -80,7 +80,7 @@ def cut(frames, size):
 def test_equals_brute_force(n_frames, block, n_ages, n_groups, dtype, bad, known, seed):
     frames = movie(n_frames, seed, dtype)
     good = ~np.isin(np.arange(n_frames), list(bad))
-    if good.sum() < 2 or any(frames[good][:, LABELS == each].sum() == 0 for each in (1, 2)):
+    if good.sum() < 2 or any(frames[good][:, each == LABELS].sum() == 0 for each in (1, 2)):
         return
     found = correlated(
         cut(frames, block),
@@ -89,7 +89,7 @@ def test_equals_brute_force(n_frames, block, n_ages, n_groups, dtype, bad, known
         bad_frames=np.flatnonzero(~good),
     )
     for number in (1, 2):
-        counts = frames[:, LABELS == number].astype(np.float64)
+        counts = frames[:, number == LABELS].astype(np.float64)
         expected, lags = brute_force(counts, good, np.full(counts.shape[1], counts[good].mean()), n_ages)
         np.testing.assert_array_equal(found.lags, lags)
         np.testing.assert_allclose(found.values[number - 1], expected, atol=1e-12)
@@ -110,9 +110,9 @@ def test_rings_have_their_own_mean():
     found = correlated([frames], 300, Ages(n_ages=4, n_groups=2), static=RINGS)
     ring_means = np.zeros(LABELS.shape)
     for ring in (1, 2):
-        ring_means[RINGS == ring] = frames[:, (RINGS == ring) & (LABELS > 0)].mean()
+        ring_means[ring == RINGS] = frames[:, (ring == RINGS) & (LABELS > 0)].mean()
     for number in (1, 2):
-        here = LABELS == number
+        here = number == LABELS
         expected, _ = brute_force(frames[:, here].astype(float), np.ones(300, bool), ring_means[here], 4)
         np.testing.assert_allclose(found.values[number - 1], expected, atol=1e-12)
 
@@ -133,7 +133,7 @@ def test_flat_field_dead_time_and_mask():
     found = correlated([frames], 400, Ages(n_ages=3, n_groups=2), flat_field=flat, mask=mask, dead_time=dead)
     corrected = frames / (1 - dead * frames) / flat
     for number in (1, 2):
-        here = (LABELS == number) & ~mask
+        here = (number == LABELS) & ~mask
         counts = corrected[:, here]
         expected, _ = brute_force(counts, np.ones(400, bool), np.full(counts.shape[1], counts.mean()), 3)
         np.testing.assert_allclose(found.values[number - 1], expected, atol=1e-6)
@@ -168,6 +168,34 @@ def test_events_are_as_dense_frames(n_frames, block, mean, bad, normalise):
     sparse = correlated(blocks, n_frames, Ages(n_ages=5, n_groups=2), **options)
     np.testing.assert_allclose(sparse.values, dense.values, atol=1e-6)
     np.testing.assert_allclose(sparse.errors, dense.errors, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["dense", "events"])
+def test_on_a_device_of_torch(kind):
+    frames = movie(777)
+    bad = [3, 4, 5, 300, 301, 776]
+    found = []
+    for device in (None, "cpu"):
+        stream = TwoTimeStream(
+            LABELS,
+            777,
+            size=16,
+            normalisation=Normalisation(bad_frames=bad),
+            computation=Computation(device=device),
+            ages=Ages(n_ages=6, n_groups=2),
+        )
+        for start in range(0, 777, 100):
+            part = frames[start : start + 100]
+            if kind == "events":
+                t, pixel = np.nonzero(part.reshape(len(part), -1))
+                count = part.reshape(len(part), -1)[t, pixel]
+                part = PhotonEvents((t + start).astype(np.int64), pixel.astype(np.int32), count, start + len(part))
+            stream.add(part)
+            if start == 300:
+                stream.partial()
+        found.append(stream.result().age_lag)
+    np.testing.assert_allclose(found[1].values, found[0].values, atol=1e-12)
+    np.testing.assert_allclose(found[1].errors, found[0].errors, atol=1e-12)
 
 
 def test_frames_that_never_came_have_no_pairs():
@@ -265,6 +293,15 @@ def test_two_frames_have_one_lag():
     found = correlated([movie(2)], 2, Ages())
     assert found.lags.tolist() == [1]
     assert np.isfinite(found.values).any(axis=1).all()
+
+
+def test_there_is_a_unit_for_each_sample_of_each_window():
+    """Kernels do not look whether they write beyond the end."""
+    for n_frames in range(2, 1200):
+        sums = AgeLagSums.empty(1, n_frames)
+        for level, shift in enumerate(sums.shifts):
+            window = n_frames // (16 << level)
+            assert 4 * window + 3 >> shift < sums.products.shape[1]
 
 
 def test_units_are_no_more_than_are_kept():

@@ -74,9 +74,12 @@ class AgeLagSums:
         """For a movie of so many frames, of which none has come."""
         n_levels = n_levels_of(n_frames)
         n_lags = len(lags_of(n_levels)[0])
-        n_units = min(UNITS, -(-n_frames // UNIT))
+        shifts = np.array([shift_of(n_frames, level) for level in range(n_levels)])
+        # With the whole window that begins where the movie ends: what is not in it is added as zeros.
+        windows = n_frames // (WINDOW << np.arange(n_levels)) + 1
+        n_units = int(((windows * (WINDOW // UNIT) - 1 >> shifts) + 1).max())
         return cls(
-            shifts=np.array([shift_of(n_frames, level) for level in range(n_levels)]),
+            shifts=shifts,
             products=np.zeros((n_cells, n_units, n_lags)),
             linear=np.zeros((n_units, n_lags, n_cells)),
             pairs=np.zeros((n_units, n_lags)),

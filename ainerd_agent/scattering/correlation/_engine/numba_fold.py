@@ -110,7 +110,7 @@ class NumbaFold:
     def add_frames(
         self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray, numbers: IntArray
     ) -> FrameSums:
-        """Fold the frames `numbers` (n, n_frame) in; `scale` (n, n_bins) or (0, 0) multiplies each bin of each frame."""
+        """Fold the frames `numbers` (n, n_frame) in; `scale` (n, n_bins) or (0, 0) multiplies bins of frames."""
         layout, normalisation = self.layout, self._normalisation
         n = len(frames)
         sums = np.empty((n, 3, len(layout.cell_bin)))

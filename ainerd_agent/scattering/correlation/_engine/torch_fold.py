@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
+from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine import kernels
+from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
 from ainerd_agent.scattering.correlation._engine.pixel_watch import UNWATCHED, PixelWatch
+from ainerd_agent.scattering.correlation._engine.torch_age_lag import TorchAgeLag
 from ainerd_agent.scattering.correlation.resampling import Band
 
 AT_ONCE = 256
@@ -38,6 +41,8 @@ class TorchFold:
         "cuda", "cuda:1", "cpu" and so on.
     watch : PixelWatch
         As for `NumbaFold`.
+    correlated_frames : int
+        Frames of the movie, where they are correlated over age and lag as well.
 
     Raises
     ------
@@ -54,6 +59,7 @@ class TorchFold:
         dtype: np.dtype[Any],
         device: str,
         watch: PixelWatch = UNWATCHED,
+        correlated_frames: int = 0,
     ) -> None:
         self.dtype = dtype
         self._type = torch.float64 if dtype == np.float64 else torch.float32
@@ -72,6 +78,9 @@ class TorchFold:
         self._last = torch.zeros(len(layout), dtype=self._type, device=self._device)
         self._pixels: dict[int, torch.Tensor] = {}
         self._silent = self._tensor(watch.silent)
+        self._ages = (
+            TorchAgeLag(correlated_frames, self._cell, len(layout.cell_bin), self._type) if correlated_frames else None
+        )
         n_watched = len(layout) if watch.watched else 0
         self._moments = torch.zeros((2, n_watched), dtype=torch.float64, device=self._device)
 
@@ -85,6 +94,7 @@ class TorchFold:
                 self._normalisation.ceiling(frames.dtype),
                 band[start : start + AT_ONCE],
                 scale[start : start + AT_ONCE],
+                numbers[start : start + AT_ONCE],
             )
             for start in range(0, len(frames), AT_ONCE)
         ]
@@ -112,9 +122,16 @@ class TorchFold:
             index = self._tensor(rows[first:stop] - start), self._tensor(at[first:stop])
             dense.index_put_(index, self._tensor(count[first:stop], self._type), accumulate=True)
             part = kept[start : start + n]
-            sums[part] = self._add(dense, np.inf, band[part], scale[part] if scale.size else scale)[0]
+            its_scale = scale[part] if scale.size else scale
+            sums[part] = self._add(dense, np.inf, band[part], its_scale, begin + part)[0]
         none = np.zeros(len(keep), dtype=np.int64)
         return FrameSums(sums, none, none)
+
+    def age_lag(self) -> AgeLagSums:
+        """The sums of an age-lag map; see `NumbaFold.age_lag`."""
+        if self._ages is None:
+            raise ValueError("frames were not correlated over age and lag")
+        return self._ages.completed()
 
     def moments(self) -> FloatArray:
         """Sums of the raw counts of each pixel and of their squares; see `NumbaFold.moments`."""
@@ -149,7 +166,7 @@ class TorchFold:
         return picked.to(self._type)
 
     def _add(
-        self, counts: torch.Tensor, ceiling: float, band: Band, scale: FloatArray
+        self, counts: torch.Tensor, ceiling: float, band: Band, scale: FloatArray, numbers: IntArray
     ) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]:
         if self._silent.numel():
             counts[:, self._silent] = 0
@@ -182,7 +199,10 @@ class TorchFold:
         for offset in range(width):
             weights[rows + offset, np.arange(len(counts))] = band.weights[:, offset]
         self._folded[first : first + len(weights)] += self._tensor(weights, self._type) @ counts
-        return sums.cpu().numpy(), invalid.sum(dim=1).cpu().numpy(), saturated.sum(dim=1).cpu().numpy()
+        of_cells = sums.cpu().numpy()
+        if self._ages is not None:
+            self._ages.add(counts, numbers, of_cells[:, kernels.SUM])
+        return of_cells, invalid.sum(dim=1).cpu().numpy(), saturated.sum(dim=1).cpu().numpy()
 
     def _tensor(self, array: NDArray[Any], dtype: torch.dtype | None = None) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device, dtype)
