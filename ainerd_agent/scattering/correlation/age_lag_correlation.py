@@ -98,7 +98,7 @@ class AgeLagCorrelation:
             weights=sections.weights,
             n_pairs=sections.pairs / summed**2,
             ages=(first + (np.arange(n_ages) + 0.5) * (stop - first) / n_ages) * frame_time,
-            lags=sections.lags * frame_time,
+            lags=np.asarray(sections.lags * frame_time, dtype=np.float64),
             # Two sums over s frames: the lags between their frames have a triangular distribution.
             width=np.sqrt((summed.astype(np.float64) ** 2 - 1) / 6) * frame_time,
             summed=summed,

@@ -88,12 +88,13 @@ class AgeLagFold:
             events.frame, events.pixel, events.count, place, begin, keep, flat, scale,
             np.repeat(layout.cell_bin, layout.cell_size), start, frames, counts,
         )  # fmt: skip
-        cell_of, samples = self._cell_of(), self.samples
+        cell_of = self._cell_of()
+        index, kept, n_kept, pending, amount = self.samples
 
         def work(first: int, last: int) -> None:
             age_lag_event_kernels.correlate_events(
                 frames, counts, start, int(layout.slabs[first]), int(layout.slabs[last]), cell_of, self.sums.shifts,
-                *samples, self.sums.products,
+                index, kept, n_kept, pending, amount, self.sums.products,
             )  # fmt: skip
 
         on_slabs(work)
@@ -102,19 +103,20 @@ class AgeLagFold:
         """The sums of the frames so far, as if no more came."""
         layout, done = self._layout, self.sums.completed(self.n_frames)
 
-        def work(first: int, last: int) -> None:
-            if self._samples is not None:
-                positions = int(layout.slabs[first]), int(layout.slabs[last])
-                age_lag_event_kernels.finish_events(
-                    *positions, self._cell_of(), done.shifts, *self._samples, done.products
-                )
-            else:
-                age_lag_kernels.finish_slabs(
-                    self.n_frames, first, last, layout.slabs, layout.cells, layout.slab_cells, done.shifts,
-                    self.history, done.products,
-                )  # fmt: skip
+        def of_events(first: int, last: int) -> None:
+            index, kept, n_kept, pending, amount = self.samples
+            age_lag_event_kernels.finish_events(
+                int(layout.slabs[first]), int(layout.slabs[last]), self._cell_of(), done.shifts, index, kept, n_kept,
+                pending, amount, done.products,
+            )  # fmt: skip
 
-        on_slabs(work)
+        def of_frames(first: int, last: int) -> None:
+            age_lag_kernels.finish_slabs(
+                self.n_frames, first, last, layout.slabs, layout.cells, layout.slab_cells, done.shifts, self.history,
+                done.products,
+            )  # fmt: skip
+
+        on_slabs(of_frames if self._samples is None else of_events)
         return done
 
     def _cell_of(self) -> NDArray[np.int32]:

@@ -93,7 +93,7 @@ def in_sections(
     kept = pairs.any(axis=0)
     return Sections(
         groups=groups.reshape(*shape, n_ages, len(lags))[..., kept],
-        weights=weights.reshape(shape),
+        weights=np.asarray(weights, dtype=np.float64).reshape(shape),
         pairs=pairs[:, kept],
         lags=lags[kept],
         level=level[kept],
@@ -107,7 +107,8 @@ def _static(
     length = UNIT << int(sums.shifts[0])
     begin = np.arange(len(sums.good)) * length
     inside = (begin >= window[0]) & (np.minimum(begin + length, n_frames) <= window[1])
-    return ring_means(layout, sums.totals[inside].sum(axis=0), cell_size=cell_size) / sums.good[inside].sum()
+    total = ring_means(layout, sums.totals[inside].sum(axis=0), cell_size=cell_size)
+    return np.asarray(total / sums.good[inside].sum())
 
 
 def _units(

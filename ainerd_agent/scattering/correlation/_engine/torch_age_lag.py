@@ -85,7 +85,8 @@ class TorchAgeLag:
             of_units = product.reshape(n_units, UNIT, -1).sum(dim=1)
             of_cells = torch.zeros((n_units, len(products)), dtype=torch.float64, device=product.device)
             of_cells.index_add_(1, self._cell, of_units)
-            np.add.at(products, (slice(None), units, lag + k - low), of_cells.cpu().numpy().T)
+            for unit, values in zip(units.tolist(), of_cells.cpu().numpy(), strict=True):
+                products[:, unit, lag + k - low] += values
 
     def _add_up(self, level: int, window: int) -> None:
         """Put the sums of pairs of samples of a window into the next level."""
