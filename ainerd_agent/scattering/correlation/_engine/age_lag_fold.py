@@ -26,6 +26,8 @@ class AgeLagFold:
     Attributes
     ----------
     sums : AgeLagSums
+    history : ndarray, shape (n_levels, 2 * WINDOW, N)
+        The last samples of each pixel of dense frames.
     n_frames : int
         Frames that have come, or never will.
     last : int
@@ -38,15 +40,9 @@ class AgeLagFold:
         self.last = -1
         self._layout = layout
         self._dtype = dtype
-        self._history: NDArray[Any] | None = None
+        # Memory that is only set aside until it is written to: events need none.
+        self.history = np.zeros((self.sums.n_levels, 2 * WINDOW, len(layout)), dtype=dtype)
         self._samples: tuple[NDArray[Any], ...] | None = None
-
-    @property
-    def history(self) -> NDArray[Any]:
-        """The last samples of each pixel of dense frames, shape (n_levels, 2 * WINDOW, N)."""
-        if self._history is None:
-            self._history = np.zeros((self.sums.n_levels, 2 * WINDOW, len(self._layout)), dtype=self._dtype)
-        return self._history
 
     @property
     def samples(self) -> tuple[NDArray[Any], ...]:
@@ -103,8 +99,10 @@ class AgeLagFold:
         """The sums of the frames so far, as if no more came."""
         layout, done = self._layout, self.sums.completed(self.n_frames)
 
+        # made by one thread, before several need it
+        index, kept, n_kept, pending, amount = self.samples if self._samples is not None else [np.empty(0)] * 5
+
         def of_events(first: int, last: int) -> None:
-            index, kept, n_kept, pending, amount = self.samples
             age_lag_event_kernels.finish_events(
                 int(layout.slabs[first]), int(layout.slabs[last]), self._cell_of(), done.shifts, index, kept, n_kept,
                 pending, amount, done.products,

@@ -1,0 +1,111 @@
+"""The relaxation at each age, and whether it changes with age.
+
+Each section of age of the correlation over age and lag is fitted on its own (see `relaxation`), with the baseline of a
+bin whose static image is right. How the logarithm of tau changes with age is a straight line through these, weighted by
+their errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ainerd_agent.records import FloatArray
+from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation
+from ainerd_agent.scattering.fits.relaxation import MIN_GROUPS, Relaxation, fit_relaxation, student_factor
+
+FEWEST_AGES = 3
+"""Ages that a line through them rests on, at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AgeRelaxations:
+    """The relaxation of each bin at each age.
+
+    Attributes
+    ----------
+    ages : ndarray, shape (n_ages,)
+        In the unit of `AgeLagCorrelation.ages`.
+    fits : tuple of tuple of Relaxation, shape (n_bins, n_ages)
+    ageing_rate, ageing_rate_error : ndarray, shape (n_bins,)
+        d(ln tau) / d(age): positive where the dynamics slow down. Its standard error is widened as those of the fits
+        are. NaN with fewer than three ages that could be fitted.
+    one_tau : ndarray, shape (n_bins,)
+        Probability of relaxation times that scatter so much over age, or more, if there is only one: small where one
+        is not enough. NaN as above.
+    """
+
+    ages: FloatArray
+    fits: tuple[tuple[Relaxation, ...], ...]
+    ageing_rate: FloatArray
+    ageing_rate_error: FloatArray
+    one_tau: FloatArray
+
+    @property
+    def tau(self) -> FloatArray:
+        """Relaxation time, shape (n_bins, n_ages); NaN where it is not known."""
+        return self._each("tau")
+
+    @property
+    def tau_error(self) -> FloatArray:
+        """Its standard error."""
+        return self._each("tau_error")
+
+    @property
+    def exponent(self) -> FloatArray:
+        """Exponent, shape (n_bins, n_ages); NaN where it is not known."""
+        return self._each("exponent")
+
+    @property
+    def exponent_error(self) -> FloatArray:
+        """Its standard error."""
+        return self._each("exponent_error")
+
+    def _each(self, name: str) -> FloatArray:
+        return np.array([[getattr(fit, name) for fit in of_bin] for of_bin in self.fits], dtype=np.float64)
+
+
+def fit_ages(
+    correlation: AgeLagCorrelation, *, baseline: float | None = 1.0, exponent: float | None = None
+) -> AgeRelaxations:
+    """Fit each bin at each age.
+
+    Parameters
+    ----------
+    correlation : AgeLagCorrelation
+    baseline, exponent : float, optional
+        Values that are known, as for `fit_relaxation`.
+    """
+    by_age = [
+        fit_relaxation(correlation.g2_at(age), baseline=baseline, exponent=exponent)
+        for age in range(len(correlation.ages))
+    ]
+    fits = tuple(zip(*by_age, strict=True))
+    n_groups = (correlation.weights > 0).sum(axis=1)
+    lines = [
+        _line(correlation.ages, of_bin, max(MIN_GROUPS, int(n))) for of_bin, n in zip(fits, n_groups, strict=True)
+    ]
+    rate, error, one = (np.array(each) for each in zip(*lines, strict=True))
+    return AgeRelaxations(ages=correlation.ages, fits=fits, ageing_rate=rate, ageing_rate_error=error, one_tau=one)
+
+
+def _line(ages: FloatArray, fits: tuple[Relaxation, ...], n_groups: int) -> tuple[float, float, float]:
+    """Slope of ln(tau) over age, its error, and the probability that it needs none."""
+    from scipy.special import chdtrc, ndtri, stdtr
+
+    tau = np.array([fit.tau for fit in fits])
+    error = np.array([fit.tau_error for fit in fits])
+    known = np.isfinite(tau) & (error > 0)
+    if known.sum() < FEWEST_AGES:
+        return np.nan, np.nan, np.nan
+    log_tau, sigma, age = np.log(tau[known]), (error / tau)[known], ages[known]
+    weight = sigma**-2
+    mean = float((weight * log_tau).sum() / weight.sum())
+    # Few groups know their own scatter badly: deviations follow Student's distribution, and are brought to a normal one.
+    students = -np.abs(log_tau - mean) / sigma * student_factor(n_groups)
+    deviations = ndtri(np.maximum(stdtr(n_groups - 1, students), 1e-300))
+    one = float(chdtrc(known.sum() - 1, (deviations**2).sum()))
+    centred = age - (weight * age).sum() / weight.sum()
+    spread = float((weight * centred**2).sum())
+    return float((weight * centred * log_tau).sum() / spread), float(spread**-0.5), one
