@@ -1,6 +1,8 @@
 """Where each name of this room is defined. It is imported when it is first used."""
 
 from .correlation.age_lag import age_lag as age_lag
+from .correlation.age_lag_correlation import AgeLagCorrelation as AgeLagCorrelation
+from .correlation.age_lag_correlation import Ages as Ages
 from .correlation.computation import Computation as Computation
 from .correlation.exact_g2 import exact_g2 as exact_g2
 from .correlation.full_resolution import whole_two_time as whole_two_time
@@ -21,6 +23,8 @@ from .files.full_resolution_maps import read_whole_maps as read_whole_maps
 from .files.full_resolution_maps import save_whole_maps as save_whole_maps
 from .fingerprint import TwoTimeOptions as TwoTimeOptions
 from .fingerprint import fingerprint as fingerprint
+from .fits.ages import AgeRelaxations as AgeRelaxations
+from .fits.ages import fit_ages as fit_ages
 from .fits.heterodyne import fit_heterodyne as fit_heterodyne
 from .fits.relaxation import fit_relaxation as fit_relaxation
 from .frames.aps_events import ImmEvents as ImmEvents

@@ -33,13 +33,13 @@ from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
 from ainerd_agent.scattering.correlation._engine.kernels import RUN
-from ainerd_agent.scattering.correlation._engine.layout import SLAB_OF_WINDOWS, Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import NumbaFold, n_threads
 from ainerd_agent.scattering.correlation._engine.opening import Opening
 from ainerd_agent.scattering.correlation._engine.pixel_watch import PixelWatch, Verdicts
 from ainerd_agent.scattering.correlation._engine.segment_maker import SegmentMaker
 from ainerd_agent.scattering.correlation._engine.segment_store import NO_SCALE, Segment, SegmentStore
-from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
+from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation, Ages
 from ainerd_agent.scattering.correlation.bad_pixels import GOOD
 from ainerd_agent.scattering.correlation.beam_loss import SETTLING
 from ainerd_agent.scattering.correlation.computation import AUTOMATIC, FRAMES_PER_READ, Computation
@@ -125,6 +125,7 @@ class TwoTimeStream:
         self._compact = n_frames is None or normalisation.per_frame or corrected or normalisation.detects
         self._maker = self._new_maker()
         self._state: Accumulation | None = None
+        self._final: Accumulation | None = None
         self._store = SegmentStore()
         self._broken = False
         self._source: FrameSource | None = None
@@ -181,7 +182,36 @@ class TwoTimeStream:
         if self._normalisation.detects_pixels and (late := state.judge_pixels()).size:
             state, maker = self._without(state, late)
         self._normalisation.refuse_saturated(state.n_saturated, state.n_readings)
+        self._final = state
         return state.maps(maker.intensity(state.n_frames))
+
+    def age_lag(self, window: tuple[int, int], n_ages: int | None = None) -> AgeLagCorrelation:
+        """The correlation over age and lag in a part of the movie, after `result`: from sums, without the frames.
+
+        Parameters
+        ----------
+        window : tuple of int
+            First frame, and the one after the last. <I> is that of the window. Sums are kept for units of four frames,
+            or of a 128th to a 256th of a long movie, and for longer ones at longer lags: a pair whose unit is not
+            wholly inside is left out.
+        n_ages : int, optional
+            Sections of the window; as many as those of the movie by default.
+
+        Raises
+        ------
+        FrameError
+            No `result` yet, frames that were not correlated over age and lag, or a window that is not in the movie or
+            shorter than two units.
+        """
+        if self._final is None or self._ages is None:
+            raise FrameError("ask for `ages` when the stream is made, and for its `result` first")
+        first, stop = window
+        if not 0 <= first < stop <= self._final.n_frames:
+            raise FrameError(f"the window must lie within the {self._final.n_frames} frames, got {first} to {stop}")
+        found = self._final.age_lag(window, n_ages)
+        if found is None or not found.lags.size:
+            raise FrameError(f"the window from frame {first} to {stop} is shorter than sums are kept for")
+        return found
 
     def _take(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
@@ -341,7 +371,7 @@ def _layout(labels: NDArray[np.int64], rings: NDArray[np.int64], ages: Ages | No
     n_groups = min(ages.n_groups, int(np.bincount(labels.ravel())[1:].min()))
     # Patches as wide as what is copied at once
     groups = (subdivide(labels, n_groups, (PATCH, RUN)).astype(np.int64) - 1) % n_groups
-    return PixelLayout.of(labels, rings, groups, SLAB_OF_WINDOWS)
+    return PixelLayout.of(labels, rings, groups)
 
 
 def two_time(

@@ -83,9 +83,7 @@ def fit_ages(
     ]
     fits = tuple(zip(*by_age, strict=True))
     n_groups = (correlation.weights > 0).sum(axis=1)
-    lines = [
-        _line(correlation.ages, of_bin, max(MIN_GROUPS, int(n))) for of_bin, n in zip(fits, n_groups, strict=True)
-    ]
+    lines = [_line(correlation.ages, of_bin, max(MIN_GROUPS, int(n))) for of_bin, n in zip(fits, n_groups, strict=True)]
     rate, error, one = (np.array(each) for each in zip(*lines, strict=True))
     return AgeRelaxations(ages=correlation.ages, fits=fits, ageing_rate=rate, ageing_rate_error=error, one_tau=one)
 
@@ -102,7 +100,7 @@ def _line(ages: FloatArray, fits: tuple[Relaxation, ...], n_groups: int) -> tupl
     log_tau, sigma, age = np.log(tau[known]), (error / tau)[known], ages[known]
     weight = sigma**-2
     mean = float((weight * log_tau).sum() / weight.sum())
-    # Few groups know their own scatter badly: deviations follow Student's distribution, and are brought to a normal one.
+    # Few groups know their own scatter badly: deviations follow Student's distribution, and are made normal ones.
     students = -np.abs(log_tau - mean) / sigma * student_factor(n_groups)
     deviations = ndtri(np.maximum(stdtr(n_groups - 1, students), 1e-300))
     one = float(chdtrc(known.sum() - 1, (deviations**2).sum()))

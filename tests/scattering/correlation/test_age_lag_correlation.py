@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ainerd_agent.errors import BinError
+from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, AgeLagSums, shift_of
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
@@ -25,9 +25,10 @@ def movie(n_frames, seed=0, dtype=np.uint16, mean=2.0):
     return rng.poisson(beam[:, None, None] * speckle).astype(dtype)
 
 
-def brute_force(counts, good, static, n_ages):
+def brute_force(counts, good, static, n_ages, window=None):
     """A (n_ages, n_lags) of one bin, and its lags: `counts` (T, n), `static` (n,)."""
     n_frames = len(counts)
+    begins, ends = window or (0, n_frames)
     d = np.where(good[:, None], counts / static - 1, 0.0)
     columns, lags, level = [], [], 0
     while level == 0 or 8 << level <= n_frames:
@@ -41,9 +42,10 @@ def brute_force(counts, good, static, n_ages):
             product, pairs = np.zeros(n_ages), np.zeros(n_ages)
             for begin in range(0, n, unit):
                 first, stop = max(begin, lag), min(begin + unit, n)
-                if first < stop:
-                    middle = ((first + stop) / 2 - lag / 2) * step
-                    age = min(int(middle / n_frames * n_ages), n_ages - 1)
+                inside = (first - lag) * step >= begins and min(stop * step, n_frames) <= ends
+                if first < stop and inside:
+                    middle = ((first + stop) / 2 - lag / 2) * step - begins
+                    age = min(int(middle / (ends - begins) * n_ages), n_ages - 1)
                     later = np.arange(first, stop)
                     product[age] += (summed[later] * summed[later - lag]).sum()
                     pairs[age] += (weight[later] * weight[later - lag]).sum()
@@ -235,6 +237,38 @@ def test_a_partial_map_is_that_of_the_frames_so_far():
     d = counts / counts.mean() - 1
     first = (d[1:] * d[:-1]).mean(axis=1)[:99].mean()
     np.testing.assert_allclose(found.values[0, 0, 0], first, atol=0.01)
+
+
+@pytest.mark.parametrize(("n_frames", "window"), [(900, (0, 300)), (900, (212, 700)), (3000, (1600, 2800))])
+def test_a_part_of_a_movie_from_its_sums(n_frames, window):
+    frames = movie(n_frames, mean=4.0)
+    stream = TwoTimeStream(LABELS, n_frames, size=16, ages=Ages(n_groups=2))
+    stream.add(frames)
+    stream.result()
+    found = stream.age_lag(window, n_ages=5)
+    for number in (1, 2):
+        counts = frames[:, number == LABELS].astype(float)
+        static = np.full(counts.shape[1], counts[slice(*window)].mean())
+        expected, lags = brute_force(counts, np.ones(n_frames, bool), static, 5, window)
+        np.testing.assert_array_equal(found.lags, lags)
+        np.testing.assert_allclose(found.values[number - 1], expected, atol=0.01)
+    alone = correlated([frames[slice(*window)]], window[1] - window[0], Ages(n_ages=1, n_groups=2))
+    once = stream.age_lag(window, n_ages=1)
+    np.testing.assert_allclose(once.values[:, 0, :15], alone.values[:, 0, :15], atol=0.02)
+    assert found.ages[0] == window[0] + (window[1] - window[0]) / 10
+
+
+def test_a_part_that_is_not_there_is_refused():
+    stream = TwoTimeStream(LABELS, 300, size=16, ages=Ages())
+    stream.add(movie(300))
+    with pytest.raises(FrameError, match="result"):
+        stream.age_lag((0, 100))
+    stream.result()
+    for window in ((-1, 100), (100, 100), (200, 301)):
+        with pytest.raises(FrameError, match="within the 300 frames"):
+            stream.age_lag(window)
+    with pytest.raises(FrameError, match="shorter than"):
+        stream.age_lag((101, 103))
 
 
 def test_g2_is_the_mean_of_all_pairs():

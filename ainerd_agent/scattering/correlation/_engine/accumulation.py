@@ -309,27 +309,31 @@ class Accumulation:
             filled=filled,
             intensity=intensity,
             bad_pixels=self.bad_pixels(),
-            age_lag=self._age_lag(cell_size),
+            age_lag=self.age_lag(),
         )
 
-    def _age_lag(self, cell_size: IntArray) -> AgeLagCorrelation | None:
-        """The correlation over age and lag; groups with a pixel that left a trace are left out."""
+    def age_lag(self, window: tuple[int, int] | None = None, n_ages: int | None = None) -> AgeLagCorrelation | None:
+        """The correlation over age and lag in a window of frames; None where frames were not correlated so.
+
+        Groups with a pixel that left a trace are left out.
+        """
         if self._ages is None:
             return None
+        layout = self.layout
+        cell_size = good_in_cells(layout, np.flatnonzero(self.verdicts != GOOD))
         if self._in_part.size:
-            layout = self.layout
             cell = np.searchsorted(layout.cells, self._in_part, side="right") - 1
             spoilt = set(zip(layout.cell_bin[cell].tolist(), layout.cell_group[cell].tolist(), strict=True))
             of_cells = zip(layout.cell_bin.tolist(), layout.cell_group.tolist(), strict=True)
             cell_size = np.where([each in spoilt for each in of_cells], 0, cell_size)
-        window = (0, self.n_frames)
+        window = (0, self.n_frames) if window is None else window
         sections = in_sections(
-            self.layout,
+            layout,
             self._fold.age_lag(),
             cell_size,
             n_frames=self.n_frames,
             window=window,
-            n_ages=self._ages.n_ages,
+            n_ages=self._ages.n_ages if n_ages is None else n_ages,
             unit_mean=self._unit_mean,
         )
         return AgeLagCorrelation.of_sections(sections, window)

@@ -43,8 +43,8 @@ LAST = 2 * WINDOW - 1
 WIDE = 3
 """Older samples that the four of a unit are multiplied with at a time: twelve sums stay in the registers."""
 
-PIXELS = 192
-"""Pixels that are multiplied at a time, at most: two windows of them stay in the fastest cache."""
+PIXELS = 1024
+"""Pixels that are added up in single precision, at most."""
 
 STEPS_IN_SINGLE = 4
 """Windows whose sums of each pixel are in the precision of the fold, before they go into those in double."""
@@ -317,8 +317,7 @@ def fold_windows(
         for window in range(begin // WINDOW, (end + WINDOW - 1) // WINDOW):
             f0 = f
             base = 1 + WINDOW * (window % 2)
-            if window * WINDOW >= begin:
-                x[base : base + WINDOW] = 0
+            free = base if window * WINDOW >= begin else base + begin - window * WINDOW
             while f < n_frames and numbers[f] < (window + 1) * WINDOW:
                 touched += gather(
                     frames[f],
@@ -333,11 +332,16 @@ def fold_windows(
                     add_raw_moments(raw, moments[0, start:stop], moments[1, start:stop])
                 factor = scale[f, slab_bin[slab]] if len(scale) > 0 else 1.0
                 row = base + numbers[f] - window * WINDOW
+                for missing in range(free, row):
+                    x[missing] = 0
+                free = row + 1
                 told = correct(
                     x[row], raw, ceiling, check, dead, flat[start:stop] if len(flat) > 0 else no_flat, factor
                 )
                 counted[f, INVALID, slab], counted[f, SATURATED, slab] = told
                 f += 1
+            for missing in range(free, base + WINDOW):
+                x[missing] = 0
             n_new = f - f0
             if n_new == WINDOW and previous == numbers[f0] - 1:
                 add_sums(x[base - 1 : base + WINDOW], edges, step_sums)

@@ -106,7 +106,9 @@ def _static(
     """<I> of each cell's ring over the units of the window."""
     length = UNIT << int(sums.shifts[0])
     begin = np.arange(len(sums.good)) * length
-    inside = (begin >= window[0]) & (np.minimum(begin + length, n_frames) <= window[1])
+    inside = (begin >= window[0]) & (np.minimum(begin + length, n_frames) <= window[1]) & (begin < n_frames)
+    if not sums.good[inside].any():
+        return np.ones(len(cell_size))
     total = ring_means(layout, sums.totals[inside].sum(axis=0), cell_size=cell_size)
     return np.asarray(total / sums.good[inside].sum())
 

@@ -19,9 +19,6 @@ from ainerd_agent.scattering.correlation._engine.kernels import RUN
 SLAB = 4096
 """Most pixels of a slab: with the frames of one step in single precision it fills a quarter of a megabyte."""
 
-SLAB_OF_WINDOWS = 2048
-"""The same where two windows of frames are kept in the cache."""
-
 CACHE_LINE = 64
 """Bytes that the processor fetches at once."""
 
@@ -64,11 +61,10 @@ class PixelLayout:
         labels: NDArray[np.int64],
         rings: NDArray[np.int64],
         groups: NDArray[np.int64] | None = None,
-        slab: int = SLAB,
     ) -> PixelLayout:
         """Lay out the pixels of `labels` (H, W), whose static image is constant in `rings` (H, W).
 
-        With `groups` (H, W), counted from 0 in each bin, cells are parts of groups. A slab has `slab` pixels at most.
+        With `groups` (H, W), counted from 0 in each bin, cells are parts of groups.
         """
         used = np.flatnonzero(labels)
         label, ring = labels.ravel()[used], rings.ravel()[used]
@@ -79,7 +75,7 @@ class PixelLayout:
         starts = np.flatnonzero(np.diff(label, prepend=-1))
         slabs: list[int] = []
         for start, stop in zip(starts, [*starts[1:], len(pixels)], strict=True):
-            n_parts = -(-(stop - start) // slab)
+            n_parts = -(-(stop - start) // SLAB)
             slabs.extend(np.linspace(start, stop, n_parts + 1).astype(int)[:-1].tolist())
         changes = np.flatnonzero((np.diff(ring, prepend=-1) != 0) | (np.diff(group, prepend=-1) != 0))
         cells = np.union1d(changes, np.array(slabs))
