@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOWEST := .venv-lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint format lock clean
+.PHONY: help setup demo test unit test-lowest lint format lock clean
 
 help:  ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
 
 setup: $(READY)  ## Install the pinned requirements and this project into .venv
 
@@ -32,6 +33,13 @@ test: $(READY)  ## Run all checks and tests
 unit: $(READY)  ## Run the tests that need no server
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/integration --numprocesses 2 --dist loadfile
 
+# An environment of its own: the ranges in pyproject.toml begin where this passes.
+test-lowest:  ## Run the tests that need no server with the lowest versions in the ranges
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet "$$(grep '^torch==' requirements-lowest.txt)"
+	$(LOWEST)/bin/python -m pip install --quiet --constraint requirements-lowest.txt --editable '.[dev]'
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --ignore tests/integration --numprocesses 2 --dist loadfile
+
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,4 +54,4 @@ lock: $(READY)  ## Write down what is installed, after it was tested
 	$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/\+cpu$$//' | grep -v ' @ ' > requirements.lock
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Whatever is imported is named by a requirement, and the lock has it in the range of that requirement.
+"""Whatever is imported is named by a requirement, whose range holds the lock and begins with what was tested.
 
 A package that only comes along with another one may leave with it.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -28,6 +29,10 @@ PEERS = {"pyxpcsviewer", "skbeam"}
 
 EXTRAS_OF_PROGRAMS = ("adaptive", "dask", "databroker", "profile", "queue", "simulator")
 """What code that is installed may import where it needs it; `dev` and `bench` are for those who work on the code."""
+
+
+NOT_RUN_AT_THEIR_LOWEST = {"import-linter", "mypy", "pandas-stubs", "pre-commit", "ruff", "torch"}
+"""Tools that no test runs; and torch, of which one version is installed everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +132,36 @@ def test_an_import_that_nobody_names_is_found() -> None:
     assert len(unnamed("import bluesky_adaptive", named(), named("adaptive"))) == 1
 
 
-def test_the_lock_has_every_requirement_in_its_range() -> None:
-    pins = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
-    locked = {canonicalize_name(name): version for name, version in pins.items()}
+def required() -> list[Requirement]:
+    """Of the package and its extras, but of no benchmark."""
     extras = [extra for extra in PROJECT["optional-dependencies"] if extra != "bench"]
     lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
-    asked = [Requirement(each) for requirements in lists for each in requirements]
+    found = [Requirement(each) for requirements in lists for each in requirements]
+    return [each for each in found if canonicalize_name(each.name) not in OWN]
+
+
+def pinned(file: str) -> dict[str, Version]:
+    lines = [line for line in (ROOT / file).read_text().splitlines() if not line.startswith("#")]
+    return {canonicalize_name(name): Version(version) for name, version in (line.split("==") for line in lines)}
+
+
+def test_the_lock_has_every_requirement_in_its_range() -> None:
+    locked = pinned("requirements.lock")
     wrong = [
         f"{each} is locked as {locked.get(canonicalize_name(each.name))}"
-        for each in asked
-        if canonicalize_name(each.name) not in OWN
-        and locked.get(canonicalize_name(each.name), "") not in each.specifier
+        for each in required()
+        if locked.get(canonicalize_name(each.name), Version("0")) not in each.specifier
     ]
     assert wrong == []
+
+
+def test_every_range_begins_with_the_version_that_was_tested() -> None:
+    lowest = pinned("requirements-lowest.txt")
+    begins = {
+        canonicalize_name(each.name): Version(bound.version)
+        for each in required()
+        for bound in each.specifier
+        if bound.operator in (">=", "==")
+    }
+    tested = {name: version for name, version in begins.items() if name not in NOT_RUN_AT_THEIR_LOWEST}
+    assert tested == {name: lowest.get(name) for name in tested}
