@@ -267,15 +267,22 @@ def test_photon_events_give_what_their_frames_give(
     assert found.bad_frames.tolist() == expected.bad_frames.tolist()
 
 
-@pytest.mark.parametrize("counts", [0.02, 0.5, 20.0])
-@pytest.mark.parametrize("device", [None, "cpu"])
-def test_single_precision_is_good_to_a_hundred_thousandth(counts, device):
+@pytest.fixture(scope="module")
+def intensity():
+    """Of 1500 times and 1200 pixels, which takes most of the time of the tests that count photons of it."""
     rng = np.random.default_rng(30)
-    intensity = speckle_intensity(covariance_root(equilibrium(0.3).g1(np.arange(1500) / 1500)), 1200, 0.3, rng)
+    return speckle_intensity(covariance_root(equilibrium(0.3).g1(np.arange(1500) / 1500)), 1200, 0.3, rng)
+
+
+@pytest.mark.parametrize("counts", [0.02, 0.5, 20.0])
+def test_single_precision_is_good_to_a_hundred_thousandth(counts, intensity):
+    rng = np.random.default_rng(31)
     frames = rng.poisson(counts * intensity).reshape(1500, 30, 40).astype(np.uint16)
     labels = np.repeat([1, 2, 3], 10)[:, None] * np.ones(40, dtype=int)
-    found = streamed(frames, labels, size=128, precision="single", device=device).c2
-    np.testing.assert_allclose(found, reference(frames, labels, 128), atol=1e-5)
+    expected = reference(frames, labels, 128)
+    for device in (None, "cpu"):
+        found = streamed(frames, labels, size=128, precision="single", device=device).c2
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=str(device))
 
 
 def test_a_movie_in_memory_and_a_stream_of_it_agree():

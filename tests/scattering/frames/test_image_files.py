@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
 import zlib
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -119,26 +121,33 @@ def test_what_holds_no_frames_is_said(tmp_path):
         assert told.value.received == 0
 
 
+MOVIE = np.stack([FRAME + number for number in range(5)])
+
+
+@cache
+def whole_file(kind, compressed):
+    """The bytes of a file of `MOVIE`."""
+    file = io.BytesIO()
+    if kind == "npy":
+        np.save(file, MOVIE)
+        return file.getvalue()
+    with tifffile.TiffWriter(file) as writer:
+        for frame in MOVIE:
+            writer.write(frame, contiguous=False, **({"compression": "zlib"} if compressed else {}))
+    return file.getvalue()
+
+
 @few(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.floats(0, 0.999), kind=st.sampled_from(["tif", "npy"]), compressed=st.booleans())
 def test_a_file_that_is_cut_anywhere_gives_right_frames_or_none(tmp_path, cut, kind, compressed):
-    movie = np.stack([FRAME + number for number in range(5)])
-    path = tmp_path / f"x.{kind}"
-    if kind == "tif":
-        options = {"compression": "zlib"} if compressed else {}
-        with tifffile.TiffWriter(path) as file:
-            for frame in movie:
-                file.write(frame, contiguous=False, **options)
-    else:
-        np.save(path, movie)
-    whole = path.read_bytes()
+    path, whole = tmp_path / f"x.{kind}", whole_file(kind, compressed)
     path.write_bytes(whole[: int(cut * len(whole))])
     got: list[np.ndarray] = []
     with pytest.raises(FrameTimeoutError) as told:
         got.extend(one(path, 5).blocks())
     assert told.value.received == sum(map(len, got)) < 5
     assert told.value.announced == 5
-    for frame, expected in zip((frame for block in got for frame in block), movie, strict=False):
+    for frame, expected in zip((frame for block in got for frame in block), MOVIE, strict=False):
         np.testing.assert_array_equal(frame, expected)
 
 
