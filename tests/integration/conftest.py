@@ -67,6 +67,10 @@ def client_of(uri: str) -> Iterator[Any]:
         client.context.http_client.close()
 
 
+FAULTS_APART = 1 if os.environ.get("AINERD_FAULTS") == "all" else 3
+"""Requests from one that a writer is killed before to the next: each of them on request, a sample otherwise; odd."""
+
+
 class KilledError(BaseException):
     """Of a process that is no more; nothing of ours may catch it."""
 

@@ -13,7 +13,7 @@ import pytest
 
 from ainerd_agent.catalog import Catalog, DerivedWriter, SpooledWriter, TiledServer, connect
 from ainerd_agent.records import Analysis, Fingerprints, Run
-from tests.integration.conftest import KilledError, Mortal
+from tests.integration.conftest import FAULTS_APART, KilledError, Mortal
 from tests.integration.derived_runs import MODEL, N_BINS, START, is_sound, measured, write
 
 
@@ -95,7 +95,7 @@ def test_another_process_goes_on_in_the_new_columns(catalog: Catalog, writer: De
 
 @pytest.mark.timeout(400)
 def test_whatever_interrupts_it_the_next_attempt_goes_on(catalog: Catalog, mortal: Mortal) -> None:
-    """The writer is killed before each of its requests that change something."""
+    """The writer is killed before one and another of its requests that change something."""
     survived, whole = 0, False
     while not whole:
         uid = f"killed-{survived}"
@@ -111,7 +111,7 @@ def test_whatever_interrupts_it_the_next_attempt_goes_on(catalog: Catalog, morta
         # What comes next: the same again, or another one, which knows nothing of it.
         write(catalog.writer(MODEL), uid, *((late, second) if survived % 2 else (second, late)))
         knows_later(catalog, uid)
-        survived += 1
+        survived += FAULTS_APART
     assert survived > 10
     is_sound(catalog, "killed")
 
