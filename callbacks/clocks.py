@@ -50,11 +50,15 @@ class DeviceClock:
         Seconds below which a difference is taken for delay.
     earliest : float
         Moment before which it cannot have stamped anything: a stamp from before it is proof enough. By default unknown.
+    may_be_late : bool
+        Events may come any time after their stamp, as those of a detector that is read out slowly. Then a steady delay
+        is no proof that the clock is behind.
     """
 
     ahead: float | None
     tolerance: float
     earliest: float = -math.inf
+    may_be_late: bool = False
     _pairs: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def add(self, event_time: float, stamp: float) -> None:
@@ -73,7 +77,7 @@ class DeviceClock:
         least = float(delays.min() if len(delays) < 3 else np.percentile(delays, 25))
         spread = float(np.percentile(delays, 75)) - least
         went_on = self._pairs[-1][0] - self._pairs[0][0] > LONG_ENOUGH
-        steady = len(delays) > 1 and went_on and spread <= self.tolerance
+        steady = not self.may_be_late and len(delays) > 1 and went_on and spread <= self.tolerance
         too_early = self._pairs[-1][1] < self.earliest - self.tolerance
         behind = least > self.tolerance and (steady or too_early)
         if not behind and least >= -self.tolerance:

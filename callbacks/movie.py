@@ -56,6 +56,7 @@ class MovieReader:
     axes: Mapping[str, str] = field(default_factory=dict)
     scanned: Sequence[str] = ()
     _last_start: float = math.nan
+    _last_moment: float = math.inf
     _read_elsewhere: dict[str, list[tuple[float, float, str]]] = field(default_factory=dict)
     """Time, value and unit of axes in streams without the detector, as baselines and monitors."""
 
@@ -199,10 +200,20 @@ class MovieReader:
             problems.append(f"{self.keys.exposure_start} did not change since the event before, and was not believed")
             return moment - duration
         self._last_start = start
+        # An exposure begins after the event before it, and no sooner than its run.
+        before = self._last_moment if self._last_moment < moment else self.run.time
+        self._last_moment = moment
+        self.clock.earliest = before + duration
         self.clock.add(moment, start + duration)
         difference = self.clock.difference()
+        late = moment - start - duration
         if difference.estimated:
             problems.append(in_words("detector", difference))
+        elif late > self.clock.tolerance and self.clock.ahead is None:
+            problems.append(
+                f"its event came {late:.1f} s after the end of the exposure, by {self.keys.exposure_start}: taken for "
+                "delay; if the detector's clock is behind, set clocks.detector"
+            )
         return start + difference.seconds
 
     def _mark_gaps(self, shots: Sequence[Shot], frame_time: float, problems: list[str]) -> None:

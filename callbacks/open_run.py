@@ -64,7 +64,7 @@ class OpenRun:
         axes = {"x": keys.x, "y": keys.y} | keys.axes
         values = Values(self.say_once)
         rheometer = Rheometer(keys, values, DeviceClock(clocks.rheometer, clocks.tolerance))
-        clock = DeviceClock(clocks.detector, clocks.tolerance, earliest=run.time)
+        clock = DeviceClock(clocks.detector, clocks.tolerance, earliest=run.time, may_be_late=True)
         self._movies = MovieReader(
             run=run, keys=keys, values=values, rheometer=rheometer, clock=clock, axes=axes, scanned=scanned
         )

@@ -93,6 +93,18 @@ def test_a_detector_on_the_right_clock_is_believed(tmp_path):
         assert each.problems == ()
 
 
+@pytest.mark.situation(
+    "events come seconds after their exposures, as where reading out is slow",
+    "the detector's time is believed, and the delay is marked",
+)
+def test_a_detector_that_is_read_out_slowly_is_believed(tmp_path):
+    """Its exposures begin after the events before them: nothing says that its clock is behind."""
+    for k, each in enumerate(measured(run_with_clocks(tmp_path, detector=-2.5))):
+        assert each.origin.start == pytest.approx(T0 + 4.0 * k - 0.7)
+        (said,) = [problem for problem in each.problems if "taken for delay" in problem]
+        assert said.startswith("its event came 2.5 s after the end of the exposure, by ")
+
+
 @pytest.mark.situation("the rheometer read nothing during an exposure", "no stress, and the reason in `problems`")
 def test_no_stress_comes_with_a_reason(tmp_path):
     documents = [
