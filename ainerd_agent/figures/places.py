@@ -16,7 +16,7 @@ STILL = 1e-3
 """Range below which an axis did not move, in its unit (1 µm for lengths): motors read back a little of it at rest."""
 
 MOST_ELONGATED = 5.0
-"""Ratio of the sides beyond which a map is not drawn to scale: nothing could be told apart."""
+"""Ratio of the sides beyond which a map is not drawn to scale: its points would overlap."""
 
 ORDER = "Measurement"
 """Beside the order of the measurements, where there is one axis only."""

@@ -96,7 +96,7 @@ def _dress(axes: Axes, limits: Mapping[str, tuple[float, float]], elsewhere: str
     axes.set_ylim(y)
     if up == ORDER:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    # Lengths are drawn to scale, if they can be told apart then.
+    # Lengths are drawn to scale, unless their points would overlap.
     elif _unit(across) == _unit(up) and 1 / MOST_ELONGATED <= (y[1] - y[0]) / (x[1] - x[0]) <= MOST_ELONGATED:
         axes.set_aspect("equal")
     axes.spines[:].set(visible=True, linewidth=0.7, color=SOFT)

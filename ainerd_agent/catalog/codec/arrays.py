@@ -29,7 +29,7 @@ class MapArray:
     field : str
         Where it is in `Fingerprints`.
     encode : callable, optional
-        Makes an array of what is there, or None where that is nothing; by default it is an array.
+        Makes the array; gives None where there is nothing to store. Not needed where the field is an array.
     """
 
     key: str

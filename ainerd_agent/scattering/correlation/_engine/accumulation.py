@@ -20,6 +20,7 @@ from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
 from ainerd_agent.scattering.correlation._engine.frame_validation import invalid_readings
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.map_rows import add_banded, interpolate_band, interpolation
 from ainerd_agent.scattering.correlation._engine.mean_counts import refuse_dark, ring_means
 from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
 from ainerd_agent.scattering.correlation._engine.pixel_watch import (
@@ -360,7 +361,7 @@ class Accumulation:
         mean_of_pixel = np.repeat(mean, layout.cell_size)
         weight = self._weight[rows]
         correction = layout.sum_cells(self._diagonal.correction(mean)) if self._replace_diagonal else None
-        between = _interpolation(rows, self.size) if fill else None
+        between = interpolation(rows, self.size) if fill else None
         edges = layout.bin_edges
         spoilt = set(np.searchsorted(edges, self._in_part, side="right") - 1)
 
@@ -371,9 +372,9 @@ class Accumulation:
             if n_good < n_all:  # D of a pixel that counts for nothing is -1, at all times
                 product = (product * n_all - (n_all - n_good)) / n_good
             if correction is not None and number in spoilt:
-                _interpolate_band(product, self._width)
+                interpolate_band(product, self._width)
             elif correction is not None:
-                _add_banded(product, correction[:, :, number] / n_good, rows, weight)
+                add_banded(product, correction[:, :, number] / n_good, rows, weight)
             if between is not None:
                 c2[number] = between @ product @ between.T
             elif len(rows) == self.size:
@@ -398,38 +399,3 @@ class Accumulation:
         if self._unit_mean:
             return np.ones(len(self._diagonal.total))
         return ring_means(self.layout, self._diagonal.total, cell_size=cell_size) / n_frames
-
-
-def _add_banded(product: FloatArray, upper: FloatArray, rows: IntArray, weight: FloatArray) -> None:
-    """Add the symmetric matrix whose entry (i, i + d) is `upper[i, d]` to `product`, which has the rows `rows` of it.
-
-    Its entries are divided by the weights of both rows.
-    """
-    place = np.full(len(upper), -1)
-    place[rows] = np.arange(len(rows))
-    for distance in range(upper.shape[1]):
-        first, second = place[: len(upper) - distance], place[distance:]
-        known = (first >= 0) & (second >= 0)
-        i, j = first[known], second[known]
-        values = upper[: len(upper) - distance, distance][known] / (weight[i] * weight[j])
-        product[i, j] += values
-        if distance:
-            product[j, i] += values
-
-
-def _interpolate_band(product: FloatArray, width: int) -> None:
-    """Take entries nearer to the diagonal than `width` from those at the same age that are not."""
-    n = len(product)
-    known = product.copy()
-    for distance in range(min(width, n)):
-        step = -(-(width - distance) // 2)
-        i = np.arange(n - distance)
-        inner = np.clip(i, step, max(step, n - 1 - distance - step))
-        values = known[np.clip(inner - step, 0, n - 1), np.clip(inner + distance + step, 0, n - 1)]
-        product[i, i + distance] = product[i + distance, i] = values
-
-
-def _interpolation(rows: IntArray, size: int) -> FloatArray:
-    """Weights that give `size` rows from those at `rows`: linear between them, constant beyond."""
-    identity = np.eye(len(rows))
-    return np.stack([np.interp(np.arange(size), rows, column) for column in identity], axis=1)

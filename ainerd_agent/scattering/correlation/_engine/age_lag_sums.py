@@ -8,7 +8,7 @@ import numpy as np
 
 from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine import age_lag_kernels as kernels
+from ainerd_agent.scattering.correlation._engine import age_lag_sum_kernels as kernels
 from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, UNIT, WINDOW
 
 UNITS = 256

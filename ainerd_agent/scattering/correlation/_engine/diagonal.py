@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray
-from ainerd_agent.scattering.correlation._engine import kernels
+from ainerd_agent.scattering.correlation._engine import diagonal_kernels, kernels
 from ainerd_agent.scattering.correlation.resampling import Band
 
 Diagonal = Literal["neighbours", "keep"]
@@ -73,7 +73,9 @@ class DiagonalSums:
         self._link_sum += (sums[beside, kernels.SUM] + sums[beside - 1, kernels.SUM]).sum(axis=0)
         self._n_links += len(beside)
         before, before_sum = self._before
-        kernels.settle(numbers, sums, before_sum, before, band.weights, band.first_row, self._squares, self._lines)
+        diagonal_kernels.settle(
+            numbers, sums, before_sum, before, band.weights, band.first_row, self._squares, self._lines
+        )
         if len(numbers) > 1:
             self._before = int(numbers[-2]), sums[-2, kernels.SUM].copy()
         self._waiting = int(numbers[-1]), sums[-1].copy(), band[-1:]

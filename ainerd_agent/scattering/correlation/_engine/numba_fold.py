@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine import age_lag_kernels, event_kernels, kernels
+from ainerd_agent.scattering.correlation._engine import event_kernels, kernels, window_kernels
 from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
@@ -129,7 +129,7 @@ class NumbaFold:
             if ages is None:
                 kernels.fold_frames(frames, first, last, *where)
             else:
-                age_lag_kernels.fold_windows(
+                window_kernels.fold_windows(
                     frames, numbers, ages.n_frames, end, ages.last, first, last, *where, ages.sums.shifts,
                     ages.history, ages.sums.products,
                 )  # fmt: skip

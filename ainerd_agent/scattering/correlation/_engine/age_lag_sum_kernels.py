@@ -1,0 +1,125 @@
+"""What an age-lag map needs beside products: sums over cells and good frames of samples, compiled by numba."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, UNIT, WINDOW
+from ainerd_agent.scattering.correlation._engine.kernels import Array, compiled
+
+
+@compiled
+def add_cell_sums(
+    numbers: Array,
+    begin: int,
+    end: int,
+    values: Array,
+    shifts: Array,
+    sums: Array,
+    weights: Array,
+    linear: Array,
+    pairs: Array,
+    totals: Array,
+    good: Array,
+) -> None:
+    """Take the sums over cells of frames, `values` (t, n_cells); see `fold_windows` for which, `climb_sums` for where.
+
+    Parameters
+    ----------
+    totals : ndarray, shape (n_units, n_cells)
+    good : ndarray, shape (n_units,)
+        Sums, and frames, in units of the first level.
+    """
+    f = 0
+    for window in range(begin // WINDOW, (end + WINDOW - 1) // WINDOW):
+        while f < len(numbers) and numbers[f] < (window + 1) * WINDOW:
+            row, unit = WINDOW + numbers[f] - window * WINDOW, (numbers[f] // UNIT) >> shifts[0]
+            weights[0, row] = 1
+            good[unit] += 1
+            for c in range(values.shape[1]):
+                sums[0, row, c] = values[f, c]
+                totals[unit, c] += values[f, c]
+            f += 1
+        if (window + 1) * WINDOW <= end:
+            climb_sums(window, shifts, sums, weights, linear, pairs)
+
+
+@compiled
+def finish_sums(n_frames: int, shifts: Array, sums: Array, weights: Array, linear: Array, pairs: Array) -> None:
+    """What `finish` does, for sums over cells."""
+    window = n_frames // WINDOW
+    for level in range(len(sums)):
+        low, lag = (1, 0) if level == 0 else (HALF, WINDOW - 1 + (level - 1) * HALF)
+        correlate_sums(sums[level], weights[level], low, lag, window, shifts[level], linear, pairs)
+        if level + 1 < len(sums):
+            add_up_sums(level, window, sums, weights)
+        window //= 2
+
+
+@compiled
+def add_up_sums(level: int, window: int, sums: Array, weights: Array) -> None:
+    """What `add_up_pairs` does, for sums over cells."""
+    for pair in range(HALF):
+        row, above = WINDOW + 2 * pair, WINDOW + HALF * (window % 2) + pair
+        weights[level + 1, above] = weights[level, row] + weights[level, row + 1]
+        for c in range(sums.shape[2]):
+            sums[level + 1, above, c] = sums[level, row, c] + sums[level, row + 1, c]
+
+
+@compiled
+def climb_sums(window: int, shifts: Array, sums: Array, weights: Array, linear: Array, pairs: Array) -> None:
+    """What `climb` does, for sums over cells and for the good frames in each sample.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (n_levels, 2 * `WINDOW`, n_cells)
+    weights : ndarray, shape (n_levels, 2 * `WINDOW`)
+    linear : ndarray, shape (n_units, n_lags, n_cells)
+        The sums of both samples of each pair, each times the weight of the other, are added to.
+    pairs : ndarray, shape (n_units, n_lags)
+        The products of the weights are added to.
+    """
+    for level in range(len(sums)):
+        low, lag = (1, 0) if level == 0 else (HALF, WINDOW - 1 + (level - 1) * HALF)
+        correlate_sums(sums[level], weights[level], low, lag, window, shifts[level], linear, pairs)
+        if level + 1 < len(sums):
+            add_up_sums(level, window, sums, weights)
+        sums[level, :WINDOW], weights[level, :WINDOW] = sums[level, WINDOW:], weights[level, WINDOW:]
+        sums[level, WINDOW:], weights[level, WINDOW:] = 0, 0
+        if window % 2 == 0:
+            return
+        window //= 2
+
+
+@compiled
+def correlate_sums(
+    sums: Array, weights: Array, low: int, lag: int, window: int, shift: int, linear: Array, pairs: Array
+) -> None:
+    """The same for one level."""
+    n_cells = sums.shape[1]
+    even = True
+    for i in range(len(weights)):
+        even &= weights[i] == weights[0]
+    if weights[WINDOW:].sum() == 0:
+        return
+    up_to = np.zeros((2 * WINDOW + 1, n_cells))
+    for i in range(2 * WINDOW):
+        for c in range(n_cells):
+            up_to[i + 1, c] = up_to[i, c] + sums[i, c]
+    for block in range(WINDOW // UNIT):
+        new, unit = WINDOW + UNIT * block, (window * (WINDOW // UNIT) + block) >> shift
+        for k in range(low, WINDOW):
+            target = linear[unit, lag + k - low]
+            if even:
+                weight = weights[0]
+                pairs[unit, lag + k - low] += UNIT * weight * weight
+                a, b, d, e = up_to[new], up_to[new + UNIT], up_to[new - k], up_to[new + UNIT - k]
+                for c in range(n_cells):
+                    target[c] += weight * ((b[c] - a[c]) + (e[c] - d[c]))
+                continue
+            for i in range(new, new + UNIT):
+                own, other = weights[i], weights[i - k]
+                pairs[unit, lag + k - low] += own * other
+                if own > 0 or other > 0:
+                    for c in range(n_cells):
+                        target[c] += other * sums[i, c] + own * sums[i - k, c]
