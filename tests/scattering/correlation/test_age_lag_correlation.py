@@ -350,3 +350,17 @@ def test_units_are_no_more_than_are_kept():
 def test_refuses(wrong):
     with pytest.raises(BinError, match="at least 1"):
         Ages(**wrong)
+
+
+def test_a_group_with_a_pixel_that_left_a_trace_is_left_out():
+    """A stream cannot have its frames again: the pixel that is found late stays in the products of its group."""
+    frames = np.random.default_rng(0).poisson(2.0, (400, 30, 30)).astype(np.uint16)
+    frames[200:, 9, 9] = 400
+    options = Normalisation(bad_pixels="detect")
+    stream = TwoTimeStream(np.ones((30, 30), int), 400, size=32, normalisation=options, ages=Ages(n_groups=4))
+    for block in cut(frames, 100):
+        stream.add(block)
+    result = stream.result()
+    assert result.bad_pixels.in_part.all()
+    assert sorted((result.age_lag.weights[0] > 0).tolist()) == [False, True, True, True]
+    assert np.nanmax(np.abs(result.age_lag.values[..., :5])) < 0.1

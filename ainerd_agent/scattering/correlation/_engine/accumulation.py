@@ -27,6 +27,7 @@ from ainerd_agent.scattering.correlation._engine.pixel_watch import (
     Verdicts,
     bad_pixels_of,
     good_in_cells,
+    groups_with,
     sums_of,
     verdicts_of,
 )
@@ -322,11 +323,7 @@ class Accumulation:
             return None
         layout = self.layout
         cell_size = good_in_cells(layout, np.flatnonzero(self.verdicts != GOOD))
-        if self._in_part.size:
-            cell = np.searchsorted(layout.cells, self._in_part, side="right") - 1
-            spoilt = set(zip(layout.cell_bin[cell].tolist(), layout.cell_group[cell].tolist(), strict=True))
-            of_cells = zip(layout.cell_bin.tolist(), layout.cell_group.tolist(), strict=True)
-            cell_size = np.where([each in spoilt for each in of_cells], 0, cell_size)
+        cell_size = np.where(groups_with(layout, self._in_part), 0, cell_size)
         window = (0, self.n_frames) if window is None else window
         sections = in_sections(
             layout,
