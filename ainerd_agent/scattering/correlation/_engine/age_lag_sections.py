@@ -109,7 +109,9 @@ def _static(
     inside = (begin >= window[0]) & (np.minimum(begin + length, n_frames) <= window[1]) & (begin < n_frames)
     if not sums.good[inside].any():
         return np.ones(len(cell_size))
-    total = ring_means(layout, sums.totals[inside].sum(axis=0), cell_size=cell_size)
+    # Cells of which no pixel counts may hold counts of one that is bad.
+    counts = np.where(cell_size > 0, sums.totals[inside].sum(axis=0), 0)
+    total = ring_means(layout, counts, cell_size=cell_size)
     return np.asarray(total / sums.good[inside].sum())
 
 
