@@ -4,8 +4,8 @@ Seconds mean nothing on a machine that others use, ratios do. Three things keep 
 processor is counted and not that of the clock, so that waiting for others costs nothing; the two are run in pairs, so
 that both meet the same machine; and the median of the pairs counts. On two cores with sixteen processes waiting, it
 stayed within a seventh; the minimum of each, by itself, did not. A limit is 1.6 times the usual ratio: beyond the noise
-and what another processor makes of it, and below the double, which the last test holds. How fast the code is,
-`benchmarks` say.
+and what another processor makes of it. The last test holds that twice the work is seen as more than that. How fast the
+code is, `benchmarks` say.
 """
 
 from __future__ import annotations
@@ -114,6 +114,6 @@ def test_hot_paths_are_as_fast_as_they_were(hot_paths, name):
 
 
 @pytest.mark.parametrize("name", USUAL)
-def test_twice_the_time_does_not_pass(hot_paths, name):
-    work, reference = hot_paths[name]
-    assert ratio(lambda: (work(), work()), reference, ROUNDS[name]) > TOLERANCE * USUAL[name]
+def test_twice_the_time_is_seen(hot_paths, name):
+    work, _ = hot_paths[name]
+    assert ratio(lambda: (work(), work()), work, ROUNDS[name]) > TOLERANCE
