@@ -28,6 +28,7 @@ from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, Reduction
+from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
 from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
@@ -115,7 +116,8 @@ class TwoTimeStream:
         self.n_frames = n_frames
         self._used = pixels.labels > 0
         self._ages = ages
-        self._layout = _layout(pixels.labels, pixels.rings, ages)
+        self._layout = PixelLayout.of(pixels.labels, pixels.rings)
+        self._cells = None if ages is None else _cells(self._layout, pixels.labels, ages)
         self.n_bins = self._layout.n_bins
         self._corrections = Corrections.of(pixels, self._layout)
         self._computation, self._threads = computation, n_threads(computation.threads)
@@ -265,7 +267,8 @@ class TwoTimeStream:
         Bin by bin where that is possible: then the sums over frames of one bin at a time are all that is kept.
         """
         device = self._computation.device
-        if self._compact or not self._layout.separable or self.n_frames is None or device is not None:
+        kept_together = not self._layout.separable or self._cells is not None
+        if self._compact or kept_together or self.n_frames is None or device is not None:
             self.read(_Sliced(frames, FRAMES_PER_FOLD))
             return self.result().c2
         movie = checked_frames(frames, self.shape)
@@ -326,20 +329,19 @@ class TwoTimeStream:
 
         silent = np.empty(0, dtype=np.int64) if verdicts is None else np.flatnonzero(verdicts != GOOD)
         watch = PixelWatch(silent, self._normalisation.detects_pixels)
+        cells = self._cells
 
         def make_fold(width: int) -> Fold:
             size = self._reduction.size
             if device is None:
-                return NumbaFold(
-                    layout,
-                    size,
-                    width,
-                    self._corrections,
-                    dtype=dtype,
-                    threads=threads,
-                    watch=watch,
-                    ages=AgeLagFold(layout, n_frames, dtype) if self._ages is not None else None,
-                )
+                corrections = self._corrections
+                ages = None
+                if cells is not None:
+                    ages = AgeLagFold(
+                        layout, cells, n_frames, dtype, factor=corrections.factor.astype(dtype),
+                        dead_time=corrections.normalisation.dead_time, silent=silent,
+                    )  # fmt: skip
+                return NumbaFold(layout, size, width, corrections, dtype=dtype, threads=threads, watch=watch, ages=ages)
             from ainerd_agent.scattering.correlation._engine.torch_fold import TorchFold
 
             return TorchFold(
@@ -349,7 +351,8 @@ class TwoTimeStream:
                 dtype=dtype,
                 device=device,
                 watch=watch,
-                correlated_frames=n_frames if self._ages is not None else 0,
+                cells=cells,
+                n_frames=n_frames,
             )
 
         return Accumulation(
@@ -361,17 +364,15 @@ class TwoTimeStream:
             threads=threads if device is None else 1,
             verdicts=verdicts,
             ages=self._ages,
+            cells=cells,
         )
 
 
-def _layout(labels: NDArray[np.int64], rings: NDArray[np.int64], ages: Ages | None) -> PixelLayout:
-    """The pixels, divided into groups where they are correlated over age and lag."""
-    if ages is None:
-        return PixelLayout.of(labels, rings)
-    n_groups = min(ages.n_groups, int(np.bincount(labels.ravel())[1:].min()))
+def _cells(layout: PixelLayout, labels: NDArray[np.int64], ages: Ages) -> AgeLagCells:
+    """The pixels, divided into groups."""
+    n_groups = min(ages.n_groups, int(layout.bin_size.min()))
     # Patches as wide as what is copied at once
-    groups = (subdivide(labels, n_groups, (PATCH, RUN)).astype(np.int64) - 1) % n_groups
-    return PixelLayout.of(labels, rings, groups)
+    return AgeLagCells.of(layout, (subdivide(labels, n_groups, (PATCH, RUN)).astype(np.int64) - 1) % n_groups)
 
 
 def two_time(

@@ -10,6 +10,7 @@ from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, AgeLagSums, shift_of
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.computation import Computation
+from ainerd_agent.scattering.correlation.g2 import subdivide
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
 from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
 
@@ -117,6 +118,45 @@ def test_rings_have_their_own_mean():
         here = number == LABELS
         expected, _ = brute_force(frames[:, here].astype(float), np.ones(300, bool), ring_means[here], 4)
         np.testing.assert_allclose(found.values[number - 1], expected, atol=1e-12)
+
+
+def test_many_rings_share_bands_whose_pixels_weigh_by_their_intensity():
+    """Cells of a few pixels each would cost more than everything else."""
+    rng = np.random.default_rng(8)
+    labels = np.ones((24, 30), dtype=int)
+    rings = 1 + np.tile(np.arange(30) // 3, (24, 1))
+    beam = 1 + 0.3 * np.sin(np.arange(500) / 30)
+    brightness = np.linspace(0.5, 4, 30)[None, :] * rng.gamma(3.0, 1 / 3, labels.shape)
+    frames = rng.poisson(3 * beam[:, None, None] * brightness).astype(np.uint16)
+    stream = TwoTimeStream(
+        labels, 500, size=16, normalisation=Normalisation(static=rings), ages=Ages(n_ages=4, n_groups=2)
+    )
+    stream.add(frames)
+    found = stream.result().age_lag
+    static = np.zeros(labels.shape)
+    for ring in range(1, 11):
+        static[rings == ring] = frames[:, rings == ring].mean()
+    band = np.array([0, 0, 0, 1, 1, 1, 1, 2, 2, 2])[rings - 1]
+    group = subdivide(labels, 2, (4, 16)) - 1
+    total, weight = 0, 0
+    for each in range(3):
+        for half in range(2):
+            here = (band == each) & (group == half)
+            s, counts = static[here], frames[:, here].astype(float)
+            intensity = counts.sum(axis=1) / s.sum()
+            for lag in (1, 6):
+                mean = (
+                    (counts[lag:] * counts[:-lag]).sum(axis=1) / (s**2).sum() - intensity[lag:] - intensity[:-lag] + 1
+                )
+                if lag == 6:
+                    # units of four frames, as the sections of age are made of
+                    middle = (np.arange(lag, 500) // 4 * 4 + 2.0) - lag / 2
+                    middle[: 8 - lag] = (8 + lag) / 2 - lag / 2
+                    total = total + here.sum() * np.array([mean[(middle * 4 // 500) == age].mean() for age in range(4)])
+            weight += here.sum()
+    np.testing.assert_allclose(found.values[0, :, 5], total / weight, atol=1e-12)
+    plain = (frames[1:] / static - 1) * (frames[:-1] / static - 1)
+    assert abs(plain.mean() / found.values[0, :, 0].mean() - 1) < 0.05
 
 
 def test_frames_divided_by_their_mean():
@@ -332,7 +372,7 @@ def test_two_frames_have_one_lag():
 def test_there_is_a_unit_for_each_sample_of_each_window():
     """Kernels do not look whether they write beyond the end."""
     for n_frames in range(2, 1200):
-        sums = AgeLagSums.empty(1, n_frames)
+        sums = AgeLagSums.empty(1, 1, n_frames)
         for level, shift in enumerate(sums.shifts):
             window = n_frames // (16 << level)
             assert 4 * window + 3 >> shift < sums.products.shape[1]
@@ -364,3 +404,20 @@ def test_a_group_with_a_pixel_that_left_a_trace_is_left_out():
     assert result.bad_pixels.in_part.all()
     assert sorted((result.age_lag.weights[0] > 0).tolist()) == [False, True, True, True]
     assert np.nanmax(np.abs(result.age_lag.values[..., :5])) < 0.1
+
+
+def test_a_part_of_a_movie_with_a_pixel_that_left_a_trace_has_the_intensity_of_the_others():
+    """When it counted is not known: it must not be spread over the movie evenly."""
+    clean = np.random.default_rng(0).poisson(2.0, (800, 30, 30)).astype(np.uint16)
+    clean[400:] *= 2
+    frames = clean.copy()
+    frames[500:, 9, 9] = 4000
+    found = []
+    for each in (clean, frames):
+        options = Normalisation(bad_pixels="detect")
+        stream = TwoTimeStream(np.ones((30, 30), int), 800, size=32, normalisation=options, ages=Ages(n_groups=4))
+        for block in cut(each, 100):
+            stream.add(block)
+        stream.result()
+        found.append(stream.age_lag((0, 400), n_ages=1).values[0, 0, :10])
+    np.testing.assert_allclose(found[1], found[0], atol=0.003)

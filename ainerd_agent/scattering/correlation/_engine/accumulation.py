@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import BadPixels, FloatArray, MapStack, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine.age_lag_sections import in_sections
+from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
+from ainerd_agent.scattering.correlation._engine.age_lag_sections import in_sections, levelled, static_in
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
@@ -27,7 +28,6 @@ from ainerd_agent.scattering.correlation._engine.pixel_watch import (
     Verdicts,
     bad_pixels_of,
     good_in_cells,
-    groups_with,
     sums_of,
     verdicts_of,
 )
@@ -110,6 +110,9 @@ class Accumulation:
         That make maps, each of other bins.
     verdicts : ndarray of int8, shape (N,), optional
         Of the pixels, as far as they are known beforehand; those that are bad count for nothing in `make_fold` too.
+    ages : Ages, optional
+    cells : AgeLagCells, optional
+        With `ages`.
 
     Attributes
     ----------
@@ -128,11 +131,13 @@ class Accumulation:
         threads: int = 1,
         verdicts: Verdicts | None = None,
         ages: Ages | None = None,
+        cells: AgeLagCells | None = None,
     ) -> None:
         self.layout = layout
-        self._ages = ages
+        self._ages, self._cells = ages, cells
         self.verdicts: Verdicts = np.zeros(len(layout), dtype=np.int8) if verdicts is None else verdicts
         self._in_part: IntArray = np.empty(0, dtype=np.int64)
+        self._lost = np.zeros(len(layout.cell_bin))
         self.n_frames = n_frames
         self.size = reduction.size
         self._make_fold = make_fold
@@ -264,6 +269,7 @@ class Accumulation:
         mean_counts = self._fold.silence(positions) / self._weight.sum()
         cell = np.searchsorted(self.layout.cells, positions, side="right") - 1
         np.subtract.at(self._diagonal.total, cell, mean_counts * self._diagonal.n_frames)
+        np.add.at(self._lost, cell, mean_counts)
         self._in_part = positions
 
     def bad_pixels(self) -> BadPixels:
@@ -319,20 +325,28 @@ class Accumulation:
 
         Groups with a pixel that left a trace are left out.
         """
-        if self._ages is None:
+        if self._ages is None or self._cells is None:
             return None
-        layout = self.layout
-        cell_size = good_in_cells(layout, np.flatnonzero(self.verdicts != GOOD))
-        cell_size = np.where(groups_with(layout, self._in_part), 0, cell_size)
+        layout, cells, sums = self.layout, self._cells, self._fold.age_lag()
         window = (0, self.n_frames) if window is None else window
+        good = self.verdicts == GOOD
+        kept = good & ~cells.in_groups_of(self._in_part)
+        static = np.ones(len(layout))
+        if not self._unit_mean:
+            cell_size = good_in_cells(layout, np.flatnonzero(~good))
+            of = (0, self.n_frames) if self._in_part.size else window
+            static = static_in(layout, sums, cell_size, self._lost, self.n_frames, of)
+            if of != window:
+                static = levelled(layout, cells, sums, static, kept, self.n_frames, window)
         sections = in_sections(
             layout,
-            self._fold.age_lag(),
-            cell_size,
+            cells,
+            sums,
+            kept,
+            static,
             n_frames=self.n_frames,
             window=window,
             n_ages=self._ages.n_ages if n_ages is None else n_ages,
-            unit_mean=self._unit_mean,
         )
         return AgeLagCorrelation.of_sections(sections, window)
 

@@ -3,6 +3,10 @@
 Time is divided into *windows* of `WINDOW` samples. While the frames of a window are in the cache, they are multiplied
 with each other and with those of the window before; then sums of two frames are the samples of the next level, where
 lags are twice as long. A frame that is missing is a row of zeros, without weight.
+
+The samples of a level are a flat array: cell after cell (see `AgeLagCells`), in each cell the rows of two windows, in
+each row its pixels and zeros up to the next place. Sample s is in row s % (2 * `WINDOW`). So what is multiplied lies
+close together, and each row begins with a register.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ainerd_agent.scattering.correlation._engine.kernels import Array, compiled
+from ainerd_agent.scattering.correlation._engine.kernels import RUN, Array, compiled, convert, gather
 
 WINDOW = 16
 """Samples of a window; lags are below it, in samples."""
@@ -26,76 +30,64 @@ LAST = 2 * WINDOW - 1
 """The highest row of two windows; as a mask it gives the row of any sample."""
 
 WIDE = 3
-"""Older samples that the four of a unit are multiplied with at a time: twelve sums stay in the registers."""
-
-PIXELS = 1024
-"""Pixels that are added up in single precision, at most."""
+"""Lags that the four samples of a unit are multiplied at, at a time: twelve sums stay in the registers."""
 
 
 @compiled
-def multiply(x: Array, new: int, old: Any, start: int, stop: int, out: Array) -> None:
-    """Products of rows `new` to `new` + 3 of `x` with three rows `old`, over some pixels: `out` (4, 3)."""
-    a0, a1, a2, a3 = x[new, start:stop], x[new + 1, start:stop], x[new + 2, start:stop], x[new + 3, start:stop]
-    b0, b1, b2 = x[old[0], start:stop], x[old[1], start:stop], x[old[2], start:stop]
+def multiply(x: Array, new: int, step: int, old: Any, out: Array) -> None:
+    """Products of four samples of one cell with those before them at three lags, added up: `out` (3), shortest first.
+
+    The samples begin at `new` in `x`, with `step` from one to the next; `old` is where six begin that follow on each
+    other in time: the first is the one before the first new one at the longest lag.
+    """
+    a0, a1 = x[new : new + step], x[new + step : new + 2 * step]
+    a2, a3 = x[new + 2 * step : new + 3 * step], x[new + 3 * step : new + 4 * step]
+    b0, b1, b2 = x[old[0] : old[0] + step], x[old[1] : old[1] + step], x[old[2] : old[2] + step]
+    b3, b4, b5 = x[old[3] : old[3] + step], x[old[4] : old[4] + step], x[old[5] : old[5] + step]
     zero = x.dtype.type(0)
     s00, s01, s02 = zero, zero, zero
     s10, s11, s12 = zero, zero, zero
     s20, s21, s22 = zero, zero, zero
     s30, s31, s32 = zero, zero, zero
+    # Each sample has sums of its own: the processor would wait for a sum that all four go into.
     for p in range(len(a0)):
         v0, v1, v2 = b0[p], b1[p], b2[p]
         u = a0[p]
-        s00 += u * v0
+        s02 += u * v0
         s01 += u * v1
-        s02 += u * v2
+        s00 += u * v2
+        v0 = b3[p]
         u = a1[p]
+        s12 += u * v1
+        s11 += u * v2
         s10 += u * v0
-        s11 += u * v1
-        s12 += u * v2
+        v1 = b4[p]
         u = a2[p]
-        s20 += u * v0
-        s21 += u * v1
         s22 += u * v2
+        s21 += u * v0
+        s20 += u * v1
+        v2 = b5[p]
         u = a3[p]
-        s30 += u * v0
+        s32 += u * v0
         s31 += u * v1
-        s32 += u * v2
-    out[0, 0] = s00
-    out[0, 1] = s01
-    out[0, 2] = s02
-    out[1, 0] = s10
-    out[1, 1] = s11
-    out[1, 2] = s12
-    out[2, 0] = s20
-    out[2, 1] = s21
-    out[2, 2] = s22
-    out[3, 0] = s30
-    out[3, 1] = s31
-    out[3, 2] = s32
+        s30 += u * v2
+    out[0] = (s00 + s10) + (s20 + s30)
+    out[1] = (s01 + s11) + (s21 + s31)
+    out[2] = (s02 + s12) + (s22 + s32)
 
 
 @compiled
 def correlate_window(
-    x: Array,
-    top: int,
-    first: int,
-    cells: Array,
-    first_cell: int,
-    last_cell: int,
-    level: int,
-    window: int,
-    shift: int,
-    products: Array,
+    x: Array, places: Array, first_cell: int, last_cell: int, level: int, window: int, shift: int, products: Array
 ) -> None:
     """Add the products of one window at one level.
 
     Parameters
     ----------
     x : ndarray
-        Sample s is in row `top` + s % (2 * `WINDOW`): those of this window, and of the one before. Column 0 is the
-        pixel at position `first`.
-    cells : ndarray
-        Where each cell begins.
+        The samples of the level.
+    places : ndarray of int, shape (n_cells + 1,)
+        See `AgeLagCells`.
     shift : int
         Units that are kept together are 2**`shift`.
     products : ndarray, shape (n_cells, n_units, n_lags)
@@ -103,118 +95,197 @@ def correlate_window(
     low, lag = (1, 0) if level == 0 else (HALF, WINDOW - 1 + (level - 1) * HALF)
     unit = window * (WINDOW // UNIT)
     base = WINDOW * (window % 2)
-    out = np.empty((UNIT, WIDE))
-    by_lag = np.empty((WINDOW // UNIT, UNIT + WINDOW + WIDE))
+    out = np.empty(WIDE)
     for cell in range(first_cell, last_cell):
-        begin, end = cells[cell] - first, cells[cell + 1] - first
-        n_parts = (end - begin + PIXELS - 1) // PIXELS
-        by_lag[:] = 0
-        for part in range(n_parts):
-            start, stop = begin + (end - begin) * part // n_parts, begin + (end - begin) * (part + 1) // n_parts
-            for block in range(WINDOW // UNIT):
-                new = base + UNIT * block
-                old = new - WINDOW + 1
-                while old <= new + UNIT - 1 - low:
-                    rows = (top + (old & LAST), top + (old + 1 & LAST), top + (old + 2 & LAST))
-                    multiply(x, top + new, rows, start, stop, out)
-                    for i in range(UNIT):
-                        for j in range(WIDE):
-                            by_lag[block, new + i - old - j + WIDE] += out[i, j]
-                    old += WIDE
+        begin, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
         for block in range(WINDOW // UNIT):
+            new = base + UNIT * block
             target = products[cell, (unit + block) >> shift]
-            for k in range(low, WINDOW):
-                target[lag + k - low] += by_lag[block, k + WIDE]
+            for k in range(low, WINDOW, WIDE):
+                old = new - k - WIDE + 1
+                rows = (
+                    begin + (old & LAST) * step, begin + (old + 1 & LAST) * step, begin + (old + 2 & LAST) * step,
+                    begin + (old + 3 & LAST) * step, begin + (old + 4 & LAST) * step, begin + (old + 5 & LAST) * step,
+                )  # fmt: skip
+                multiply(x, begin + new * step, step, rows, out)
+                # The longest lag is also the shortest of the level above, which has it from longer samples.
+                for j in range(min(WIDE, WINDOW - k)):
+                    target[lag + k - low + j] += out[j]
 
 
 @compiled
-def add_up_pairs(x: Array, top: int, first: int, start: int, stop: int, window: int, above: Array) -> None:
-    """Put the sums of the pairs of samples of a window into rows of the next level: `above` (2 * `WINDOW`, N)."""
-    for pair in range(HALF):
-        sample = WINDOW * (window % 2) + 2 * pair
-        u = x[top + sample, start - first : stop - first]
-        v = x[top + sample + 1, start - first : stop - first]
-        target = above[(window * HALF + pair) & LAST, start:stop]
-        for p in range(len(target)):
-            target[p] = u[p] + v[p]
+def add_up_pairs(x: Array, places: Array, first_cell: int, last_cell: int, window: int, above: Array) -> None:
+    """Put the sums of the pairs of samples of a window into rows of the next level."""
+    base, target = WINDOW * (window % 2), (window * HALF) & LAST
+    for cell in range(first_cell, last_cell):
+        begin, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
+        for pair in range(HALF):
+            u = begin + (base + 2 * pair) * step
+            a, b = x[u : u + step], x[u + step : u + 2 * step]
+            v = begin + (target + pair) * step
+            into = above[v : v + step]
+            for p in range(len(into)):
+                into[p] = a[p] + b[p]
 
 
 @compiled
 def climb(
-    x: Array,
-    top: int,
-    start: int,
-    stop: int,
-    cells: Array,
-    first_cell: int,
-    last_cell: int,
-    window: int,
-    shifts: Array,
-    history: Array,
-    products: Array,
+    places: Array, first_cell: int, last_cell: int, window: int, shifts: Array, samples: Array, products: Array
 ) -> None:
     """Correlate a complete window of frames, and those of the higher levels that it completes.
 
-    `x` is as for `correlate_window`, with the pixels from `start` to `stop`; `history` (n_levels, 2 * `WINDOW`, N)
-    holds the samples of all levels, and of the first one nothing that is used here.
+    `samples` (n_levels, n) are those of all levels.
     """
-    correlate_window(x, top, start, cells, first_cell, last_cell, 0, window, shifts[0], products)
-    if len(history) > 1:
-        add_up_pairs(x, top, start, start, stop, window, history[1])
-    for level in range(1, len(history)):
+    for level in range(len(samples)):
+        correlate_window(samples[level], places, first_cell, last_cell, level, window, shifts[level], products)
+        if level + 1 < len(samples):
+            add_up_pairs(samples[level], places, first_cell, last_cell, window, samples[level + 1])
         if window % 2 == 0:
             return
         window //= 2
-        own = history[level]
-        correlate_window(own, 0, 0, cells, first_cell, last_cell, level, window, shifts[level], products)
-        if level + 1 < len(history):
-            add_up_pairs(own, 0, 0, start, stop, window, history[level + 1])
 
 
 @compiled
 def finish(
     n_frames: int,
-    start: int,
-    stop: int,
-    cells: Array,
     first_cell: int,
     last_cell: int,
+    places: Array,
     shifts: Array,
-    history: Array,
+    samples: Array,
     products: Array,
 ) -> None:
     """Correlate windows that are not complete, of all levels, as if no more frames came.
 
-    More may come: what this puts into `history` is put there anew when its window is complete.
+    More may come: what this puts into `samples` is put there anew when its window is complete.
     """
     window = n_frames // WINDOW
     filled = n_frames % WINDOW
-    for level in range(len(history)):
-        own = history[level]
-        for sample in range(filled, WINDOW):
-            own[WINDOW * (window % 2) + sample, start:stop] = 0
-        correlate_window(own, 0, 0, cells, first_cell, last_cell, level, window, shifts[level], products)
-        if level + 1 < len(history):
-            add_up_pairs(own, 0, 0, start, stop, window, history[level + 1])
+    for level in range(len(samples)):
+        own = samples[level]
+        for cell in range(first_cell, last_cell):
+            begin, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
+            base = begin + WINDOW * (window % 2) * step
+            own[base + filled * step : base + WINDOW * step] = 0
+        correlate_window(own, places, first_cell, last_cell, level, window, shifts[level], products)
+        if level + 1 < len(samples):
+            add_up_pairs(own, places, first_cell, last_cell, window, samples[level + 1])
         filled = HALF * (window % 2) + (filled + 1) // 2
         window //= 2
 
 
 @compiled
-def finish_slabs(
-    n_frames: int,
+def place(
+    raw: Array, x: Array, row: int, starts: Array, places: Array, first_cell: int, last_cell: int, dead: float,
+    flat: Array, factor: float, sums: Array,
+) -> None:  # fmt: skip
+    """Correct the counts of one frame, put them into a row of each cell, and add them up: `sums` (n_cells)."""
+    first = starts[first_cell]
+    plain = dead == 0 and len(flat) == 0 and factor == 1
+    for cell in range(first_cell, last_cell):
+        start, stop = starts[cell], starts[cell + 1]
+        at = 2 * WINDOW * places[cell] + row * (places[cell + 1] - places[cell])
+        into, counts = x[at : at + stop - start], raw[start - first : stop - first]
+        total = x.dtype.type(0)
+        if plain:
+            for p in range(len(into)):
+                value = x.dtype.type(counts[p])
+                into[p] = value
+                total += value
+        else:
+            convert(into, counts, dead, flat[start:stop] if len(flat) > 0 else flat, factor)
+            for p in range(len(into)):
+                total += into[p]
+        sums[cell] = total
+
+
+@compiled
+def clear(x: Array, row: int, places: Array, first_cell: int, last_cell: int) -> None:
+    """Empty a row of each cell: its frame is missing."""
+    for cell in range(first_cell, last_cell):
+        step = places[cell + 1] - places[cell]
+        at = 2 * WINDOW * places[cell] + row * step
+        x[at : at + step] = 0
+
+
+@compiled
+def correlate_frames(
+    frames: Array,
+    numbers: Array,
+    begin: int,
+    end: int,
     first_slab: int,
     last_slab: int,
     slabs: Array,
-    cells: Array,
-    slab_cells: Array,
+    starts: Array,
+    places: Array,
+    pixels: Array,
+    runs: Array,
+    slab_runs: Array,
+    lines: Array,
+    slab_lines: Array,
+    dead: float,
+    flat: Array,
+    scale: Array,
+    bins: Array,
+    silent: Array,
     shifts: Array,
-    history: Array,
+    samples: Array,
     products: Array,
-) -> None:
-    """The same for some of the slabs."""
+    sums: Array,
+) -> Any:
+    """Correlate frames over age and lag, in some of the slabs.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (t, n_frame)
+    numbers : ndarray of int, shape (t,)
+        Of the frames, rising, from `begin` to below `end`; those between are missing.
+    begin, end : int
+        Frames before `begin` were taken before; those before `end` are taken now, or never will be.
+    slabs, starts, places, bins : ndarray
+        See `AgeLagCells`; pixels are in its order, also in `flat` and `silent`.
+    pixels, runs, slab_runs, lines, slab_lines : ndarray
+        See `Addresses`.
+    flat : ndarray, shape (N,) or (0,)
+    scale : ndarray, shape (t, n_bins) or (0, 0)
+        Factors of each frame in each bin.
+    silent : ndarray of int
+        Pixels that count for nothing, rising.
+    shifts : ndarray of int, shape (n_levels,)
+    samples : ndarray, shape (n_levels, n)
+    products : ndarray, shape (n_cells, n_units, n_lags)
+        Added to.
+    sums : ndarray, shape (t, n_cells)
+        Filled with the counts of each frame.
+    """
+    touched = frames.dtype.type(0)
+    x = samples[0]
     for slab in range(first_slab, last_slab):
-        finish(
-            n_frames, slabs[slab], slabs[slab + 1], cells, slab_cells[slab], slab_cells[slab + 1], shifts, history,
-            products,
-        )  # fmt: skip
+        first_cell, last_cell = slabs[slab], slabs[slab + 1]
+        start, stop = starts[first_cell], starts[last_cell]
+        raw = np.empty(stop - start + RUN, frames.dtype)
+        first_silent, last_silent = np.searchsorted(silent, start), np.searchsorted(silent, stop)
+        f = 0
+        for window in range(begin // WINDOW, (end + WINDOW - 1) // WINDOW):
+            base = WINDOW * (window % 2)
+            free = max(begin - window * WINDOW, 0)
+            while f < len(numbers) and numbers[f] < (window + 1) * WINDOW:
+                touched += gather(
+                    frames[f], pixels[start:stop], runs[slab_runs[slab] : slab_runs[slab + 1]],
+                    lines[slab_lines[slab] : slab_lines[slab + 1]], raw,
+                )  # fmt: skip
+                for s in range(first_silent, last_silent):
+                    raw[silent[s] - start] = 0
+                row = numbers[f] - window * WINDOW
+                for missing in range(free, row):
+                    clear(x, base + missing, places, first_cell, last_cell)
+                free = row + 1
+                factor = scale[f, bins[first_cell]] if len(scale) > 0 else 1.0
+                place(raw, x, base + row, starts, places, first_cell, last_cell, dead, flat, factor, sums[f])
+                f += 1
+            for missing in range(free, WINDOW):
+                clear(x, base + missing, places, first_cell, last_cell)
+            if (window + 1) * WINDOW <= end:
+                climb(places, first_cell, last_cell, window, shifts, samples, products)
+    return touched

@@ -19,26 +19,18 @@ def add_cell_sums(
     weights: Array,
     linear: Array,
     pairs: Array,
-    totals: Array,
-    good: Array,
 ) -> None:
-    """Take the sums over cells of frames, `values` (t, n_cells); see `fold_windows` for which, `climb_sums` for where.
+    """Take the sums over cells of frames, `values` (t, n_cells).
 
-    Parameters
-    ----------
-    totals : ndarray, shape (n_units, n_cells)
-    good : ndarray, shape (n_units,)
-        Sums, and frames, in units of the first level.
+    See `age_lag_kernels.correlate_frames` for which frames, `climb_sums` for where they go.
     """
     f = 0
     for window in range(begin // WINDOW, (end + WINDOW - 1) // WINDOW):
         while f < len(numbers) and numbers[f] < (window + 1) * WINDOW:
-            row, unit = WINDOW + numbers[f] - window * WINDOW, (numbers[f] // UNIT) >> shifts[0]
+            row = WINDOW + numbers[f] - window * WINDOW
             weights[0, row] = 1
-            good[unit] += 1
             for c in range(values.shape[1]):
                 sums[0, row, c] = values[f, c]
-                totals[unit, c] += values[f, c]
             f += 1
         if (window + 1) * WINDOW <= end:
             climb_sums(window, shifts, sums, weights, linear, pairs)

@@ -52,8 +52,9 @@ class AgeLagSums:
         Counts of both samples, each times the good frames in the other.
     pairs : ndarray, shape (n_units, n_lags)
         Good frames in one times those in the other.
-    totals : ndarray, shape (n_units, n_cells)
-        Counts of the frames, in units of the first level.
+    totals, ring_totals : ndarray, shape (n_units, n_cells) and (n_units, n_rings)
+        Counts of the frames, in units of the first level: of the cells, and of those of `PixelLayout`, each of one
+        ring.
     good : ndarray, shape (n_units,)
         Good frames in each of them.
     sums, weights : ndarray, shape (n_levels, 2 * WINDOW, n_cells) and (n_levels, 2 * WINDOW)
@@ -65,12 +66,13 @@ class AgeLagSums:
     linear: FloatArray
     pairs: FloatArray
     totals: FloatArray
+    ring_totals: FloatArray
     good: FloatArray
     sums: FloatArray
     weights: FloatArray
 
     @classmethod
-    def empty(cls, n_cells: int, n_frames: int) -> AgeLagSums:
+    def empty(cls, n_cells: int, n_rings: int, n_frames: int) -> AgeLagSums:
         """For a movie of so many frames, of which none has come."""
         n_levels = n_levels_of(n_frames)
         n_lags = len(lags_of(n_levels)[0])
@@ -84,6 +86,7 @@ class AgeLagSums:
             linear=np.zeros((n_units, n_lags, n_cells)),
             pairs=np.zeros((n_units, n_lags)),
             totals=np.zeros((n_units, n_cells)),
+            ring_totals=np.zeros((n_units, n_rings)),
             good=np.zeros(n_units),
             sums=np.zeros((n_levels, 2 * WINDOW, n_cells)),
             weights=np.zeros((n_levels, 2 * WINDOW)),
@@ -94,22 +97,35 @@ class AgeLagSums:
         """Number of levels."""
         return len(self.shifts)
 
-    def add_sums(self, numbers: IntArray, begin: int, end: int, sums: FloatArray) -> None:
-        """Take the sums over cells (n, n_cells) of the frames `numbers`; others from `begin` to `end` never come."""
+    def add_sums(self, numbers: IntArray, begin: int, end: int, sums: FloatArray, ring_sums: FloatArray) -> None:
+        """Take the sums of the frames `numbers`, over cells and over those of each ring.
+
+        The other frames from `begin` to `end` never come.
+        """
+        unit = numbers // UNIT >> self.shifts[0]
+        starts = np.flatnonzero(np.diff(unit, prepend=-1))
+        self.totals[unit[starts]] += np.add.reduceat(sums, starts, axis=0)
+        self.ring_totals[unit[starts]] += np.add.reduceat(ring_sums, starts, axis=0)
+        np.add.at(self.good, unit, 1)
         kernels.add_cell_sums(
             numbers, begin, end, np.ascontiguousarray(sums), self.shifts, self.sums, self.weights, self.linear,
-            self.pairs, self.totals, self.good,
+            self.pairs,
         )  # fmt: skip
 
-    def completed(self, n_frames: int) -> AgeLagSums:
-        """A copy with windows that are not complete after `n_frames` as if no more came; `products` are only copied."""
-        done = replace(
-            self,
-            products=self.products.copy(),
-            linear=self.linear.copy(),
-            pairs=self.pairs.copy(),
-            sums=self.sums.copy(),
-            weights=self.weights.copy(),
-        )
+    def completed(self, n_frames: int, *, in_place: bool = False) -> AgeLagSums:
+        """With windows that are not complete after `n_frames` as if no more came; `products` stay as they are.
+
+        A copy, because more may come, or the same `in_place`.
+        """
+        done = self
+        if not in_place:
+            done = replace(
+                self,
+                products=self.products.copy(),
+                linear=self.linear.copy(),
+                pairs=self.pairs.copy(),
+                sums=self.sums.copy(),
+                weights=self.weights.copy(),
+            )
         kernels.finish_sums(n_frames, done.shifts, done.sums, done.weights, done.linear, done.pairs)
         return done

@@ -163,11 +163,20 @@ def correct(counts: Array, raw: Array, ceiling: float, check: bool, dead: float,
     if highest(raw, len(counts)) >= ceiling:
         for j in range(len(counts)):
             saturated += raw[j] >= ceiling
+    if dead > 0:
+        for j in range(len(counts)):
+            invalid += dead * raw[j] >= 1
+    convert(counts, raw, dead, flat, scale)
+    return invalid, saturated
+
+
+@compiled
+def convert(counts: Array, raw: Array, dead: float, flat: Array, scale: float) -> None:
+    """The same without a look at what the readings are."""
     for j in range(len(counts)):
         counts[j] = raw[j]
     if dead > 0:
         for j in range(len(counts)):
-            invalid += dead * raw[j] >= 1
             counts[j] = without_dead_time(counts[j], dead)
     if len(flat) > 0:
         for j in range(len(counts)):
@@ -175,7 +184,6 @@ def correct(counts: Array, raw: Array, ceiling: float, check: bool, dead: float,
     if scale != 1:
         for j in range(len(counts)):
             counts[j] *= scale
-    return invalid, saturated
 
 
 @compiled

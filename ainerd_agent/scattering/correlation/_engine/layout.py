@@ -39,8 +39,8 @@ class PixelLayout:
         Where each cell begins, and N.
     slab_cells : ndarray, shape (n_slabs + 1,)
         The first cell of each slab, and n_cells.
-    cell_bin, cell_ring, cell_group : ndarray, shape (n_cells,)
-        Bin of each cell, from 0; its ring; its group of pixels within the bin, from 0.
+    cell_bin, cell_ring : ndarray, shape (n_cells,)
+        Bin of each cell, from 0, and its ring.
     bin_numbers : ndarray, shape (n_bins,)
         The labels of the bins, for people.
     """
@@ -52,33 +52,22 @@ class PixelLayout:
     slab_cells: IntArray
     cell_bin: IntArray
     cell_ring: IntArray
-    cell_group: IntArray
     bin_numbers: IntArray
 
     @classmethod
-    def of(
-        cls,
-        labels: NDArray[np.int64],
-        rings: NDArray[np.int64],
-        groups: NDArray[np.int64] | None = None,
-    ) -> PixelLayout:
-        """Lay out the pixels of `labels` (H, W), whose static image is constant in `rings` (H, W).
-
-        With `groups` (H, W), counted from 0 in each bin, cells are parts of groups.
-        """
+    def of(cls, labels: NDArray[np.int64], rings: NDArray[np.int64]) -> PixelLayout:
+        """Lay out the pixels of `labels` (H, W), whose static image is constant in `rings` (H, W)."""
         used = np.flatnonzero(labels)
         label, ring = labels.ravel()[used], rings.ravel()[used]
-        group = np.zeros(len(used), dtype=np.int64) if groups is None else groups.ravel()[used]
-        order = np.lexsort((used, ring, group, label))
-        pixels, label, ring, group = used[order], label[order], ring[order], group[order]
+        order = np.lexsort((used, ring, label))
+        pixels, label, ring = used[order], label[order], ring[order]
 
         starts = np.flatnonzero(np.diff(label, prepend=-1))
         slabs: list[int] = []
         for start, stop in zip(starts, [*starts[1:], len(pixels)], strict=True):
             n_parts = -(-(stop - start) // SLAB)
             slabs.extend(np.linspace(start, stop, n_parts + 1).astype(int)[:-1].tolist())
-        changes = np.flatnonzero((np.diff(ring, prepend=-1) != 0) | (np.diff(group, prepend=-1) != 0))
-        cells = np.union1d(changes, np.array(slabs))
+        cells = np.union1d(np.flatnonzero(np.diff(ring, prepend=-1)), np.array(slabs))
         return cls(
             shape=(labels.shape[0], labels.shape[1]),
             pixels=pixels.astype(np.int32),
@@ -87,7 +76,6 @@ class PixelLayout:
             slab_cells=np.append(np.searchsorted(cells, slabs), len(cells)),
             cell_bin=label[cells] - 1,
             cell_ring=ring[cells],
-            cell_group=group[cells],
             bin_numbers=np.arange(1, label[-1] + 1),
         )
 
@@ -105,7 +93,6 @@ class PixelLayout:
             slab_cells=self.slab_cells[chosen] - first,
             cell_bin=np.zeros(stop - first, dtype=np.int64),
             cell_ring=self.cell_ring[first:stop],
-            cell_group=self.cell_group[first:stop],
             bin_numbers=self.bin_numbers[bin_index : bin_index + 1],
         )
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine import event_kernels, kernels, window_kernels
-from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
+from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
+from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold, InParts
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
@@ -123,27 +124,21 @@ class NumbaFold:
             check, normalisation.dead_time, self._factor, scale, self._slab_bin, self._silent, self.folded, self._last,
             sums, counted, self._moments,
         )  # fmt: skip
-        ages, end = self._ages, int(numbers[-1]) + 1
 
         def work(first: int, last: int) -> None:
-            if ages is None:
-                kernels.fold_frames(frames, first, last, *where)
-            else:
-                window_kernels.fold_windows(
-                    frames, numbers, ages.n_frames, end, ages.last, first, last, *where, ages.sums.shifts,
-                    ages.history, ages.sums.products,
-                )  # fmt: skip
+            kernels.fold_frames(frames, first, last, *where)
 
-        in_parts(work, layout.slabs, self._threads if n * len(layout) > SMALL else 1)
-        if ages is not None:
-            ages.note(numbers, sums[:, kernels.SUM])
+        on_threads = self._on_threads(n * len(layout))
+        on_threads(work, layout.slabs)
+        if self._ages is not None:
+            self._ages.add_frames(frames, addresses, scale, numbers, sums[:, kernels.SUM], on_threads)
         return FrameSums(sums, counted[:, kernels.INVALID].sum(axis=1), counted[:, kernels.SATURATED].sum(axis=1))
 
     def age_lag(self) -> AgeLagSums:
         """The sums of an age-lag map, of the frames so far."""
         if self._ages is None:
             raise ValueError("frames were not correlated over age and lag")
-        return self._ages.completed(lambda work: in_parts(work, self.layout.slabs, self._threads))
+        return self._ages.completed(self._on_threads(SMALL + 1))
 
     def add_events(
         self, events: PhotonEvents, begin: int, keep: NDArray[np.int64], band: Band, scale: FloatArray
@@ -181,21 +176,18 @@ class NumbaFold:
         state.row = max(in_parts(work, layout.slabs, self._threads if len(events.frame) > SMALL else 1))
         if self._ages is not None:
             self._ages.add_events(
-                events,
-                begin,
-                keep,
-                state.place,
-                self._factor,
-                scale,
-                lambda each: in_parts(each, layout.slabs, self._threads if len(events.frame) > SMALL else 1),
-            )
-            kept = np.flatnonzero(keep != -2)
-            self._ages.note(begin + kept, sums[kept, kernels.SUM])
+                events, begin, keep, state.place, self._factor, scale, sums[:, kernels.SUM],
+                self._on_threads(len(events.frame)),
+            )  # fmt: skip
         if self._moments.size:
             self._moments += state.window[:, -2:].T
         state.window[:, -2:] = 0
         none = np.zeros(len(keep), dtype=np.int64)
         return FrameSums(sums, none, none)
+
+    def _on_threads(self, n_readings: int) -> InParts:
+        """What runs work on so many readings."""
+        return partial(in_parts, threads=self._threads if n_readings > SMALL else 1)
 
     def moments(self) -> FloatArray:
         """Sums of the raw counts of each pixel and of their squares, shape (2, N), where they are watched."""

@@ -152,13 +152,6 @@ def good_in_cells(layout: PixelLayout, left_out: IntArray) -> IntArray:
     return np.asarray(layout.cell_size - np.bincount(cell, minlength=len(layout.cell_bin)), dtype=np.int64)
 
 
-def groups_with(layout: PixelLayout, positions: IntArray) -> NDArray[np.bool_]:
-    """Which cells belong to a group with a pixel at one of some positions, shape (n_cells,)."""
-    group = layout.cell_bin * (int(layout.cell_group.max()) + 1) + layout.cell_group
-    cell = np.searchsorted(layout.cells, positions, side="right") - 1
-    return np.isin(group, group[cell])
-
-
 def sums_of(moments: FloatArray, n_frames: int) -> PixelSums:
     """Moments as a fold keeps them, shape (2, N), as sums."""
     return PixelSums(n_frames, moments[0], moments[1])

@@ -21,21 +21,22 @@ class TorchAgeLag:
     n_frames : int
         Of the movie.
     cell : tensor of int, shape (N,)
-        Cell of each pixel.
-    n_cells : int
+        Cell of each pixel, see `AgeLagCells`.
+    n_cells, n_rings : int
+        Of those, and of the cells of the layout.
     dtype : torch.dtype
         Of the samples. Sums over pixels are taken in double precision.
     """
 
-    def __init__(self, n_frames: int, cell: torch.Tensor, n_cells: int, dtype: torch.dtype) -> None:
-        self.sums = AgeLagSums.empty(n_cells, n_frames)
+    def __init__(self, n_frames: int, cell: torch.Tensor, n_cells: int, n_rings: int, dtype: torch.dtype) -> None:
+        self.sums = AgeLagSums.empty(n_cells, n_rings, n_frames)
         self.n_frames = 0
         self._cell = cell
         shape = (self.sums.n_levels, 2 * WINDOW, len(cell))
         self._history = torch.zeros(shape, dtype=dtype, device=cell.device)
 
-    def add(self, counts: torch.Tensor, numbers: IntArray, sums: FloatArray) -> None:
-        """Take the corrected counts (n, N) of the frames `numbers`, and their sums over cells (n, n_cells)."""
+    def add(self, counts: torch.Tensor, numbers: IntArray, ring_sums: FloatArray) -> None:
+        """Take the corrected counts (n, N) of the frames `numbers`; `ring_sums` (n, n_rings) are those of rings."""
         end = int(numbers[-1]) + 1
         done = 0
         for window in range(self.n_frames // WINDOW, -(-end // WINDOW)):
@@ -48,7 +49,9 @@ class TorchAgeLag:
             done = stop
             if (window + 1) * WINDOW <= end:
                 self._climb(window)
-        self.sums.add_sums(numbers, self.n_frames, end, sums)
+        sums = torch.zeros((len(counts), len(self.sums.products)), dtype=torch.float64, device=counts.device)
+        sums.index_add_(1, self._cell, counts.double())
+        self.sums.add_sums(numbers, self.n_frames, end, sums.cpu().numpy(), ring_sums)
         self.n_frames = end
 
     def completed(self) -> AgeLagSums:

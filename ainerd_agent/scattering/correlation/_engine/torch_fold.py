@@ -12,6 +12,7 @@ from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine import kernels
+from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
@@ -41,8 +42,10 @@ class TorchFold:
         "cuda", "cuda:1", "cpu" and so on.
     watch : PixelWatch
         As for `NumbaFold`.
-    correlated_frames : int
-        Frames of the movie, where they are correlated over age and lag as well.
+    cells : AgeLagCells, optional
+        Where frames are correlated over age and lag as well.
+    n_frames : int
+        Of the movie.
 
     Raises
     ------
@@ -59,7 +62,8 @@ class TorchFold:
         dtype: np.dtype[Any],
         device: str,
         watch: PixelWatch = UNWATCHED,
-        correlated_frames: int = 0,
+        cells: AgeLagCells | None = None,
+        n_frames: int = 0,
     ) -> None:
         self.dtype = dtype
         self._type = torch.float64 if dtype == np.float64 else torch.float32
@@ -79,7 +83,9 @@ class TorchFold:
         self._pixels: dict[int, torch.Tensor] = {}
         self._silent = self._tensor(watch.silent)
         self._ages = (
-            TorchAgeLag(correlated_frames, self._cell, len(layout.cell_bin), self._type) if correlated_frames else None
+            TorchAgeLag(n_frames, self._tensor(cells.of_pixel), len(cells), len(layout.cell_bin), self._type)
+            if cells is not None
+            else None
         )
         n_watched = len(layout) if watch.watched else 0
         self._moments = torch.zeros((2, n_watched), dtype=torch.float64, device=self._device)
