@@ -12,11 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import AgeLagMap, FloatArray
 from ainerd_agent.scattering.correlation._engine.age_lag_sections import Sections
 from ainerd_agent.scattering.correlation.g2 import G2
+
+NEIGHBOURS = 9
+"""Lags that the curvature is taken from: an octave, in which noise averages out."""
+
+
+SEVERAL = 3
+"""Of those, lags that a parabola does not follow: more than chance leaves beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +68,8 @@ class AgeLagCorrelation:
     lags : ndarray, shape (n_lags,)
         In the same unit, rising from one frame.
     width : ndarray, shape (n_lags,)
-        Standard deviation of the lags that each point averages over, because frames were added up. What oscillates
-        with a frequency f is damped by sinc(f s)**2, s being the frames that were added up: `summed` of them.
+        Standard deviation of the lags that each point averages over, because frames were added up; see `bias` and
+        `damping`.
     summed : ndarray of int, shape (n_lags,)
         Frames in each sample.
     """
@@ -108,6 +117,63 @@ class AgeLagCorrelation:
     def n_bins(self) -> int:
         """Number of bins."""
         return len(self.values)
+
+    @property
+    def bias(self) -> FloatArray:
+        """How far values are off because lags were averaged, shape (n_bins, n_ages, n_lags): `width`**2 A'' / 2.
+
+        The curvature A'' is that of a parabola in ln(lag) through `NEIGHBOURS` lags. 0 for lags of single frames; NaN
+        where too few lags are there, at the longest lags of an age.
+        """
+        return self._averaging()[0]
+
+    @property
+    def biased(self) -> NDArray[np.bool_]:
+        """Cells whose `bias` is not known to be less than a tenth of their error, shape (n_bins, n_ages, n_lags).
+
+        That is so, too, where values vary faster with the lag than the parabola follows (by three errors): oscillations
+        are damped there (see `damping`). Where several lags side by side do, all longer ones are marked: what is damped
+        altogether looks smooth.
+        """
+        bias, misfit = self._averaging()
+        with np.errstate(invalid="ignore"):
+            fast = misfit > 3 * self.errors
+            known = (np.abs(bias) <= 0.1 * self.errors) & ~fast
+        beside = sliding_window_view(np.pad(fast, ((0, 0), (0, 0), (NEIGHBOURS - 1, 0))), NEIGHBOURS, axis=-1)
+        known &= ~np.logical_or.accumulate(beside.sum(axis=-1) >= SEVERAL, axis=-1)
+        return np.isfinite(self.values) & (self.width > 0) & ~known
+
+    def damping(self, frequency: float) -> FloatArray:
+        """What an oscillation with the lag is damped by at each lag, because frames were added up, shape (n_lags,).
+
+        (sinc(f s) / sinc(f))**2, f in cycles per frame and s the number of frames that were `summed`. What goes on
+        within a frame is damped before by sinc(f)**2.
+
+        Parameters
+        ----------
+        frequency : float
+            Cycles in the unit of `lags`; no more than half a cycle per frame can be told apart.
+        """
+        per_frame = frequency * self.lags[0]  # the first lag is one frame
+        return np.asarray((np.sinc(per_frame * self.summed) / np.sinc(per_frame)) ** 2, dtype=np.float64)
+
+    def _averaging(self) -> tuple[FloatArray, FloatArray]:
+        """The bias of each cell, and how far its value is from the parabola."""
+        bias, misfit = np.zeros(self.values.shape), np.zeros(self.values.shape)
+        x = np.log(self.lags)
+        for age, there in enumerate(self.n_pairs > 0):
+            at = np.flatnonzero(there)
+            for lag in np.flatnonzero(self.width > 0):
+                near = at[np.argsort(np.abs(x[at] - x[lag]), kind="stable")[:NEIGHBOURS]]
+                if not there[lag] or len(near) < NEIGHBOURS:
+                    bias[:, age, lag] = misfit[:, age, lag] = np.nan
+                    continue
+                constant, slope, curve = np.linalg.pinv(np.vander(x[near] - x[lag], 3, increasing=True))
+                values = self.values[:, age, near]
+                second = (2 * values @ curve - values @ slope) / self.lags[lag] ** 2
+                bias[:, age, lag] = self.width[lag] ** 2 * second / 2
+                misfit[:, age, lag] = np.abs(self.values[:, age, lag] - values @ constant)
+        return bias, misfit
 
     def g2(self) -> G2:
         """The mean over all ages."""

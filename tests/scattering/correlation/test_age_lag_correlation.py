@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
-from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, AgeLagSums, shift_of
-from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
+from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, AgeLagSums, lags_of, shift_of
+from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation, Ages
 from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.g2 import subdivide
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
@@ -421,3 +421,48 @@ def test_a_part_of_a_movie_with_a_pixel_that_left_a_trace_has_the_intensity_of_t
         stream.result()
         found.append(stream.age_lag((0, 400), n_ages=1).values[0, 0, :10])
     np.testing.assert_allclose(found[1], found[0], atol=0.003)
+
+
+def averaged(curve, n_levels=8, error=1e-3):
+    """What is found at each lag of a curve without noise: the mean over the lags between the frames of two sums."""
+    lags, level = lags_of(n_levels)
+    values = []
+    for lag, summed in zip(lags, 1 << level, strict=True):
+        steps = np.arange(1 - summed, summed)
+        values.append(np.average(curve(lag + steps), weights=summed - np.abs(steps)))
+    shape = (1, 1, len(lags))
+    return AgeLagCorrelation(
+        values=np.reshape(values, shape),
+        errors=np.full(shape, error),
+        groups=np.reshape(values, (1, *shape)),
+        weights=np.ones((1, 1)),
+        n_pairs=np.ones((1, len(lags))),
+        ages=np.zeros(1),
+        lags=lags.astype(float),
+        width=np.sqrt((4.0**level - 1) / 6),
+        summed=1 << level,
+    )
+
+
+def test_the_bias_of_averaging_is_told():
+    def decay(lag):
+        return 0.3 * np.exp(-2 * lag / 200.0)
+
+    found = averaged(decay, error=5e-4)
+    off = found.values[0, 0] - decay(found.lags)
+    inside = found.lags < 400
+    np.testing.assert_allclose(found.bias[0, 0, inside], off[inside], rtol=0.1, atol=2e-6)
+    assert found.biased[0, 0, off > 6e-5].all()
+    assert (off > 6e-5).any()
+    assert not found.biased[0, 0, inside & (off < 4e-5)].any()
+
+
+def test_oscillations_that_averaging_damps_are_marked():
+    def fringes(lag):
+        return 0.3 * np.cos(2 * np.pi * 0.013 * lag)
+
+    found = averaged(fringes, error=3e-3)
+    off = np.abs(found.values[0, 0] - fringes(found.lags))
+    assert found.biased[0, 0, off > 3e-4].all()
+    assert not found.biased[0, 0, :15].any()
+    np.testing.assert_allclose(found.values[0, 0], fringes(found.lags) * found.damping(0.013), atol=1e-12)
