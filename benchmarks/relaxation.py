@@ -30,9 +30,10 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from tables import Row, Table, write_figures
 
 from ainerd_agent.scattering import two_time
+from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
 from ainerd_agent.scattering.correlation.g2 import G2, g2_of_maps, smoothing_of, subdivide
-from ainerd_agent.scattering.correlation.multi_tau import MultiTau
+from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
 from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne
 from ainerd_agent.scattering.fits.relaxation import Relaxation, fit_relaxation
 from ainerd_agent.scattering.simulation.dynamics import (
@@ -57,7 +58,7 @@ import numpy as np
 from skbeam.core.correlation import multi_tau_auto_corr
 given = np.load(sys.argv[1])
 start = time.perf_counter()
-g2, lags = multi_tau_auto_corr(int(given["levels"]), 8, given["labels"], given["frames"])
+g2, lags = multi_tau_auto_corr(int(given["levels"]), 16, given["labels"], given["frames"])
 np.savez(sys.argv[2], g2=g2[1:].T, lags=lags[1:], seconds=time.perf_counter() - start)
 """
 
@@ -78,11 +79,14 @@ def movie(
     return frames, np.arange(1, N_BINS + 1)[:, None] * np.ones(frames.shape[2], dtype=np.int64)
 
 
-def multi_tau(frames: NDArray[Any], labels: NDArray[np.int64], channels: int = 8) -> G2:
-    """g2 by the streaming correlator."""
-    correlator = MultiTau(labels, channels=channels)
-    correlator.add(frames)
-    return correlator.result()
+def age_lag_g2(frames: NDArray[Any], labels: NDArray[np.int64]) -> G2:
+    """g2 by the correlation over age and lag."""
+    stream = TwoTimeStream(labels, len(frames), size=16, ages=Ages(n_ages=1, n_groups=16))
+    stream.add(frames)
+    found = stream.result().age_lag
+    if found is None:
+        raise ValueError("ages were asked for")
+    return found.g2()
 
 
 def plain(g2: G2, index: int, fit: Relaxation) -> dict[str, tuple[float, float]]:
@@ -147,7 +151,7 @@ def measure_relaxation(
 ) -> tuple[Table, dict[str, Any]]:
     """Coverage over rates, exponents, contrasts and counts."""
     table = Table(
-        f"Relaxation fits of multi-tau g2, {N_BINS} bins of 576 pixels, {n_frames} frames: truth within 2 errors",
+        f"Relaxation fits of g2, {N_BINS} bins of 576 pixels, {n_frames} frames: truth within 2 errors",
         [
             "tau (frames)",
             "exponent",
@@ -165,7 +169,7 @@ def measure_relaxation(
     for tau, exponent, contrast, counts in cases:
         frames, labels = movie(equilibrium(tau, exponent), n_frames, 576, contrast, counts, rng)
         truth = {"tau": tau, "exponent": exponent, "contrast": contrast, "baseline": 1.0}
-        ours, theirs, fitted, took = covered(multi_tau(frames, labels), truth)
+        ours, theirs, fitted, took = covered(age_lag_g2(frames, labels), truth)
         table.add(
             Row(
                 [f"{tau:g}", f"{exponent:g}", f"{contrast:g}", f"{counts:g}", f"{fitted} of {N_BINS}"]
@@ -226,7 +230,7 @@ def measure_heterodyne(n_movies: int, n_frames: int) -> tuple[Table, dict[str, A
         ["g2", "movies", "significant", "velocity", "direction", "fraction", "error of the velocity", "seconds"],
     )
     rng = np.random.default_rng(3)
-    coverage = {"exact": Coverage(), "multi-tau, 16 channels": Coverage()}
+    coverage = {"exact": Coverage(), "over age and lag": Coverage()}
     significant, seconds = dict.fromkeys(coverage, 0), {name: [] for name in coverage}
     for _ in range(n_movies):
         velocity = 2 * np.pi * rng.uniform(3, 6) / n_frames / Q
@@ -234,7 +238,7 @@ def measure_heterodyne(n_movies: int, n_frames: int) -> tuple[Table, dict[str, A
         dynamics = heterodyne(n_frames * rng.uniform(0.8, 2), Q * velocity, fraction, direction)
         frames, labels = movie(dynamics, n_frames, 576, 0.3, 1.0, rng)
         for name, told in coverage.items():
-            g2 = exact_g2(frames, labels) if name == "exact" else multi_tau(frames, labels, 16)
+            g2 = exact_g2(frames, labels) if name == "exact" else age_lag_g2(frames, labels)
             start = time.perf_counter()
             fit = fit_heterodyne(g2, np.full(N_BINS, Q), AZIMUTH, azimuth_width=360 / N_BINS)
             seconds[name].append(time.perf_counter() - start)
@@ -299,14 +303,14 @@ def measure_peer(python: str, n_frames: int) -> tuple[Table, dict[str, Any]]:
     """g2 of the same frames by scikit-beam."""
     table = Table("Multi-tau g2 of the same frames", ["package", "lags", "largest difference", "frames/s"])
     frames, labels = movie(equilibrium(20.0), n_frames, 576, 0.3, 1.0, np.random.default_rng(5))
-    multi_tau(frames[:2], labels)  # compiles
+    age_lag_g2(frames[:2], labels)  # compiles
     start = time.perf_counter()
-    ours = multi_tau(frames, labels)
+    ours = age_lag_g2(frames, labels)
     rate = n_frames / (time.perf_counter() - start)
     table.add(Row(["ainerd-agent", str(len(ours.lags)), "", f"{rate:.0f}"], strong=True))
     with tempfile.TemporaryDirectory() as name:
         given, got = Path(name) / "given.npz", Path(name) / "got.npz"
-        np.savez(given, frames=frames, labels=labels, levels=int(np.log2(n_frames / 8)))
+        np.savez(given, frames=frames, labels=labels, levels=int(np.log2(n_frames / 16)))
         done = subprocess.run([python, "-c", PEER, str(given), str(got)], capture_output=True, text=True)
         if done.returncode != 0:
             why = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"ended with {done.returncode}"

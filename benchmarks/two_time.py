@@ -8,6 +8,7 @@ memory  the same from a stream of 100,000 frames, of which only one block is eve
 frames  dense uint16 frames of 512 x 1536 pixels in memory, on one processor
 events  photon events in memory
 finish  the part after the last frame
+ages    the correlation over age and lag in the same pass, and other ways to many time scales
 cold    import and first call in a new process
 
 Every figure is measured in a process of its own. Times are medians; a call that takes more than 30 s is made once. One
@@ -263,6 +264,54 @@ def after_last_frame(options: argparse.Namespace, folder: Path) -> tuple[Results
     return results, [table.with_failures(results.values())]
 
 
+def ages(options: argparse.Namespace, folder: Path) -> tuple[Results, list[Table]]:
+    """What age and lag cost beside C2."""
+    lengths = [1000] if options.quick else [n for n in options.frames if n >= 5000] or options.frames
+    results: Results = {}
+    table = Table("C2, and the correlation over age and lag in the same pass", ["from", "what", "time", "beside C2"])
+
+    def measured(name: str, task: str, **arguments: Any) -> None:
+        found = results[name] = in_child("age_lag_tasks", task, threads=options.threads, **arguments)
+        if "failed" in found:
+            return
+        for what, seconds in found.items():
+            ratio = median(each / alone for each, alone in zip(seconds, found["C2"], strict=True))
+            table.add(Row([name, what, duration(median(seconds)), f"{ratio:.2f} x"], strong=what.endswith("errors")))
+
+    for n_frames in lengths:
+        path = str(folder / "movie.npy")
+        _prepare("movie", options, path=path, n_frames=n_frames)
+        here = {"path": path, "n_frames": n_frames}
+        measured(f"{n_frames:,} frames in memory", "stack", **here, repeats=2 * options.repeats + 1)
+        if n_frames <= 5000:
+            measured(f"{n_frames:,} frames in memory, other ways", "others", **here, repeats=1)
+    frames = str(folder / "frames.h5")
+    n_read = 500 if options.quick else 5000
+    in_child("age_lag_tasks", "written", threads=options.threads, path=frames, n_frames=n_read)
+    measured(f"{n_read:,} frames of 512 x 1536, bitshuffle-LZ4", "file", path=frames, repeats=options.repeats)
+    n_events = 20_000 if options.quick else 100_000
+    measured(
+        f"{n_events:,} frames of photon events, 0.001 counts per pixel", "events", n_frames=n_events, per_pixel=0.001,
+        repeats=options.repeats,
+    )  # fmt: skip
+    long = LONG // 10 if options.quick else LONG
+    found = results["state"] = in_child("age_lag_tasks", "state", threads=options.threads, n_frames=long)
+    more = Table(f"A stream of {long:,} frames of 55,225 pixels", ["figure", "C2", "with age and lag"])
+    if "failed" not in found:
+        more.add(Row(["memory", size(found["C2"]), size(found["with age and lag"])]))
+        more.add(Row(["of these, sums kept for parts of the movie", "", size(found["kept sums"])]))
+        more.add(
+            Row(
+                [
+                    "after the last frame",
+                    *(duration(found[f"{n}, after the last frame"]) for n in ("C2", "with age and lag")),
+                ]
+            )
+        )
+        more.add(Row(["fits of 16 ages x 18 bins", "", duration(median(found["fits"]))]))
+    return results, [table.with_failures(results.values()), more.with_failures([found])]
+
+
 def first_call(options: argparse.Namespace, folder: Path) -> tuple[Results, list[Table]]:
     """A new process with nothing compiled, and one that finds what was compiled before."""
     table = Table("First call in a new process (T = 300)", ["compiled code", "import", "first call", "second call"])
@@ -283,6 +332,7 @@ SECTIONS: dict[str, Section] = {
     "frames": dense_frames,
     "events": photon_events,
     "finish": after_last_frame,
+    "ages": ages,
     "cold": first_call,
 }
 

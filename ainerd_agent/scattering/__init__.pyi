@@ -10,7 +10,6 @@ from .correlation.g2 import G2 as G2
 from .correlation.g2 import g2_of_maps as g2_of_maps
 from .correlation.g2 import smoothing_of as smoothing_of
 from .correlation.g2 import subdivide as subdivide
-from .correlation.multi_tau import MultiTau as MultiTau
 from .correlation.normalisation import Normalisation as Normalisation
 from .correlation.resampling import resize_matrix as resize_matrix
 from .correlation.two_time import TwoTimeStream as TwoTimeStream

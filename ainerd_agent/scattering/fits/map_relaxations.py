@@ -2,8 +2,8 @@
 
 The maps are those that the measurement has anyway, so that nothing is correlated twice and the fits take a fraction of
 the second in which the maps must be in the catalog. The price: errors come from eight parts of the age (`g2_of_maps`),
-which hold only where the exposure lasts many relaxation times. Beyond that it is said that they do not; `MultiTau` and
-`exact_g2` have errors for slow dynamics too.
+which hold only where the exposure lasts many relaxation times. Beyond that it is said that they do not; the correlation
+over age and lag (`Ages`) and `exact_g2` have errors for slow dynamics too.
 """
 
 from __future__ import annotations

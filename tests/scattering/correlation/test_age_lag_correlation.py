@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
+from ainerd_agent.scattering.correlation._engine.age_lag_fold import dense_level
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, AgeLagSums, lags_of, shift_of
 from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation, Ages
 from ainerd_agent.scattering.correlation.computation import Computation
@@ -210,6 +211,38 @@ def test_events_are_as_dense_frames(n_frames, block, mean, bad, normalise):
     sparse = correlated(blocks, n_frames, Ages(n_ages=5, n_groups=2), **options)
     np.testing.assert_allclose(sparse.values, dense.values, atol=1e-6)
     np.testing.assert_allclose(sparse.errors, dense.errors, atol=1e-6)
+
+
+def as_events(frames, block):
+    t, pixel = np.nonzero(frames.reshape(len(frames), -1))
+    count = frames.reshape(len(frames), -1)[t, pixel]
+    for start in range(0, len(frames), block):
+        first, last = np.searchsorted(t, [start, start + block])
+        part = slice(first, last)
+        stop = min(start + block, len(frames))
+        yield PhotonEvents(t[part].astype(np.int64), pixel[part].astype(np.int32), count[part], stop)
+
+
+@pytest.mark.parametrize("mean", [0.002, 0.03, 0.5])
+@pytest.mark.parametrize("bad", [[], range(1000, 1500), range(2040, 3000)])
+def test_few_events_are_correlated_as_many_are(mean, bad):
+    """In pairs at short lags, as samples at long ones."""
+    rng = np.random.default_rng(4)
+    frames = rng.poisson(mean, (3000, *LABELS.shape)).astype(np.uint16)
+    frames[:, 2:, 0] = rng.poisson(0.5, (3000, 4))  # some pixels see much more
+    frames[10] = 1
+    ages = Ages(n_ages=4, n_groups=2)
+    dense = correlated([frames], 3000, ages, bad_frames=bad)
+    for block in (500, 3000):
+        sparse = correlated(as_events(frames, block), 3000, ages, bad_frames=bad)
+        np.testing.assert_allclose(sparse.values, dense.values, atol=1e-9)
+        np.testing.assert_allclose(sparse.errors, dense.errors, atol=1e-9)
+
+
+def test_few_events_are_taken_in_pairs():
+    assert dense_level(np.ones(1000, int), 1000, 8) > 3
+    assert dense_level(np.full(1000, 500), 1000, 8) == 0
+    assert dense_level(np.zeros(1000, int), 1000, 8) == 7
 
 
 @pytest.mark.parametrize("kind", ["dense", "events"])

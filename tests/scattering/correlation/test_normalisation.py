@@ -1,7 +1,6 @@
 """One record, obeyed by every correlation alike."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ from hypothesis import strategies as st
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import NumberedFrames, PhotonEvents
 from ainerd_agent.scattering import (
+    Ages,
     Computation,
-    MultiTau,
     Normalisation,
     Selection,
     TwoTimeStream,
@@ -44,10 +43,9 @@ def whole(frames, normalisation, **options):
     return np.stack([each.c2 for each in whole_two_time(frames, LABELS, normalisation=normalisation, **options)])
 
 
-def multi_tau(frames, normalisation):
-    correlator = MultiTau(LABELS, normalisation=normalisation, n_groups=4)
-    correlator.add(frames)
-    return correlator.result()
+def at_ages(frames, normalisation):
+    ages = Ages(n_ages=2, n_groups=2)
+    return streamed(frames, normalisation, size=8, ages=ages).age_lag.values
 
 
 EVERY = {
@@ -55,10 +53,12 @@ EVERY = {
     "stream of unknown length": lambda frames, normalisation: streamed(frames, normalisation, size=8).c2,
     "full resolution": whole,
     "exact g2": lambda frames, normalisation: exact_g2(frames, LABELS, normalisation=normalisation, n_groups=4).g2,
-    "multi-tau": lambda frames, normalisation: multi_tau(frames, normalisation).g2,
+    "over age and lag": at_ages,
 }
 every = pytest.mark.parametrize("correlate", [pytest.param(way, id=name) for name, way in EVERY.items()])
-exactly = pytest.mark.parametrize("correlate", [pytest.param(EVERY[name], id=name) for name in list(EVERY)[2:]])
+exactly = pytest.mark.parametrize(
+    "correlate", [pytest.param(EVERY[name], id=name) for name in ("full resolution", "exact g2")]
+)
 
 
 @settings(max_examples=40, deadline=None)
@@ -207,15 +207,12 @@ def test_dropped_frames_are_bad_frames_at_full_resolution(dropped, room):
     np.testing.assert_array_equal(whole(source, Normalisation(), **options), expected)
 
 
-@pytest.mark.parametrize("kind", ["stream", "multi-tau"])
-def test_numbered_frames_are_taken_as_they_come(kind):
+def test_numbered_frames_are_taken_as_they_come():
     frames, kept = movie(60), np.setdiff1d(np.arange(60), [0, 5, 6])
-    make = partial(TwoTimeStream, LABELS, 60, size=8) if kind == "stream" else partial(MultiTau, LABELS, n_groups=4)
-    one, other = make(), make()
+    one, other = (TwoTimeStream(LABELS, 60, size=8) for _ in range(2))
     one.add(NumberedFrames(frames[kept], kept, None))
     other.add(frames[kept], kept)
-    name = "c2" if kind == "stream" else "g2"
-    np.testing.assert_array_equal(getattr(one.result(), name), getattr(other.result(), name))
+    np.testing.assert_array_equal(one.result().c2, other.result().c2)
 
 
 class Events:
@@ -240,15 +237,13 @@ class Events:
 )
 def test_events_that_cannot_be_trusted_are_refused_by_all(frame, pixel, count, message):
     events = PhotonEvents(np.array(frame), np.array(pixel), np.array(count), 40)
-    for add in (TwoTimeStream(LABELS, None).add, MultiTau(LABELS, n_groups=4).add):
-        with pytest.raises(FrameError, match=message):
-            add(events)
+    with pytest.raises(FrameError, match=message):
+        TwoTimeStream(LABELS, None).add(events)
     with pytest.raises(FrameError, match=message):
         whole(Events(events), Normalisation())
     right = PhotonEvents(np.array([0]), np.array([11]), np.array([1]), 40)
     for add in (
         TwoTimeStream(LABELS, 40, normalisation=Normalisation(dead_time=0.1)).add,
-        MultiTau(LABELS, normalisation=Normalisation(dead_time=0.1)).add,
         lambda given: whole(Events(given), Normalisation(dead_time=0.1)),
     ):
         with pytest.raises(FrameError, match="dead time of photon events"):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError
+from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
 from ainerd_agent.scattering.correlation.g2 import G2
-from ainerd_agent.scattering.correlation.multi_tau import MultiTau
+from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
 from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne
 from ainerd_agent.scattering.simulation.dynamics import ageing_glass, equilibrium, flowing, heterodyne, intermittent
 from tests.scattering.speckle_movie import speckle_movie
@@ -23,9 +24,9 @@ def movie_g2(dynamics, n_frames=160, seed=0, n_pixels=400):
 def test_velocity_direction_and_fraction_are_found():
     velocity = 2 * np.pi * 5 / 160 / 0.024
     g2, frames, labels = movie_g2(heterodyne(250.0, 0.024 * velocity, 0.3, 40.0))
-    correlator = MultiTau(labels, channels=16)
-    correlator.add(frames)
-    for each in (g2, correlator.result()):
+    stream = TwoTimeStream(labels, len(frames), size=16, ages=Ages(n_ages=1, n_groups=16))
+    stream.add(frames)
+    for each in (g2, stream.result().age_lag.g2()):
         found = fit_heterodyne(each, Q, AZIMUTH)
         assert found.significant
         assert "nm/s along" in found.message

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainerd_agent.errors import MapError
+from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.g2 import G2
-from ainerd_agent.scattering.correlation.multi_tau import MultiTau
+from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
 from ainerd_agent.scattering.fits.relaxation import fit_relaxation
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
 from tests.scattering.speckle_movie import speckle_movie
@@ -65,10 +66,10 @@ def test_errors_hold_for_simulated_movies():
     hits = []
     for seed, (tau, exponent) in enumerate([(8.0, 0.7), (25.0, 1.4)]):
         frames, labels = speckle_movie(equilibrium(tau, exponent), 300, 18, 256, seed=seed)
-        correlator = MultiTau(labels)
-        correlator.add(frames)
+        stream = TwoTimeStream(labels, len(frames), size=16, ages=Ages(n_ages=1, n_groups=16))
+        stream.add(frames)
         truth = {"tau": tau, "exponent": exponent, "contrast": 0.3, "baseline": 1.0}
-        for fit in fit_relaxation(correlator.result()):
+        for fit in fit_relaxation(stream.result().age_lag.g2()):
             assert fit.converged
             assert fit.reduced_chi2 < 3
             hits += [abs(getattr(fit, name) - truth[name]) <= 2 * getattr(fit, f"{name}_error") for name in truth]

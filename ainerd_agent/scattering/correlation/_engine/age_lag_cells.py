@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.scattering.correlation._engine.age_lag_kernels import WINDOW
 from ainerd_agent.scattering.correlation._engine.kernels import RUN
 from ainerd_agent.scattering.correlation._engine.layout import SLAB, PixelLayout
 
@@ -85,6 +86,15 @@ class AgeLagCells:
 
     def __len__(self) -> int:
         return len(self.bins)
+
+    @property
+    def spots(self) -> IntArray:
+        """Where the first sample of each pixel of the layout is among the samples of a level, shape (N,)."""
+        sizes = np.diff(self.starts)
+        spots = np.empty(len(self.order), dtype=np.int64)
+        within = np.arange(len(self.order)) - np.repeat(self.starts[:-1], sizes)
+        spots[self.order] = np.repeat(2 * WINDOW * self.places[:-1], sizes) + within
+        return spots
 
     @property
     def edges(self) -> IntArray:

@@ -1,17 +1,14 @@
 """Products of photon events over age and lag, compiled by numba.
 
-Most samples are 0, and take part in no product. So each pixel keeps its last samples that are not, at each level, and
-the one to which photons may still be added. Events are sorted by pixel first: what belongs to a pixel is then read once
-a block.
+Most samples of the lower levels are 0, and take part in no product: there pairs of events are looked for, pixel by
+pixel, for which events are sorted by pixel. Most samples of the higher levels are not: there events are added to dense
+ones, which `age_lag_kernels` correlates. Where one takes over makes no difference but to the time.
 """
 
 from __future__ import annotations
 
-from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, UNIT, WINDOW
+from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, LAST, UNIT, WINDOW, clear, climb
 from ainerd_agent.scattering.correlation._engine.kernels import Array, compiled
-
-NONE = -1
-"""Number of a sample that is not there."""
 
 
 @compiled
@@ -62,108 +59,124 @@ def by_pixel(
 
 
 @compiled
-def emit(
-    sample: int,
-    value: float,
-    level: int,
-    unit_shift: Array,
-    index: Array,
-    kept: Array,
-    n_kept: Array,
-    pending: Array,
-    amount: Array,
+def correlate_pairs(
+    first_cell: int,
+    last_cell: int,
+    order: Array,
+    starts: Array,
+    before: Array,
+    frames_before: Array,
+    counts_before: Array,
+    start: Array,
+    frames: Array,
+    counts: Array,
+    n_levels: int,
+    shifts: Array,
     products: Array,
 ) -> None:
-    """Multiply a complete sample with those before it, and add it to one of the next level; that may complete another.
+    """Correlate the events of a block with each other and with those before, at the lags of the lowest levels.
 
     Parameters
     ----------
-    index, kept : ndarray, shape (n_levels, `WINDOW`)
-        Number and counts of the last samples of the pixel that are not 0, `n_kept` of them.
-    pending, amount : ndarray, shape (n_levels,)
-        Number, or `NONE`, and counts of the sample that is not complete.
-    products : ndarray, shape (n_units, n_lags)
+    order, starts : ndarray of int
+        See `AgeLagCells`.
+    before, frames_before, counts_before : ndarray
+        Events before the block that are near enough, as `start`, `frames` and `counts`, which `by_pixel` fills.
+    n_levels : int
+        The lowest levels, at least one.
+    products : ndarray, shape (n_cells, n_units, n_lags)
     """
-    while True:
-        low, lag = (1, 0) if level == 0 else (HALF, WINDOW - 1 + (level - 1) * HALF)
-        target = products[(sample // UNIT) >> unit_shift[level]]
-        old = 0
-        for j in range(n_kept[level]):
-            k = sample - index[level, j]
-            if k >= WINDOW:
-                old = j + 1
-            elif k >= low:
-                target[lag + k - low] += value * kept[level, j]
-        n = n_kept[level] - old
-        for j in range(n):
-            index[level, j], kept[level, j] = index[level, j + old], kept[level, j + old]
-        index[level, n], kept[level, n] = sample, value
-        n_kept[level] = n + 1
+    reach = WINDOW << (n_levels - 1)
+    for cell in range(first_cell, last_cell):
+        target = products[cell]
+        for position in order[starts[cell] : starts[cell + 1]]:
+            first, stop = start[position], start[position + 1]
+            for e in range(first, stop):
+                t, count = frames[e], counts[e]
+                near = e - 1
+                while near >= first and t - frames[near] < reach:
+                    add_pair(t, frames[near], count * counts[near], n_levels, shifts, target)
+                    near -= 1
+                if near >= first:
+                    continue
+                near = before[position + 1] - 1
+                while near >= before[position] and t - frames_before[near] < reach:
+                    add_pair(t, frames_before[near], count * counts_before[near], n_levels, shifts, target)
+                    near -= 1
+
+
+@compiled
+def add_pair(later: int, earlier: int, product: float, n_levels: int, shifts: Array, products: Array) -> None:
+    """Add the product of two events to the lags that their samples have; `products` (n_units, n_lags).
+
+    Samples are a lag of a level apart at one level, or at two of them.
+    """
+    apart = later - earlier
+    level = 0
+    while apart >> level >= WINDOW:
         level += 1
-        if level == len(pending):
-            return
-        above = sample // 2
-        if pending[level] == above:
-            amount[level] += value
-            return
-        sample, pending[level] = pending[level], above
-        value, amount[level] = amount[level], value
-        if sample == NONE:
-            return
+    for each in range(level, min(level + 2, n_levels)):
+        sample = later >> each
+        k = sample - (earlier >> each)
+        low, lag = (1, 0) if each == 0 else (HALF, WINDOW - 1 + (each - 1) * HALF)
+        if low <= k < WINDOW:
+            products[(sample // UNIT) >> shifts[each], lag + k - low] += product
 
 
 @compiled
-def correlate_events(
-    frames: Array,
-    counts: Array,
-    start: Array,
-    first: int,
-    last: int,
-    cell_of: Array,
+def add_up_events(
+    frame: Array,
+    pixel: Array,
+    count: Array,
+    place: Array,
+    since: int,
+    begin: int,
+    keep: Array,
+    flat: Array,
+    scale: Array,
+    first_cell: int,
+    last_cell: int,
+    of_pixel: Array,
+    spots: Array,
+    bins: Array,
+    places: Array,
+    level: int,
     shifts: Array,
-    index: Array,
-    kept: Array,
-    n_kept: Array,
-    pending: Array,
-    amount: Array,
+    samples: Array,
     products: Array,
+    sums: Array,
 ) -> None:
-    """Correlate the events of the positions from `first` to before `last`, sorted by `by_pixel`.
+    """Add the events of a block to the samples of a level, and correlate it and the higher ones.
 
-    The state of each position is as for `emit`, with one axis more before; `products` are (n_cells, n_units, n_lags).
+    Parameters
+    ----------
+    frame, pixel, count, place, begin, keep, flat, scale
+        As for `event_kernels.fold_events`.
+    since : int
+        Frames before it were taken before; those between it and `begin` never come.
+    of_pixel, bins, places : ndarray
+        See `AgeLagCells`.
+    spots : ndarray of int, shape (N,)
+        Where the first sample of each pixel is among the samples of a level.
+    sums : ndarray, shape (n, n_cells)
+        The counts of each frame are added to.
     """
-    for position in range(first, last):
-        for e in range(start[position], start[position + 1]):
-            if pending[position, 0] == frames[e]:
-                amount[position, 0] += counts[e]
-                continue
-            sample, value = pending[position, 0], amount[position, 0]
-            pending[position, 0], amount[position, 0] = frames[e], counts[e]
-            if sample != NONE:
-                emit(
-                    sample, value, 0, shifts, index[position], kept[position], n_kept[position], pending[position],
-                    amount[position], products[cell_of[position]],
-                )  # fmt: skip
-
-
-@compiled
-def finish_events(
-    first: int,
-    last: int,
-    cell_of: Array,
-    shifts: Array,
-    index: Array,
-    kept: Array,
-    n_kept: Array,
-    pending: Array,
-    amount: Array,
-    products: Array,
-) -> None:
-    """Correlate samples that are not complete, as if no more events came. The state stays as it is."""
-    for position in range(first, last):
-        i, v, n = index[position].copy(), kept[position].copy(), n_kept[position].copy()
-        p, a = pending[position].copy(), amount[position].copy()
-        for level in range(len(p)):
-            if p[level] != NONE:
-                emit(p[level], a[level], level, shifts, i, v, n, p, a, products[cell_of[position]])
-                p[level] = NONE
+    x, end, e = samples[level], begin + len(keep), 0
+    length = WINDOW << level
+    for window in range(since // length, (end + length - 1) // length):
+        if since <= window * length:
+            for row in range(WINDOW):
+                clear(x, WINDOW * (window % 2) + row, places, first_cell, last_cell)
+        while e < len(frame) and frame[e] < (window + 1) * length:
+            t, position = frame[e] - begin, place[pixel[e]]
+            if position >= 0 and keep[t] != -2:
+                cell = of_pixel[position]
+                if first_cell <= cell < last_cell:
+                    value = count[e] * (flat[position] if len(flat) > 0 else 1.0)
+                    if len(scale) > 0:
+                        value *= scale[t, bins[cell]]
+                    sums[t, cell] += value
+                    x[spots[position] + (frame[e] >> level & LAST) * (places[cell + 1] - places[cell])] += value
+            e += 1
+        if (window + 1) * length <= end:
+            climb(places, first_cell, last_cell, level, window, shifts, samples, products)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine import age_lag_event_kernels, age_lag_kernels
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
-from ainerd_agent.scattering.correlation._engine.age_lag_event_kernels import NONE
 from ainerd_agent.scattering.correlation._engine.age_lag_kernels import WINDOW
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
@@ -22,6 +22,9 @@ InParts = Callable[[Callable[[int, int], None], IntArray], object]
 
 LINE = 64
 """Bytes that a line of the cache has."""
+
+PAIR, SAMPLE = 5.0, 1.0
+"""Nanoseconds that a pair of events takes, and a sample of a pixel with all that is above it: measured, not exactly."""
 
 
 class AgeLagFold:
@@ -46,7 +49,7 @@ class AgeLagFold:
     ----------
     sums : AgeLagSums
     n_frames : int
-        Frames that have come, or never will.
+        Frames up to the last good one.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class AgeLagFold:
         silent: IntArray,
     ) -> None:
         self.sums = AgeLagSums.empty(len(cells), len(layout.cell_bin), n_frames)
-        self.n_frames = 0
+        self.n_frames = self._end = 0
         self._planned, self._finished = n_frames, False
         self._layout, self._cells, self._dtype = layout, cells, dtype
         self._factor = factor[cells.order] if len(factor) else factor
@@ -70,7 +73,7 @@ class AgeLagFold:
         self._addresses: dict[int, tuple[Addresses, Addresses]] = {}
         # Memory that is only set aside until it is written to: events need none.
         self._samples = _aligned((self.sums.n_levels, 2 * WINDOW * int(cells.places[-1])), dtype)
-        self._sparse: tuple[NDArray[Any], ...] | None = None
+        self._sparse: _Sparse | None = None
 
     def add_frames(
         self,
@@ -106,7 +109,7 @@ class AgeLagFold:
 
         in_parts(work, cells.edges)
         self.sums.add_sums(numbers, self.n_frames, end, sums, ring_sums)
-        self.n_frames = end
+        self.n_frames = self._end = end
 
     def add_events(
         self,
@@ -127,23 +130,31 @@ class AgeLagFold:
             events.frame, events.pixel, events.count, place, begin, keep, flat, scale,
             np.repeat(layout.cell_bin, layout.cell_size), start, frames, counts,
         )  # fmt: skip
-        index, kept, n_kept, pending, amount = self._sparse_samples()
+        if self._sparse is None:
+            level = dense_level(np.diff(start), len(keep), self.sums.n_levels)
+            self._sparse = _Sparse.empty(level, cells.spots, self._dtype)
+        since = self._end
+        sparse, sums = self._sparse, np.zeros((len(keep), len(cells)))
 
         def work(first: int, last: int) -> None:
-            age_lag_event_kernels.correlate_events(
-                frames, counts, start, int(layout.slabs[first]), int(layout.slabs[last]), cells.of_pixel,
-                self.sums.shifts, index, kept, n_kept, pending, amount, self.sums.products,
+            first_cell, last_cell = int(cells.slabs[first]), int(cells.slabs[last])
+            if sparse.level > 0:
+                age_lag_event_kernels.correlate_pairs(
+                    first_cell, last_cell, cells.order, cells.starts, sparse.start, sparse.frames, sparse.counts,
+                    start, frames, counts, sparse.level, self.sums.shifts, self.sums.products,
+                )  # fmt: skip
+            age_lag_event_kernels.add_up_events(
+                events.frame, events.pixel, events.count, place, since, begin, keep, flat, scale, first_cell, last_cell,
+                cells.of_pixel, sparse.spots, cells.bins, cells.places, sparse.level, self.sums.shifts, self._samples,
+                self.sums.products, sums,
             )  # fmt: skip
 
-        in_parts(work, layout.slabs)
+        in_parts(work, cells.edges)
+        self._end = begin + len(keep)
+        sparse.keep(start, frames[: start[-1]], counts[: start[-1]], self._end)
         there = np.flatnonzero(keep != -2)
         if len(there) == 0:
             return
-        used = int(start[-1])
-        cell = np.repeat(cells.of_pixel, np.diff(start))
-        at = (frames[:used] - begin) * np.int64(len(cells)) + cell
-        sums = np.asarray(np.bincount(at, counts[:used], len(keep) * len(cells)), dtype=np.float64)
-        sums = sums.reshape(len(keep), len(cells))
         numbers, end = begin + there, begin + int(there[-1]) + 1
         self.sums.add_sums(numbers, self.n_frames, end, sums[there], ring_sums[there])
         self.n_frames = end
@@ -153,40 +164,19 @@ class AgeLagFold:
         if self._finished:
             return self.sums
         self._finished = self.n_frames == self._planned
-        layout, cells = self._layout, self._cells
+        cells = self._cells
         done = self.sums.completed(self.n_frames, in_place=self._finished)
 
-        def of_events(first: int, last: int) -> None:
-            index, kept, n_kept, pending, amount = self._sparse_samples()
-            age_lag_event_kernels.finish_events(
-                int(layout.slabs[first]), int(layout.slabs[last]), cells.of_pixel, done.shifts, index, kept, n_kept,
-                pending, amount, done.products,
-            )  # fmt: skip
+        level = 0 if self._sparse is None else self._sparse.level
 
-        def of_frames(first: int, last: int) -> None:
+        def finish(first: int, last: int) -> None:
             age_lag_kernels.finish(
-                self.n_frames, int(cells.slabs[first]), int(cells.slabs[last]), cells.places, done.shifts,
+                self._end, int(cells.slabs[first]), int(cells.slabs[last]), level, cells.places, done.shifts,
                 self._samples, done.products,
             )  # fmt: skip
 
-        if self._sparse is None:
-            in_parts(of_frames, cells.edges)
-        else:
-            in_parts(of_events, layout.slabs)
+        in_parts(finish, cells.edges)
         return done
-
-    def _sparse_samples(self) -> tuple[NDArray[Any], ...]:
-        """What is kept of each pixel of events; see `age_lag_event_kernels.emit`."""
-        if self._sparse is None:
-            shape = len(self._layout), self.sums.n_levels
-            self._sparse = (
-                np.zeros((*shape, WINDOW), dtype=np.int32),
-                np.zeros((*shape, WINDOW), dtype=self._dtype),
-                np.zeros(shape, dtype=np.int32),
-                np.full(shape, NONE, dtype=np.int32),
-                np.zeros(shape, dtype=self._dtype),
-            )
-        return self._sparse
 
     def _own(self, addresses: Addresses, frames: NDArray[Any]) -> Addresses:
         """Where pixels are in a frame, in the order of the cells."""
@@ -197,6 +187,56 @@ class AgeLagFold:
             own = Addresses.of(pixels, self._cells.edges, frames.shape[1], frames.itemsize)
             known = self._addresses[id(addresses)] = addresses, own
         return known[1]
+
+
+@dataclass(slots=True, eq=False)
+class _Sparse:
+    """What is known of photon events.
+
+    Attributes
+    ----------
+    level : int
+        The lowest level whose samples are dense; below it, pairs of events are correlated.
+    spots : ndarray
+        See `AgeLagCells.spots`.
+    start : ndarray, shape (N + 1,)
+    frames, counts : ndarray, shape (n_events,)
+        Events that may still be paired, by position: those of each begin at `start`.
+    """
+
+    level: int
+    spots: IntArray
+    start: IntArray
+    frames: NDArray[np.int32]
+    counts: NDArray[Any]
+
+    @classmethod
+    def empty(cls, level: int, spots: IntArray, dtype: np.dtype[Any]) -> _Sparse:
+        """Without events."""
+        start = np.zeros(len(spots) + 1, dtype=np.int64)
+        return cls(level, spots, start, np.empty(0, dtype=np.int32), np.empty(0, dtype=dtype))
+
+    def keep(self, start: IntArray, frames: NDArray[np.int32], counts: NDArray[Any], end: int) -> None:
+        """Keep what pairs with events from the frame `end` on."""
+        if self.level == 0:
+            return
+        since = end - (WINDOW << (self.level - 1))
+        old, new = self.frames > since, frames > since
+        position = np.arange(len(start) - 1)
+        at = np.concatenate([np.repeat(position, np.diff(self.start))[old], np.repeat(position, np.diff(start))[new]])
+        order = np.argsort(at, kind="stable")  # earlier events of a position stay before later ones
+        self.frames = np.concatenate([self.frames[old], frames[new]])[order]
+        self.counts = np.concatenate([self.counts[old], counts[new]])[order]
+        self.start = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(position)))])
+
+
+def dense_level(per_pixel: IntArray, n_frames: int, n_levels: int) -> int:
+    """The level from which on samples are best taken as dense, for so many events of each pixel in so many frames."""
+    level = np.arange(n_levels)
+    reach = np.where(level > 0, WINDOW << np.maximum(level - 1, 0), 0)
+    pairs = (per_pixel.astype(np.float64) ** 2).sum() * np.minimum(reach / n_frames, 1)
+    samples = len(per_pixel) * n_frames / 2.0**level
+    return int(np.argmin(PAIR * pairs + SAMPLE * samples))
 
 
 def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -129,17 +129,33 @@ def add_up_pairs(x: Array, places: Array, first_cell: int, last_cell: int, windo
 
 
 @compiled
+def clear(x: Array, row: int, places: Array, first_cell: int, last_cell: int) -> None:
+    """Empty a row of each cell: its frame is missing."""
+    for cell in range(first_cell, last_cell):
+        step = places[cell + 1] - places[cell]
+        at = 2 * WINDOW * places[cell] + row * step
+        x[at : at + step] = 0
+
+
+@compiled
 def climb(
-    places: Array, first_cell: int, last_cell: int, window: int, shifts: Array, samples: Array, products: Array
+    places: Array,
+    first_cell: int,
+    last_cell: int,
+    level: int,
+    window: int,
+    shifts: Array,
+    samples: Array,
+    products: Array,
 ) -> None:
-    """Correlate a complete window of frames, and those of the higher levels that it completes.
+    """Correlate a complete window of a level, and those of the higher levels that it completes.
 
     `samples` (n_levels, n) are those of all levels.
     """
-    for level in range(len(samples)):
-        correlate_window(samples[level], places, first_cell, last_cell, level, window, shifts[level], products)
-        if level + 1 < len(samples):
-            add_up_pairs(samples[level], places, first_cell, last_cell, window, samples[level + 1])
+    for each in range(level, len(samples)):
+        correlate_window(samples[each], places, first_cell, last_cell, each, window, shifts[each], products)
+        if each + 1 < len(samples):
+            add_up_pairs(samples[each], places, first_cell, last_cell, window, samples[each + 1])
         if window % 2 == 0:
             return
         window //= 2
@@ -150,26 +166,25 @@ def finish(
     n_frames: int,
     first_cell: int,
     last_cell: int,
+    level: int,
     places: Array,
     shifts: Array,
     samples: Array,
     products: Array,
 ) -> None:
-    """Correlate windows that are not complete, of all levels, as if no more frames came.
+    """Correlate windows that are not complete, of a level and all higher ones, as if no more frames came.
 
     More may come: what this puts into `samples` is put there anew when its window is complete.
     """
-    window = n_frames // WINDOW
-    filled = n_frames % WINDOW
-    for level in range(len(samples)):
-        own = samples[level]
-        for cell in range(first_cell, last_cell):
-            begin, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
-            base = begin + WINDOW * (window % 2) * step
-            own[base + filled * step : base + WINDOW * step] = 0
-        correlate_window(own, places, first_cell, last_cell, level, window, shifts[level], products)
-        if level + 1 < len(samples):
-            add_up_pairs(own, places, first_cell, last_cell, window, samples[level + 1])
+    window = n_frames // (WINDOW << level)
+    filled = (n_frames - window * (WINDOW << level) + (1 << level) - 1) >> level
+    for each in range(level, len(samples)):
+        own = samples[each]
+        for row in range(filled, WINDOW):
+            clear(own, WINDOW * (window % 2) + row, places, first_cell, last_cell)
+        correlate_window(own, places, first_cell, last_cell, each, window, shifts[each], products)
+        if each + 1 < len(samples):
+            add_up_pairs(own, places, first_cell, last_cell, window, samples[each + 1])
         filled = HALF * (window % 2) + (filled + 1) // 2
         window //= 2
 
@@ -197,15 +212,6 @@ def place(
             for p in range(len(into)):
                 total += into[p]
         sums[cell] = total
-
-
-@compiled
-def clear(x: Array, row: int, places: Array, first_cell: int, last_cell: int) -> None:
-    """Empty a row of each cell: its frame is missing."""
-    for cell in range(first_cell, last_cell):
-        step = places[cell + 1] - places[cell]
-        at = 2 * WINDOW * places[cell] + row * step
-        x[at : at + step] = 0
 
 
 @compiled
@@ -287,5 +293,5 @@ def correlate_frames(
             for missing in range(free, WINDOW):
                 clear(x, base + missing, places, first_cell, last_cell)
             if (window + 1) * WINDOW <= end:
-                climb(places, first_cell, last_cell, window, shifts, samples, products)
+                climb(places, first_cell, last_cell, 0, window, shifts, samples, products)
     return touched

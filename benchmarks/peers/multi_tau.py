@@ -1,4 +1,4 @@
-"""Multi-tau correlation: g2 over many decades of lag, while the frames come.
+"""The multi-tau correlator of earlier versions: g2 over many decades of lag, pixel by pixel, while the frames come.
 
 Short lags are taken from single frames, longer ones from sums over 2, 4, 8, ... frames: the lags are spaced evenly in
 their logarithm, and memory does not depend on the length of the movie. The normalisation is symmetric: earlier and
@@ -174,7 +174,7 @@ class MultiTau:
 
     def _take(self, frames: NDArray[Any]) -> None:
         """Put consecutive frames into the buffer, which has room for them."""
-        from ainerd_agent.scattering.correlation._engine import multi_tau_kernels as kernels
+        from peers import multi_tau_kernels as kernels
 
         good = self._judged(len(frames))
         check = frames.dtype.kind != "u"
@@ -197,7 +197,7 @@ class MultiTau:
         self._advance(len(frames))
 
     def _add_events(self, events: PhotonEvents) -> None:
-        from ainerd_agent.scattering.correlation._engine import multi_tau_kernels as kernels
+        from peers import multi_tau_kernels as kernels
 
         check_events(events, self.n_added, self._layout.shape, self._normalisation.dead_time)
         place = place_of(self._layout)
@@ -240,7 +240,7 @@ class MultiTau:
 
     def _correlate(self) -> None:
         """Correlate the frames in the buffer."""
-        from ainerd_agent.scattering.correlation._engine import multi_tau_kernels as kernels
+        from peers import multi_tau_kernels as kernels
 
         n_new = self._n_waiting
         if n_new == 0:
