@@ -90,7 +90,7 @@ def file(threads: int, path: str, repeats: int) -> Result:
     labels = bins(LARGE)
 
     def run(ages: Ages | None) -> None:
-        source = HDF5Frames(path, "entry/data/data", n_threads=threads)
+        source = HDF5Frames(path, "entry/data/data")
         n_frames = source.shape[0]
         stream = stream_of(labels, n_frames, threads, ages)
         stream.read(source)

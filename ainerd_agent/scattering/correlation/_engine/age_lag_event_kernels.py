@@ -7,6 +7,10 @@ ones, which `age_lag_kernels` correlates. Where one takes over makes no differen
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, LAST, UNIT, WINDOW, clear, climb
 from ainerd_agent.scattering.correlation._engine.kernels import Array, compiled
 
@@ -121,6 +125,41 @@ def add_pair(later: int, earlier: int, product: float, n_levels: int, shifts: Ar
         low, lag = (1, 0) if each == 0 else (HALF, WINDOW - 1 + (each - 1) * HALF)
         if low <= k < WINDOW:
             products[(sample // UNIT) >> shifts[each], lag + k - low] += product
+
+
+@compiled
+def keep_latest(
+    since: int,
+    before: Array,
+    frames_before: Array,
+    counts_before: Array,
+    start: Array,
+    frames: Array,
+    counts: Array,
+) -> Any:
+    """The events after frame `since`, of those before a block and of the block, as `correlate_pairs` takes them."""
+    kept = np.zeros_like(start)
+    for position in range(len(start) - 1):
+        first, last = before[position + 1], start[position + 1]
+        while first > before[position] and frames_before[first - 1] > since:
+            first -= 1
+        while last > start[position] and frames[last - 1] > since:
+            last -= 1
+        kept[position + 1] = kept[position] + (before[position + 1] - first) + (start[position + 1] - last)
+    its_frames, its_counts = np.empty(kept[-1], frames.dtype), np.empty(kept[-1], counts.dtype)
+    for position in range(len(start) - 1):
+        at = kept[position + 1]
+        for e in range(start[position + 1] - 1, start[position] - 1, -1):
+            if at == kept[position] or frames[e] <= since:
+                break
+            at -= 1
+            its_frames[at], its_counts[at] = frames[e], counts[e]
+        e = before[position + 1] - 1
+        while at > kept[position]:
+            at -= 1
+            its_frames[at], its_counts[at] = frames_before[e], counts_before[e]
+            e -= 1
+    return kept, its_frames, its_counts
 
 
 @compiled

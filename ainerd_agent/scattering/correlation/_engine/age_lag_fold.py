@@ -221,13 +221,9 @@ class _Sparse:
         if self.level == 0:
             return
         since = end - (WINDOW << (self.level - 1))
-        old, new = self.frames > since, frames > since
-        position = np.arange(len(start) - 1)
-        at = np.concatenate([np.repeat(position, np.diff(self.start))[old], np.repeat(position, np.diff(start))[new]])
-        order = np.argsort(at, kind="stable")  # earlier events of a position stay before later ones
-        self.frames = np.concatenate([self.frames[old], frames[new]])[order]
-        self.counts = np.concatenate([self.counts[old], counts[new]])[order]
-        self.start = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(position)))])
+        self.start, self.frames, self.counts = age_lag_event_kernels.keep_latest(
+            since, self.start, self.frames, self.counts, start, frames, counts
+        )
 
 
 def dense_level(per_pixel: IntArray, n_frames: int, n_levels: int) -> int:
