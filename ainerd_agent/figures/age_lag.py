@@ -276,12 +276,12 @@ def _handles(measurement: AgedMeasurement, uncertain: NDArray[np.bool_]) -> list
     known = np.isfinite(found.values)
     handles: list[Artist] = []
     if fits is not None:
-        handles += _handles_of_times(fits)
+        handles += _handles_of_times(fits, _edges(found.lags, log=True))
     if (uncertain & known).any():
         label = "error above half of the contrast"
         handles.append(Patch(facecolor="none", edgecolor=SOFT, hatch=HATCH, linewidth=0, label=label))
     if not known.all():
-        why = "no pairs of times in it" + (", or a lag too short for the stored map" if measurement.stored else "")
+        why = "no pairs were averaged there" + (", or a lag too short for the stored map" if measurement.stored else "")
         handles.append(Patch(facecolor="white", edgecolor=INK, linewidth=0.6, label=f"no value: {why}"))
     if (lost := (known & ~np.isfinite(found.errors)).any(axis=(1, 2))).any():
         bins = "" if lost.all() else f" in bin {', '.join(map(str, np.flatnonzero(lost) + 1))}"
@@ -292,7 +292,8 @@ def _handles(measurement: AgedMeasurement, uncertain: NDArray[np.bool_]) -> list
     return handles
 
 
-def _handles_of_times(fits: AgeRelaxations) -> list[Artist]:
+def _handles_of_times(fits: AgeRelaxations, edges: FloatArray) -> list[Artist]:
+    beyond = int(((fits.tau < edges[0]) | (fits.tau > edges[-1])).sum())
     sure, unsure, poor = (bool(each.any()) for each in _sorted(fits))
     told: dict[str, tuple[bool, dict[str, Any]]] = {
         "relaxation time of $g_1$ with its standard error": (sure, {"marker": "o", "color": TAU}),
@@ -301,6 +302,7 @@ def _handles_of_times(fits: AgeRelaxations) -> list[Artist]:
             {"marker": "o", "color": TAU, "markerfacecolor": "none", "linewidth": 0},
         ),
         "relaxation time of a curve that does not fit": (poor, {"marker": "x", "color": TAU, "linewidth": 0}),
+        f"relaxation times beyond the axis: {beyond}": (beyond > 0, {"linewidth": 0}),
         "no relaxation time could be fitted": (not (sure or unsure or poor), {"linewidth": 0}),
     }
     return [Line2D([], [], markersize=4, label=label, **look) for label, (there, look) in told.items() if there]

@@ -122,12 +122,12 @@ def test_what_is_missing_is_blank_and_told():
     values[..., :3] = errors[..., :3] = np.nan
     errors[1] = np.nan
     told = legend_of(drawn(replace(found, values=values, errors=errors), stored=True))
-    assert "no value: no pairs of times in it, or a lag too short for the stored map" in told
+    assert "no value: no pairs were averaged there, or a lag too short for the stored map" in told
     assert "errors of values not known in bin 2" in told
     assert "relaxation time, error not known" in told
     values[:] = np.nan
     told = legend_of(drawn(replace(found, values=values, errors=errors)))
-    assert "no value: no pairs of times in it" in told
+    assert "no value: no pairs were averaged there" in told
     assert "no relaxation time could be fitted" in told
 
 
@@ -138,6 +138,14 @@ def test_fits_that_do_not_describe_fringes_are_crossed_out():
     assert "relaxation time of a curve that does not fit" in legend_of(figure)
     crosses = [line for line in panels_of(figure)[0].lines if line.get_marker() == "x"]
     assert len(crosses[0].get_xdata())
+
+
+def test_times_that_lie_beyond_the_axis_are_counted():
+    found, times = relaxing(1, tau=LAGS[-1] * 0.9)
+    # Of the last ages alone the relaxation takes longer than the longest lag.
+    beyond = int((fit_ages(found).tau > LAGS[-1] * 1.1).sum())
+    assert 0 < beyond < len(times)
+    assert f"relaxation times beyond the axis: {beyond}" in legend_of(drawn(found))
 
 
 def test_rings_of_different_q_are_told_apart():
