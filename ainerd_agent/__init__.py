@@ -2,8 +2,8 @@
 
 What a notebook needs is here, and is imported when it is first used:
 
-- frames to maps: `HDF5Frames`, `Geometry`, `PoniGeometry`, `azimuthal_bins`, `two_time`, `TwoTimeStream`, `age_lag`,
-  `fingerprint`, with a `Normalisation`
+- frames to maps: `HDF5Frames`, `Geometry`, `PoniGeometry`, `azimuthal_bins`, `two_time`, `TwoTimeStream`,
+  `age_lag_of_maps`, `fingerprint`, with a `Normalisation`
 - maps to dynamics: `Encoder`, `Atlas`, `train`, `evaluate`
 - the catalog: `connect`, `open_catalog`, `Catalog`, `ingest`, `replay`, `reprocess`
 - a beamline: `Settings`, `live_analysis`

@@ -14,7 +14,7 @@ from .scattering import HDF5Frames as HDF5Frames
 from .scattering import Normalisation as Normalisation
 from .scattering import PoniGeometry as PoniGeometry
 from .scattering import TwoTimeStream as TwoTimeStream
-from .scattering import age_lag as age_lag
+from .scattering import age_lag_of_maps as age_lag_of_maps
 from .scattering import azimuthal_bins as azimuthal_bins
 from .scattering import fingerprint as fingerprint
 from .scattering import two_time as two_time

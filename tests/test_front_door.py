@@ -46,7 +46,7 @@ def test_nothing_heavy_is_imported_at_the_door(start):
 
 
 def test_a_room_s_function_is_not_hidden_by_the_module_of_its_name():
-    """`two_time`, `age_lag` and `ingest` are also names of modules: importing these must not replace the functions."""
+    """`two_time` and `ingest` are also names of modules: importing these must not replace the functions."""
     script = (
         "import ainerd_agent\n"
         "import ainerd_agent.scattering.correlation.two_time, ainerd_agent.workflows.ingest\n"

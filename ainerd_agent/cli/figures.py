@@ -24,6 +24,7 @@ class Which(StrEnum):
     """The figures."""
 
     SAMPLE_MAP = "sample-map"
+    AGE_LAG = "age-lag"
     RECONSTRUCTIONS = "reconstructions"
     GENERATED = "generated"
     CLUSTERS = "clusters"
@@ -43,6 +44,10 @@ def figures(
         str | None, typer.Option(metavar="WHERE", help="Folder or address of a catalog instead of a file.")
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="RUN", help=f"Only this run of the catalog: {RUN}.")] = None,
+    measurement: Annotated[
+        int | None, typer.Option(min=1, help="Of the run, for age-lag; the latest by default.")
+    ] = None,
+    stream: Annotated[str | None, typer.Option(help="Of that measurement, where several have its number.")] = None,
     simulated: Annotated[int | None, typer.Option(min=50, help="So many simulated maps instead of a file.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
     which: Annotated[list[Which] | None, typer.Option(help="Only these; may be given several times.")] = None,
@@ -62,9 +67,10 @@ def figures(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = 0,
 ) -> None:
-    """Draw the figures of the AI-NERD paper, and where a run was measured.
+    """Draw the figures of the AI-NERD paper, where a run was measured, and one of its measurements over age and lag.
 
-    Of one run of a catalog: where it was measured, on its own axes. Of maps: reconstructions, generated maps, the
+    Of one run of a catalog: where it was measured, on its own axes, and a measurement over age and lag, with the
+    relaxation time at each age. Of maps: reconstructions, generated maps, the
     choice of clusters, the embedding with examples, targets with their nearest neighbours, latent against raw, and the
     error against the number of components. Where the azimuth is known: flow and vorticity among the neighbours; where
     the time is: the embedding at three times.
@@ -75,13 +81,13 @@ def figures(
 
     if [data, catalog, simulated].count(None) != 2:
         raise MapError("give a file, or --catalog, or --simulated: one of the three")
-    if catalog is None and (run is not None or axes is not None):
-        raise MapError("--run and --axes are for a catalog: give --catalog too")
+    if catalog is None and [run, measurement, stream, axes].count(None) < 4:
+        raise MapError("--run, --measurement, --stream and --axes are for a catalog: give --catalog too")
     if data is None and (baseline is not None or contrast is not None):
         raise MapError("--baseline and --contrast are for maps of a file: those of other maps are known")
     trained = None if dimensions is None else {"paper's autoencoder": read_dimensions(dimensions)}
     if catalog is not None:
-        encoder, drawn = _of_catalog(catalog, model, run, most)
+        encoder, drawn = _of_catalog(catalog, model, run, most, measurement=measurement, stream=stream)
     elif data is not None:
         encoder = Encoder.load(model)
         drawn = data_of_file(encoder, data, baseline=baseline, contrast=contrast, most=most, seed=seed)
@@ -135,13 +141,17 @@ def relate(
     console.print(f"Wrote {picture}, {drawn}, and the tables beside them", highlight=False, soft_wrap=True)
 
 
-def _of_catalog(where: str, model: str | None, run: str | None, most: int) -> tuple[Encoder, FigureData]:
+def _of_catalog(
+    where: str, model: str | None, run: str | None, most: int, *, measurement: int | None, stream: str | None
+) -> tuple[Encoder, FigureData]:
     from ainerd_agent.catalog.opening import open_catalog
     from ainerd_agent.settings import Settings
     from ainerd_agent.workflows.figure_data import data_of_catalog
 
     with open_catalog(where) as root:
-        return data_of_catalog(root, model, run=run, most=most, file=Settings().model)
+        return data_of_catalog(
+            root, model, run=run, measurement=measurement, stream=stream, most=most, file=Settings().model
+        )
 
 
 def _draw(names: Sequence[Which], encoder: Encoder, data: FigureData, options: PaperOptions, out: Path) -> None:

@@ -1,5 +1,6 @@
 """The figures a person looks at. Each function takes plain arrays or a record of them, and returns a Figure."""
 
+from ainerd_agent.figures.age_lag import AgedMeasurement, age_lag_figure
 from ainerd_agent.figures.bad_pixels import bad_pixel_map
 from ainerd_agent.figures.latent_embedding import embedding
 from ainerd_agent.figures.maps import c2_examples
@@ -10,7 +11,9 @@ from ainerd_agent.figures.style import cluster_colours, save
 from ainerd_agent.figures.time_evolution import azimuth_time, clusters_and_stress, relation_figure
 
 __all__ = [
+    "AgedMeasurement",
     "Places",
+    "age_lag_figure",
     "azimuth_time",
     "bad_pixel_map",
     "c2_examples",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.latent import Embedding
-from ainerd_agent.records import FloatArray, MapStack
+from ainerd_agent.records import Fingerprints, FloatArray, MapStack
 from ainerd_agent.records.arrays import IntArray
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class FigureData:
         What is alike has the same.
     places : Places or None
         Where the measurements of a run were made.
+    fingerprints : Fingerprints or None
+        A measurement of a run, with its maps.
+    sigma : float or None
+        Of the anti-aliasing of its maps, frames; None for the usual one.
     fitted : Embedding or None
         Of these latents; fitted when it is first asked for where there is none.
     """
@@ -53,6 +57,8 @@ class FigureData:
     duration: FloatArray | None = None
     label: NDArray[Any] | None = None
     places: Places | None = None
+    fingerprints: Fingerprints | None = None
+    sigma: float | None = None
     fitted: Embedding | None = None
 
     def __len__(self) -> int:

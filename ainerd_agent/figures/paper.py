@@ -1,7 +1,7 @@
-"""The figures of the AI-NERD paper and the map of a run, each a function of the data that it is drawn from.
+"""The figures of the AI-NERD paper, the map of a run, and one of its measurements over age and lag.
 
-A figure that needs what the data do not have raises `MissingError`. What is drawn at random depends on the seed alone,
-and not on which other figures are drawn.
+Each is a function of the data that it is drawn from. A figure that needs what the data do not have raises
+`MissingError`. What is drawn at random depends on the seed alone, and not on which other figures are drawn.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.decomposition import PCA
 
 from ainerd_agent.figures import galleries, latents
+from ainerd_agent.figures.age_lag import AgedMeasurement, age_lag_figure
 from ainerd_agent.figures.data import FigureData, MissingError
 from ainerd_agent.figures.latent_embedding import embedding as plain_embedding
 from ainerd_agent.figures.sample_positions import sample_map as map_of_places
@@ -188,6 +189,13 @@ def sample_map(data: FigureData, *, axes: Sequence[str] = ()) -> Figure:
     return map_of_places(data.places, data.n_clusters, axes=axes)
 
 
+def age_lag(data: FigureData) -> Figure:
+    """The correlation of one measurement over age and lag, with the relaxation time at each age."""
+    if data.fingerprints is None:
+        raise MissingError("it shows one measurement of a catalog: give --catalog, and --run if it has several")
+    return age_lag_figure(AgedMeasurement.of(data.fingerprints, sigma=data.sigma))
+
+
 def _far_apart(vectors: NDArray[np.float32], count: int, rng: np.random.Generator) -> list[int]:
     """Numbers of points far apart from each other: each among the farthest from those before."""
     chosen = [int(rng.integers(len(vectors)))]
@@ -204,6 +212,7 @@ def _pixels(maps: MapStack) -> NDArray[np.float32]:
 
 FIGURES: Mapping[str, Callable[[Encoder, FigureData, PaperOptions], Figure]] = {
     "sample-map": lambda _, data, options: sample_map(data, axes=options.axes),
+    "age-lag": lambda _, data, __: age_lag(data),
     "reconstructions": lambda encoder, data, _: reconstructions(encoder, data),
     "generated": lambda encoder, data, options: generated(encoder, data, seed=options.seed),
     "clusters": lambda _, data, options: clusters(data, seed=options.seed),

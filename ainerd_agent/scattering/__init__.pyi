@@ -1,6 +1,6 @@
 """Where each name of this room is defined. It is imported when it is first used."""
 
-from .correlation.age_lag import age_lag as age_lag
+from .correlation.age_lag import age_lag_of_maps as age_lag_of_maps
 from .correlation.age_lag_correlation import AgeLagCorrelation as AgeLagCorrelation
 from .correlation.age_lag_correlation import Ages as Ages
 from .correlation.computation import Computation as Computation

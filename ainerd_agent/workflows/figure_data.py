@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,12 @@ from ainerd_agent.figures.data import FigureData
 from ainerd_agent.figures.places import Places
 from ainerd_agent.latent import Clusters, Encoder, load_latents
 from ainerd_agent.latent.training.lessons import groups_of
-from ainerd_agent.records import FloatArray
+from ainerd_agent.records import Fingerprints, FloatArray
 from ainerd_agent.records.run import RunName
 from ainerd_agent.scattering.files.aps_results import RESULT_ENDINGS, read_results
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.scattering.simulation.maps import simulate_maps
+from ainerd_agent.workflows.one_measurement import read_measurement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +96,8 @@ def data_of_catalog(
     model: str | None = None,
     *,
     run: RunName | None = None,
+    measurement: int | None = None,
+    stream: str | None = None,
     most: int = 2000,
     file: Path | None = None,
 ) -> tuple[Encoder, FigureData]:
@@ -108,6 +111,11 @@ def data_of_catalog(
         By default the only one there is.
     run : str or int, optional
         Only this one.
+    measurement : int, optional
+        The one that is drawn over age and lag, by the number of its first event; by default the latest, where there is
+        one run.
+    stream : str, optional
+        Of this measurement.
     most : int
         Points at most, in order of run, measurement and bin.
     file : Path, optional
@@ -116,9 +124,9 @@ def data_of_catalog(
     Raises
     ------
     CatalogError
-        No such model or run, or several models where none is named.
+        No such model, run or measurement, or several models where none is named.
     MapError
-        A model without points.
+        A model without points, or a measurement of several runs.
     ModelError
         The model is neither shipped nor in the file.
     """
@@ -128,10 +136,11 @@ def data_of_catalog(
         raise MapError("the catalog holds no points of this model")
     encoder = Encoder.named(results.name, file)
     places = _places(points, catalog.axes(model, raw_uid=points["raw_uid"].iloc[0]))
+    chosen = _one_measurement(catalog, results.name, points["raw_uid"].unique().tolist(), measurement, stream)
     points = points.sort_values(["raw_uid", "stream", "seq_num", "bin"]).head(most)
     maps = []
-    for (uid, stream, seq_num), rows in points.groupby(["raw_uid", "stream", "seq_num"], sort=False):
-        of_measurement = catalog.c2(str(uid), int(str(seq_num)), stream=str(stream))
+    for (uid, of_stream, seq_num), rows in points.groupby(["raw_uid", "stream", "seq_num"], sort=False):
+        of_measurement = catalog.c2(str(uid), int(str(seq_num)), stream=str(of_stream))
         maps.append(of_measurement[rows["bin"].to_numpy() - 1])
     contrast = points["contrast"].to_numpy(dtype=np.float64)
     return encoder, FigureData(
@@ -143,6 +152,8 @@ def data_of_catalog(
         time=points["elapsed"].to_numpy(dtype=np.float64),
         duration=points["duration"].to_numpy(dtype=np.float64),
         places=places,
+        fingerprints=chosen[0] if chosen else None,
+        sigma=chosen[1].get("sigma") if chosen else None,
     )
 
 
@@ -159,6 +170,16 @@ def read_dimensions(path: Path | str) -> tuple[list[int], list[float]]:
         return [int(each) for each in found["dimensions"]], [float(each) for each in found["errors"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MapError(f"{path} is not what benchmarks/latent_dimension.py --json writes: {error}") from error
+
+
+def _one_measurement(
+    catalog: Catalog, model: str, uids: Sequence[str], measurement: int | None, stream: str | None
+) -> tuple[Fingerprints, Mapping[str, Any]] | None:
+    if len(uids) > 1:
+        if measurement is not None or stream is not None:
+            raise MapError(f"there are {len(uids)} runs: name that of the measurement to draw over age and lag")
+        return None
+    return read_measurement(catalog, model, uids[0], measurement, stream)
 
 
 def _places(points: pd.DataFrame, axes: Mapping[str, str]) -> Places | None:

@@ -14,6 +14,7 @@ import numpy as np
 from ainerd_agent.catalog.codec.metadata import axes_of
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import RheometerSamples
+from ainerd_agent.workflows.one_measurement import read_measurement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +122,7 @@ def draw_figures(
 ) -> list[Path]:
     """Draw the figures of a run and save each as PNG and SVG; returns the paths of the PNGs.
 
-    A run all of whose measurements failed has none.
+    The measurement that is drawn over age and lag is the latest. A run all of whose measurements failed has none.
     """
     from ainerd_agent import figures
 
@@ -133,6 +134,10 @@ def draw_figures(
             findings.places(), findings.n_clusters, axes=tuple(limits), limits=limits, n_initial=n_start
         ),
     }
+    latest = read_measurement(catalog, findings.metadata["model"], findings.metadata["raw_uid"])
+    if latest is not None:
+        aged = figures.AgedMeasurement.of(latest[0], sigma=latest[1].get("sigma"))
+        drawn["age-lag"] = figures.age_lag_figure(aged)
     return [figures.save(figure, folder, name)[0] for name, figure in drawn.items()]
 
 

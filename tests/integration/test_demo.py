@@ -46,7 +46,7 @@ def test_the_summary_says_what_was_done(session):
 
 def test_all_figures_are_drawn(session):
     folder, summary, _ = session
-    names = {"c2-examples", "clusters-and-stress", "azimuth-time", "embedding", "sample-map"}
+    names = {"c2-examples", "clusters-and-stress", "azimuth-time", "embedding", "sample-map", "age-lag"}
     assert {Path(path).stem for path in summary["figures"]} == names
     for name in names:
         assert (folder / "figures" / f"{name}.png").stat().st_size > 5000

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.cli.app import app
-from ainerd_agent.errors import MapError
+from ainerd_agent.errors import CatalogError, MapError
 from ainerd_agent.latent import Encoder
 from ainerd_agent.records import Run
 from ainerd_agent.workflows.figure_data import data_of_catalog
@@ -141,8 +141,31 @@ def test_a_map_that_cannot_be_drawn_is_left_out_with_the_reason(turned, tmp_path
     assert not list(tmp_path.iterdir())
     with pytest.raises(MapError, match="no axis phi in this run; its axes: x, theta, z, oven"):
         sample_map_of(turned, tmp_path, "--run", "grid", "--axes", "phi,z")
-    with pytest.raises(MapError, match="--run and --axes are for a catalog"):
+    with pytest.raises(MapError, match="--run, --measurement, --stream and --axes are for a catalog"):
         CliRunner().invoke(app, ["figures", "--simulated", "50", "--axes", "z"], catch_exceptions=False)
+
+
+def test_a_measurement_is_drawn_over_age_and_lag_from_its_stored_maps(turned, tmp_path):
+    with open_catalog(turned) as catalog:
+        chosen = data_of_catalog(catalog, run="grid", measurement=2)[1].fingerprints
+        latest = data_of_catalog(catalog, run="grid")[1].fingerprints
+        assert data_of_catalog(catalog)[1].fingerprints is None
+        with pytest.raises(CatalogError, match="no complete measurement 9; it has primary/1, primary/2"):
+            data_of_catalog(catalog, run="grid", measurement=9)
+        with pytest.raises(MapError, match="2 runs"):
+            data_of_catalog(catalog, measurement=2)
+        with pytest.raises(CatalogError, match="no complete measurement flow/2"):
+            data_of_catalog(catalog, run="grid", measurement=2, stream="flow")
+    assert (chosen.origin.seq_num, latest.origin.seq_num) == (2, 4)
+    np.testing.assert_array_equal(chosen.c2[:, 0, 0], [201, 202, 203])
+    arguments = ["figures", "--catalog", turned, "--out", str(tmp_path), "--which", "age-lag"]
+    done = CliRunner().invoke(app, [*arguments, "--run", "grid", "--measurement", "2"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    drawn = (tmp_path / "age-lag.svg").read_text()
+    assert "<!-- Run grid, measurement 2, x 2 mm, theta 15 deg, z 0.2 mm, oven 21 degC," in drawn
+    assert "a lag too short for the stored map" in drawn
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert "age-lag: left out, it shows one measurement of a catalog" in done.output.replace("\n", " ")
 
 
 def test_tables_have_the_axes_of_their_runs(turned):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ainerd_agent.records import FloatArray
+from ainerd_agent.records import AgeLagMap, FloatArray
 from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation
+from ainerd_agent.scattering.fits.age_lag_curves import N_GROUPS, fit_record
 from ainerd_agent.scattering.fits.relaxation import MIN_GROUPS, Relaxation, fit_relaxation, student_factor
 
 FEWEST_AGES = 3
@@ -67,22 +68,42 @@ class AgeRelaxations:
 
 
 def fit_ages(
-    correlation: AgeLagCorrelation, *, baseline: float | None = 1.0, exponent: float | None = None
+    correlation: AgeLagCorrelation | AgeLagMap,
+    *,
+    baseline: float | None = 1.0,
+    exponent: float | None = None,
+    smoothing: float = 0.0,
 ) -> AgeRelaxations:
     """Fit each bin at each age.
 
     Parameters
     ----------
-    correlation : AgeLagCorrelation
+    correlation : AgeLagCorrelation or AgeLagMap
+        The record has lost the groups of pixels, and with them how lags share their noise and how many groups its
+        errors rest on. It is taken to be shared as by gaussian fields that decay as fitted, and the groups to be eight.
+        Where a record has no errors at an age, as of a stored map, the fit has none either, and that age has no part in
+        the rate of ageing.
     baseline, exponent : float, optional
         Values that are known, as for `fit_relaxation`.
+    smoothing : float
+        Seconds over which stored maps were smoothed along each axis (standard deviation), see `smoothing_of`; of a
+        record only.
     """
-    by_age = [
-        fit_relaxation(correlation.g2_at(age), baseline=baseline, exponent=exponent)
-        for age in range(len(correlation.ages))
-    ]
+    by_age: list[tuple[Relaxation, ...]]
+    if isinstance(correlation, AgeLagMap):
+        by_age = [
+            fit_record(correlation, age, baseline=baseline, exponent=exponent, smoothing=smoothing)
+            for age in range(len(correlation.ages))
+        ]
+        # Their errors are widened for so many groups.
+        n_groups = np.full(len(correlation.values), N_GROUPS)
+    else:
+        by_age = [
+            fit_relaxation(correlation.g2_at(age), baseline=baseline, exponent=exponent)
+            for age in range(len(correlation.ages))
+        ]
+        n_groups = (correlation.weights > 0).sum(axis=1)
     fits = tuple(zip(*by_age, strict=True))
-    n_groups = (correlation.weights > 0).sum(axis=1)
     lines = [_line(correlation.ages, of_bin, max(MIN_GROUPS, int(n))) for of_bin, n in zip(fits, n_groups, strict=True)]
     rate, error, one = (np.array(each) for each in zip(*lines, strict=True))
     return AgeRelaxations(ages=correlation.ages, fits=fits, ageing_rate=rate, ageing_rate_error=error, one_tau=one)

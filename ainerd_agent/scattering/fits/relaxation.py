@@ -113,7 +113,7 @@ def usable_curve(g2: G2, index: int, lag_range: tuple[float, float] | None = Non
     return Curve(
         lags=g2.lags[good],
         values=g2.g2[index, good],
-        sigma=_even(g2.error[index, good]),
+        sigma=evened(g2.error[index, good]),
         width=g2.width[good],
         deviations=(groups - groups.mean(axis=0)) / np.sqrt(n_groups * max(1, n_groups - 1)),
     )
@@ -154,7 +154,9 @@ def fit_relaxation(
         raise MapError(f"the exponent must lie between {EXPONENTS[0]} and {EXPONENTS[1]}, not at {exponent:g}")
     if lag_range is not None and not 0 <= lag_range[0] < lag_range[1]:
         raise MapError(f"the range of lags must rise from 0 or more, not go from {lag_range[0]:g} to {lag_range[1]:g}")
-    return tuple(_fit(usable_curve(g2, index, lag_range), baseline, exponent, max_steps) for index in range(g2.n_bins))
+    return tuple(
+        fit_curve(usable_curve(g2, index, lag_range), baseline, exponent, max_steps) for index in range(g2.n_bins)
+    )
 
 
 def averaged_lags(lags: FloatArray, width: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -191,7 +193,8 @@ def student_factor(n_groups: int) -> float:
     return float(stdtrit(n_groups - 1, ndtr(2.0)) / 2)
 
 
-def _fit(curve: Curve, baseline: float | None, exponent: float | None, max_steps: int) -> Relaxation:
+def fit_curve(curve: Curve, baseline: float | None, exponent: float | None, max_steps: int) -> Relaxation:
+    """Fit what can be used of one bin; see `fit_relaxation`."""
     n = len(curve.lags)
     fixed = {BASELINE: baseline, EXPONENT: exponent}
     free = [number for number in range(4) if fixed.get(number) is None]
@@ -316,7 +319,7 @@ def _problem(
     return ""
 
 
-def _even(error: FloatArray) -> FloatArray:
+def evened(error: FloatArray) -> FloatArray:
     """Geometric mean of the errors over five neighbouring lags: those of single lags are noisy themselves."""
     if len(error) < 5:
         return error

@@ -1,9 +1,13 @@
 """Relaxation at each age against simulated dynamics whose relaxation time is known at every moment."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ainerd_agent.scattering.correlation.age_lag import age_lag_of_maps
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
+from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
 from ainerd_agent.scattering.fits.ages import fit_ages
 
@@ -12,7 +16,7 @@ LABELS = np.repeat(np.arange(1, N_BINS + 1), SIDE)[:, None] * np.ones(SIDE, dtyp
 TIME = np.arange(N_FRAMES)
 
 
-def correlated(tau, seed):
+def stream_of(tau, seed, size=16):
     """Photons on speckle with g1 = exp(-lag / tau), tau (T,), of full contrast."""
     rng = np.random.default_rng(seed)
     field = rng.standard_normal((2, *LABELS.shape))
@@ -21,26 +25,34 @@ def correlated(tau, seed):
         keep = np.exp(-1 / each)
         field = keep * field + np.sqrt(1 - keep**2) * rng.standard_normal(field.shape)
         frames[t] = rng.poisson((field**2).sum(axis=0) / 2)
-    stream = TwoTimeStream(LABELS, N_FRAMES, size=16, ages=Ages(n_ages=N_AGES))
+    stream = TwoTimeStream(LABELS, N_FRAMES, size=size, ages=Ages(n_ages=N_AGES))
     stream.add(frames)
-    return stream.result().age_lag
+    return stream
+
+
+def correlated(tau, seed):
+    return stream_of(tau, seed).result().age_lag
 
 
 @pytest.fixture(scope="module")
 def ageing():
     tau = 15 * np.exp(1.0 * TIME / N_FRAMES)
-    return tau, fit_ages(correlated(tau, seed=1))
+    correlation = correlated(tau, seed=1)
+    return tau, fit_ages(correlation), fit_ages(correlation.record()), correlation.record()
 
 
 @pytest.fixture(scope="module")
 def still():
     tau = np.full(N_FRAMES, 20.0)
-    return tau, fit_ages(correlated(tau, seed=2))
+    correlation = correlated(tau, seed=2)
+    return tau, fit_ages(correlation), fit_ages(correlation.record()), correlation.record()
 
 
+@pytest.mark.parametrize("source", [1, 2], ids=["groups", "record"])
 @pytest.mark.parametrize("kind", ["ageing", "still"])
-def test_two_errors_hold_the_truth(kind, request):
-    tau, found = request.getfixturevalue(kind)
+def test_two_errors_hold_the_truth(kind, source, request):
+    made = request.getfixturevalue(kind)
+    tau, found = made[0], made[source]
     truth = np.interp(found.ages, TIME, tau)
     away = (found.tau - truth) / found.tau_error
     assert np.isfinite(away).all()
@@ -49,17 +61,56 @@ def test_two_errors_hold_the_truth(kind, request):
     assert np.nanmedian(np.abs(found.exponent - 1) / found.exponent_error) < 2
 
 
-def test_the_rate_of_ageing(ageing, still):
-    for (_, found), truth in ((ageing, 1.0 / N_FRAMES), (still, 0.0)):
+@pytest.mark.parametrize("source", [1, 2], ids=["groups", "record"])
+def test_the_rate_of_ageing(ageing, still, source):
+    for found, truth in ((ageing[source], 1.0 / N_FRAMES), (still[source], 0.0)):
         away = (found.ageing_rate - truth) / found.ageing_rate_error
         assert np.abs(away).max() < 4
         assert np.abs(found.ageing_rate.mean() - truth) < 0.25 / N_FRAMES
 
 
-def test_whether_one_relaxation_time_is_enough(ageing, still):
-    assert (ageing[1].one_tau < 1e-4).all()
-    assert (still[1].one_tau > 1e-3).all()
-    assert np.median(still[1].one_tau) > 0.1
+@pytest.mark.parametrize("source", [1, 2], ids=["groups", "record"])
+def test_whether_one_relaxation_time_is_enough(ageing, still, source):
+    assert (ageing[source].one_tau < 1e-4).all()
+    assert (still[source].one_tau > 1e-3).all()
+    assert np.median(still[source].one_tau) > 0.1
+
+
+@pytest.mark.parametrize("kind", ["ageing", "still"])
+def test_a_record_is_fitted_as_the_groups_are(kind, request):
+    _, groups, record, _ = request.getfixturevalue(kind)
+    # The same points with the same weights; only those that few groups scatter little at by chance differ.
+    np.testing.assert_allclose(record.tau, groups.tau, rtol=0.02)
+    assert 0.8 < np.median(record.tau_error / groups.tau_error) < 1.6
+
+
+def test_a_stored_map_is_fitted_with_its_smoothing():
+    tau = np.full(N_FRAMES, 20.0)
+    maps = stream_of(tau, seed=4, size=320).result().c2
+    record = age_lag_of_maps(maps, float(N_FRAMES), n_frames=N_FRAMES, n_ages=N_AGES)
+    found = fit_ages(record, smoothing=smoothing_of(N_FRAMES, 320))
+    away = (found.tau - 20.0) / found.tau_error
+    known = np.isfinite(away)
+    assert known.mean() > 0.8
+    assert (np.abs(away[known]) < 2).mean() > 0.85
+    assert abs(away[known].mean()) < 0.7
+    assert np.isfinite(found.ageing_rate).all()
+
+
+def test_a_record_without_errors_gives_times_without_errors(still):
+    record = replace(still[3], errors=np.full_like(still[3].errors, np.nan))
+    found = fit_ages(record)
+    np.testing.assert_allclose(np.median(found.tau), 20.0, rtol=0.15)
+    assert np.isnan(found.tau_error).all()
+    assert np.isnan(found.ageing_rate).all()
+    assert "error is not known" in found.fits[0][0].message
+
+
+def test_a_record_that_holds_nothing_says_so(still):
+    record = replace(still[3], values=np.full_like(still[3].values, np.nan))
+    found = fit_ages(record)
+    assert np.isnan(found.tau).all()
+    assert "too few" in found.fits[0][0].message
 
 
 def test_what_does_not_relax_says_so():
