@@ -193,9 +193,8 @@ class TwoTimeStream:
         Parameters
         ----------
         window : tuple of int
-            First frame, and the one after the last. <I> is that of the window. Sums are kept for units of four frames,
-            or of a 128th to a 256th of a long movie, and for longer ones at longer lags: a pair whose unit is not
-            wholly inside is left out.
+            First frame, and the one after the last. <I> is that of the window. Sums are kept for units of time, a
+            128th to a 256th of a long movie: a pair whose unit is not wholly inside is left out.
         n_ages : int, optional
             Sections of the window; as many as those of the movie by default.
 

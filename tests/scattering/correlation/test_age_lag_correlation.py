@@ -39,7 +39,7 @@ def brute_force(counts, good, static, n_ages, window=None):
         pad = n * step - n_frames
         summed = np.pad(d, ((0, pad), (0, 0))).reshape(n, step, -1).sum(axis=1)
         weight = np.pad(good.astype(float), (0, pad)).reshape(n, step).sum(axis=1)
-        unit = 4 << shift_of(n_frames, level)
+        unit = 1 << shift_of(n_frames, level)
         for lag in range(8 if level else 1, 16):
             product, pairs = np.zeros(n_ages), np.zeros(n_ages)
             for begin in range(0, n, unit):
@@ -150,9 +150,8 @@ def test_many_rings_share_bands_whose_pixels_weigh_by_their_intensity():
                     (counts[lag:] * counts[:-lag]).sum(axis=1) / (s**2).sum() - intensity[lag:] - intensity[:-lag] + 1
                 )
                 if lag == 6:
-                    # units of four frames, as the sections of age are made of
-                    middle = (np.arange(lag, 500) // 4 * 4 + 2.0) - lag / 2
-                    middle[: 8 - lag] = (8 + lag) / 2 - lag / 2
+                    # units of two frames, as the sections of age are made of
+                    middle = (np.arange(lag, 500) // 2 * 2 + 1.0) - lag / 2
                     total = total + here.sum() * np.array([mean[(middle * 4 // 500) == age].mean() for age in range(4)])
             weight += here.sum()
     np.testing.assert_allclose(found.values[0, :, 5], total / weight, atol=1e-12)
@@ -408,13 +407,13 @@ def test_there_is_a_unit_for_each_sample_of_each_window():
         sums = AgeLagSums.empty(1, 1, n_frames)
         for level, shift in enumerate(sums.shifts):
             window = n_frames // (16 << level)
-            assert 4 * window + 3 >> shift < sums.products.shape[1]
+            assert 16 * window + 15 >> shift < sums.products.shape[1]
 
 
 def test_units_are_no_more_than_are_kept():
     for n_frames in (2, 1000, 1024, 1025, 100_000):
         for level in range(10):
-            n_units = -(-n_frames // (4 << (level + shift_of(n_frames, level))))
+            n_units = -(-n_frames // (1 << (level + shift_of(n_frames, level))))
             assert 1 <= n_units <= UNITS
             assert shift_of(n_frames, level) == 0 or n_units > UNITS // 2
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, LAST, UNIT, WINDOW, clear, climb
+from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, LAST, WINDOW, clear, climb
 from ainerd_agent.scattering.correlation._engine.kernels import Array, compiled
 
 
@@ -124,7 +124,7 @@ def add_pair(later: int, earlier: int, product: float, n_levels: int, shifts: Ar
         k = sample - (earlier >> each)
         low, lag = (1, 0) if each == 0 else (HALF, WINDOW - 1 + (each - 1) * HALF)
         if low <= k < WINDOW:
-            products[(sample // UNIT) >> shifts[each], lag + k - low] += product
+            products[sample >> shifts[each], lag + k - low] += product
 
 
 @compiled

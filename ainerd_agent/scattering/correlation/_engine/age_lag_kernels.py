@@ -23,19 +23,19 @@ WINDOW = 16
 HALF = WINDOW // 2
 """The shortest lag of each level but the first, in samples: half of it is the longest lag of the level before."""
 
-UNIT = 4
-"""Samples whose products are kept together, at least."""
+ROWS = 4
+"""Samples that are multiplied at a time."""
 
 LAST = 2 * WINDOW - 1
 """The highest row of two windows; as a mask it gives the row of any sample."""
 
 WIDE = 3
-"""Lags that the four samples of a unit are multiplied at, at a time: twelve sums stay in the registers."""
+"""Lags that they are multiplied at, at a time: twelve sums stay in the registers."""
 
 
 @compiled
 def multiply(x: Array, new: int, step: int, old: Any, out: Array) -> None:
-    """Products of four samples of one cell with those before them at three lags, added up: `out` (3), shortest first.
+    """Products of four samples of one cell with those before them at three lags: `out` (4, 3), shortest lag first.
 
     The samples begin at `new` in `x`, with `step` from one to the next; `old` is where six begin that follow on each
     other in time: the first is the one before the first new one at the longest lag.
@@ -49,7 +49,6 @@ def multiply(x: Array, new: int, step: int, old: Any, out: Array) -> None:
     s10, s11, s12 = zero, zero, zero
     s20, s21, s22 = zero, zero, zero
     s30, s31, s32 = zero, zero, zero
-    # Each sample has sums of its own: the processor would wait for a sum that all four go into.
     for p in range(len(a0)):
         v0, v1, v2 = b0[p], b1[p], b2[p]
         u = a0[p]
@@ -71,9 +70,10 @@ def multiply(x: Array, new: int, step: int, old: Any, out: Array) -> None:
         s32 += u * v0
         s31 += u * v1
         s30 += u * v2
-    out[0] = (s00 + s10) + (s20 + s30)
-    out[1] = (s01 + s11) + (s21 + s31)
-    out[2] = (s02 + s12) + (s22 + s32)
+    out[0, 0], out[0, 1], out[0, 2] = s00, s01, s02
+    out[1, 0], out[1, 1], out[1, 2] = s10, s11, s12
+    out[2, 0], out[2, 1], out[2, 2] = s20, s21, s22
+    out[3, 0], out[3, 1], out[3, 2] = s30, s31, s32
 
 
 @compiled
@@ -89,18 +89,16 @@ def correlate_window(
     places : ndarray of int, shape (n_cells + 1,)
         See `AgeLagCells`.
     shift : int
-        Units that are kept together are 2**`shift`.
+        Products of 2**`shift` samples are kept together.
     products : ndarray, shape (n_cells, n_units, n_lags)
     """
     low, lag = (1, 0) if level == 0 else (HALF, WINDOW - 1 + (level - 1) * HALF)
-    unit = window * (WINDOW // UNIT)
     base = WINDOW * (window % 2)
-    out = np.empty(WIDE)
+    out = np.empty((ROWS, WIDE))
     for cell in range(first_cell, last_cell):
         begin, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
-        for block in range(WINDOW // UNIT):
-            new = base + UNIT * block
-            target = products[cell, (unit + block) >> shift]
+        for first in range(0, WINDOW, ROWS):
+            new, sample = base + first, window * WINDOW + first
             for k in range(low, WINDOW, WIDE):
                 old = new - k - WIDE + 1
                 rows = (
@@ -110,7 +108,9 @@ def correlate_window(
                 multiply(x, begin + new * step, step, rows, out)
                 # The longest lag is also the shortest of the level above, which has it from longer samples.
                 for j in range(min(WIDE, WINDOW - k)):
-                    target[lag + k - low + j] += out[j]
+                    at = lag + k - low + j
+                    for i in range(ROWS):
+                        products[cell, (sample + i) >> shift, at] += out[i, j]
 
 
 @compiled

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
-from ainerd_agent.scattering.correlation._engine.age_lag_kernels import UNIT
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums, lags_at, lags_of
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 from ainerd_agent.scattering.correlation._engine.mean_counts import ring_means
@@ -168,7 +167,7 @@ def levelled(
 
 def units_in(sums: AgeLagSums, n_frames: int, window: tuple[int, int]) -> NDArray[np.bool_]:
     """The units of the first level that lie within a window."""
-    length = UNIT << int(sums.shifts[0])
+    length = 1 << int(sums.shifts[0])
     begin = np.arange(len(sums.good)) * length
     return (begin >= window[0]) & (np.minimum(begin + length, n_frames) <= window[1]) & (begin < n_frames)
 
@@ -179,7 +178,7 @@ def _units(
     """The units whose pairs lie within a window, where each section begins among them, and its number."""
     first, stop = window
     step = 1 << level
-    length = UNIT << int(sums.shifts[level])
+    length = 1 << int(sums.shifts[level])
     n_samples = -(-n_frames // step)
     begin = np.arange(0, n_samples, length)
     end = np.minimum(begin + length, n_samples)

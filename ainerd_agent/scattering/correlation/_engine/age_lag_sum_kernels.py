@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, UNIT, WINDOW
+from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, ROWS, WINDOW
 from ainerd_agent.scattering.correlation._engine.kernels import Array, compiled
 
 
@@ -98,20 +98,20 @@ def correlate_sums(
     for i in range(2 * WINDOW):
         for c in range(n_cells):
             up_to[i + 1, c] = up_to[i, c] + sums[i, c]
-    for block in range(WINDOW // UNIT):
-        new, unit = WINDOW + UNIT * block, (window * (WINDOW // UNIT) + block) >> shift
+    together = ROWS if even and 1 << shift >= ROWS else 1
+    for new in range(WINDOW, 2 * WINDOW, together):
+        unit = (window * WINDOW + new - WINDOW) >> shift
         for k in range(low, WINDOW):
             target = linear[unit, lag + k - low]
             if even:
                 weight = weights[0]
-                pairs[unit, lag + k - low] += UNIT * weight * weight
-                a, b, d, e = up_to[new], up_to[new + UNIT], up_to[new - k], up_to[new + UNIT - k]
+                pairs[unit, lag + k - low] += together * weight * weight
+                a, b, d, e = up_to[new], up_to[new + together], up_to[new - k], up_to[new + together - k]
                 for c in range(n_cells):
                     target[c] += weight * ((b[c] - a[c]) + (e[c] - d[c]))
                 continue
-            for i in range(new, new + UNIT):
-                own, other = weights[i], weights[i - k]
-                pairs[unit, lag + k - low] += own * other
-                if own > 0 or other > 0:
-                    for c in range(n_cells):
-                        target[c] += other * sums[i, c] + own * sums[i - k, c]
+            own, other = weights[new], weights[new - k]
+            pairs[unit, lag + k - low] += own * other
+            if own > 0 or other > 0:
+                for c in range(n_cells):
+                    target[c] += other * sums[new, c] + own * sums[new - k, c]

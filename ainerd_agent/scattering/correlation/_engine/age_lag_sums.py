@@ -9,7 +9,7 @@ import numpy as np
 from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine import age_lag_sum_kernels as kernels
-from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, UNIT, WINDOW
+from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, WINDOW
 
 UNITS = 256
 """Units of time that are kept at each level, at most: a crop loses no more than a 128th of the movie at its ends."""
@@ -33,9 +33,9 @@ def lags_at(level: int) -> slice:
 
 
 def shift_of(n_frames: int, level: int) -> int:
-    """Units at a level are of UNIT << shift samples, so that there are `UNITS` of them at most."""
-    n_units = -(-n_frames // (UNIT << level))
-    return max(0, int(-(-n_units // UNITS) - 1).bit_length())
+    """Units at a level are of 1 << shift samples, so that there are `UNITS` of them at most."""
+    n_samples = -(-n_frames // (1 << level))
+    return int(-(-n_samples // UNITS) - 1).bit_length()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +79,7 @@ class AgeLagSums:
         shifts = np.array([shift_of(n_frames, level) for level in range(n_levels)])
         # With the whole window that begins where the movie ends: what is not in it is added as zeros.
         windows = n_frames // (WINDOW << np.arange(n_levels)) + 1
-        n_units = int(((windows * (WINDOW // UNIT) - 1 >> shifts) + 1).max())
+        n_units = int(((windows * WINDOW - 1 >> shifts) + 1).max())
         return cls(
             shifts=shifts,
             products=np.zeros((n_cells, n_units, n_lags)),
@@ -102,7 +102,7 @@ class AgeLagSums:
 
         The other frames from `begin` to `end` never come.
         """
-        unit = numbers // UNIT >> self.shifts[0]
+        unit = numbers >> self.shifts[0]
         starts = np.flatnonzero(np.diff(unit, prepend=-1))
         self.totals[unit[starts]] += np.add.reduceat(sums, starts, axis=0)
         self.ring_totals[unit[starts]] += np.add.reduceat(ring_sums, starts, axis=0)

@@ -9,7 +9,7 @@ import torch
 
 from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, UNIT, WINDOW
+from ainerd_agent.scattering.correlation._engine.age_lag_kernels import HALF, WINDOW
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums, lags_at
 
 
@@ -81,13 +81,11 @@ class TorchAgeLag:
         # the window before, then this one
         samples = torch.roll(self._history[level], -base - WINDOW, dims=0)
         low, lag = (1 if level == 0 else HALF), lags_at(level).start
-        n_units = WINDOW // UNIT
-        units = (window * n_units + np.arange(n_units)) >> self.sums.shifts[level]
+        units = (window * WINDOW + np.arange(WINDOW)) >> self.sums.shifts[level]
         for k in range(low, WINDOW):
             product = samples[WINDOW:].double() * samples[WINDOW - k : 2 * WINDOW - k].double()
-            of_units = product.reshape(n_units, UNIT, -1).sum(dim=1)
-            of_cells = torch.zeros((n_units, len(products)), dtype=torch.float64, device=product.device)
-            of_cells.index_add_(1, self._cell, of_units)
+            of_cells = torch.zeros((WINDOW, len(products)), dtype=torch.float64, device=product.device)
+            of_cells.index_add_(1, self._cell, product)
             for unit, values in zip(units.tolist(), of_cells.cpu().numpy(), strict=True):
                 products[:, unit, lag + k - low] += values
 
