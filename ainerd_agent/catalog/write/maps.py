@@ -77,8 +77,10 @@ class MapsStore:
             )
         if not index.events:
             self._write_bins(self._container, new[0])
+        # The first one of a run decides what the lags are.
+        begun = index if index.events else index.extended(new[:1], index.arrays)
         for f in new:
-            index.check(f)
+            begun.check(f)
         for key, arrays in arrays_of(new, index.arrays).items():
             self._extend(self._container, key, arrays, len(index.events))
         # Last: what the index does not name does not count, and is overwritten by the next attempt.
