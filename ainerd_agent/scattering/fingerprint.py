@@ -22,9 +22,11 @@ from ainerd_agent.records import (
     PhotonEvents,
 )
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
+from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
+from ainerd_agent.scattering.fits.ages import ageing_of
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
 from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.quality import assess
@@ -42,6 +44,9 @@ MIN_FRAMES = 16
 DETECTING = Normalisation(bad_frames="detect", bad_pixels="detect")
 """Frames without beam and bad pixels are left out."""
 
+SECTIONS = Ages()
+"""Over age and lag, every exposure is correlated in sixteen sections."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoTimeOptions:
@@ -51,11 +56,14 @@ class TwoTimeOptions:
     ----------
     normalisation : Normalisation
         `static` is the rings of the partition, and `saturation` the detector's, where they are not given here.
+    ages : Ages or None
+        With None nothing is correlated over age and lag.
     """
 
     size: int = 256
     sigma: float | None = None
     normalisation: Normalisation = DETECTING
+    ages: Ages | None = SECTIONS
     device: str | None = None
 
     @classmethod
@@ -69,6 +77,7 @@ class TwoTimeOptions:
                 bad_pixels="detect" if settings.detect_bad_pixels else None,
                 dead_time=settings.dead_time,
             ),
+            ages=Ages(n_ages=settings.ages) if settings.ages else None,
             device=settings.device,
         )
 
@@ -88,6 +97,7 @@ class TwoTimeOptions:
                 saturation=saturation if given.saturation is None else given.saturation,
             ),
             computation=Computation(device=self.device),
+            ages=self.ages,
         )
 
 
@@ -103,7 +113,7 @@ def fingerprint(
     broken_off: Literal["mark", "refuse"] = "mark",
     watch: Callable[[TwoTimeStream], object] | None = None,
 ) -> Fingerprints:
-    """Compute the C2 maps of a measurement, reading its frames once, as they come.
+    """Compute the C2 and age-lag maps of a measurement, reading its frames once, as they come.
 
     Counts are divided by the static image, smoothed azimuthally over fine q rings as in the paper.
 
@@ -139,6 +149,7 @@ def fingerprint(
     duration = result.n_frames * measurement.frame_time
     lags = np.arange(options.size) * duration / options.size
     g2 = 1 + age_average(result.c2)
+    aged = None if result.age_lag is None else result.age_lag.in_seconds(measurement.frame_time)
     exposure = replace(
         measurement.origin.exposure,
         frames=result.n_frames,
@@ -163,6 +174,8 @@ def fingerprint(
             smoothing=smoothing_of(result.n_frames, options.size, measurement.frame_time, options.sigma),
             filled=result.filled,
         ),
+        age_lag=None if aged is None else aged.record(),
+        ageing=None if aged is None else ageing_of(aged),
         bad_pixels=result.bad_pixels,
     )
 

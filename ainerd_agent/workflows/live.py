@@ -178,7 +178,8 @@ def model_from_settings(catalog: Catalog, settings: Settings, geometry: Detector
         Encoder.load(settings.model),
         parameters={
             **settings.bins.model_dump(mode="json", exclude_none=True),
-            **settings.correlation.model_dump(mode="json", exclude_none=True, exclude={"device"}),
+            # C2 and latents are the same whatever these are.
+            **settings.correlation.model_dump(mode="json", exclude_none=True, exclude={"device", "ages"}),
         },
         geometry=describe_bins(settings, geometry),
     )

@@ -9,14 +9,17 @@ not enter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import AgeLagMap, FloatArray
-from ainerd_agent.scattering.correlation._engine.age_lag_sections import Sections
 from ainerd_agent.scattering.correlation.g2 import G2
+
+if TYPE_CHECKING:
+    from ainerd_agent.scattering.correlation._engine.age_lag_sections import Sections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,10 @@ class AgeLagCorrelation:
             weights=self.weights,
             width=self.width[there],
         )
+
+    def in_seconds(self, frame_time: float) -> AgeLagCorrelation:
+        """The same with ages and lags in seconds, where they are in frames."""
+        return replace(self, ages=self.ages * frame_time, lags=self.lags * frame_time, width=self.width * frame_time)
 
     def record(self) -> AgeLagMap:
         """What is kept with a measurement."""

@@ -7,13 +7,16 @@ their errors.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
-from ainerd_agent.records import FloatArray
+from ainerd_agent.records import Ageing, FloatArray
 from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation
 from ainerd_agent.scattering.fits.relaxation import MIN_GROUPS, Relaxation, fit_relaxation, student_factor
+
+logger = logging.getLogger(__name__)
 
 FEWEST_AGES = 3
 """Ages that a line through them rests on, at least."""
@@ -62,6 +65,10 @@ class AgeRelaxations:
         """Its standard error."""
         return self._each("exponent_error")
 
+    def record(self) -> Ageing:
+        """What is kept with a measurement, where ages are in seconds."""
+        return Ageing(rate=self.ageing_rate, rate_error=self.ageing_rate_error, one_tau=self.one_tau)
+
     def _each(self, name: str) -> FloatArray:
         return np.array([[getattr(fit, name) for fit in of_bin] for of_bin in self.fits], dtype=np.float64)
 
@@ -86,6 +93,27 @@ def fit_ages(
     lines = [_line(correlation.ages, of_bin, max(MIN_GROUPS, int(n))) for of_bin, n in zip(fits, n_groups, strict=True)]
     rate, error, one = (np.array(each) for each in zip(*lines, strict=True))
     return AgeRelaxations(ages=correlation.ages, fits=fits, ageing_rate=rate, ageing_rate_error=error, one_tau=one)
+
+
+def ageing_of(correlation: AgeLagCorrelation) -> Ageing | None:
+    """Fit a measurement while the experiment goes on: nothing is raised.
+
+    Parameters
+    ----------
+    correlation : AgeLagCorrelation
+        In seconds.
+
+    Returns
+    -------
+    Ageing or None
+        None where the fits broke down, which the log tells.
+    """
+    try:
+        return fit_ages(correlation).record()
+    except Exception:
+        # The maps are the measurement; a fit that breaks down must not cost them.
+        logger.exception("the relaxation could not be fitted at each age")
+        return None
 
 
 def _line(ages: FloatArray, fits: tuple[Relaxation, ...], n_groups: int) -> tuple[float, float, float]:
