@@ -14,6 +14,7 @@ import numpy as np
 
 from ainerd_agent.records import Ageing, FloatArray
 from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation
+from ainerd_agent.scattering.fits.map_relaxations import MAX_STEPS
 from ainerd_agent.scattering.fits.relaxation import MIN_GROUPS, Relaxation, fit_relaxation, student_factor
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,11 @@ class AgeRelaxations:
 
 
 def fit_ages(
-    correlation: AgeLagCorrelation, *, baseline: float | None = 1.0, exponent: float | None = None
+    correlation: AgeLagCorrelation,
+    *,
+    baseline: float | None = 1.0,
+    exponent: float | None = None,
+    max_steps: int = 100,
 ) -> AgeRelaxations:
     """Fit each bin at each age.
 
@@ -83,9 +88,11 @@ def fit_ages(
     correlation : AgeLagCorrelation
     baseline, exponent : float, optional
         Values that are known, as for `fit_relaxation`.
+    max_steps : int
+        Of each fit, as for `fit_relaxation`.
     """
     by_age = [
-        fit_relaxation(correlation.g2_at(age), baseline=baseline, exponent=exponent)
+        fit_relaxation(correlation.g2_at(age), baseline=baseline, exponent=exponent, max_steps=max_steps)
         for age in range(len(correlation.ages))
     ]
     fits = tuple(zip(*by_age, strict=True))
@@ -109,7 +116,7 @@ def ageing_of(correlation: AgeLagCorrelation) -> Ageing | None:
         None where the fits broke down, which the log tells.
     """
     try:
-        return fit_ages(correlation).record()
+        return fit_ages(correlation, max_steps=MAX_STEPS).record()
     except Exception:
         # The maps are the measurement; a fit that breaks down must not cost them.
         logger.exception("the relaxation could not be fitted at each age")
