@@ -102,7 +102,7 @@ class MapsStore:
         for f in fingerprints:
             for key, (array,) in arrays_of([f], self._index.arrays).items():
                 if key in self._arrays:
-                    self._shape_of(key, [array])
+                    self._shape_of(key, [array], self._arrays[key])
             if self._index.events != [f.origin.events]:  # the only one of a run decides what the lags are
                 self._index.check(f)
 
@@ -139,12 +139,16 @@ class MapsStore:
 
     def _extend(self, container: Container, key: str, arrays: Sequence[NDArray[Any] | None], behind: int) -> None:
         """Put arrays of measurements behind the first `behind` of those that are there."""
-        node, shape = self._arrays.get(key), self._shape_of(key, arrays)
+        node = self._arrays.get(key)
         done = 0
         if node is None:
             # Measurements that were there before the first one with such an array have nothing in it.
             arrays = [*[None] * behind, *arrays]
             behind = 0
+            # An earlier attempt may have made the array, and then been interrupted.
+            node = child(container, key)
+        shape = self._shape_of(key, arrays, node)
+        if node is None:
             # What is written first is the chunk in which the array is stored and read ever after.
             done = _fitting(arrays, shape, _CHUNK_BYTES)
             about = next(array for array in MAP_ARRAYS if array.key == key)
@@ -155,14 +159,13 @@ class MapsStore:
                 metadata={"units": about.units, "description": about.meaning},
                 **access_of(self._run),
             )
-            self._arrays[key] = node
+        self._arrays[key] = node
         step = _fitting(arrays, shape, _BLOCK_BYTES)
         for start in range(done, len(arrays), step):
             node.patch(stacked(arrays[start : start + step], shape), offset=(behind + start,), extend=True)
 
-    def _shape_of(self, key: str, arrays: Sequence[NDArray[Any] | None]) -> tuple[int, ...]:
+    def _shape_of(self, key: str, arrays: Sequence[NDArray[Any] | None], node: Array | None) -> tuple[int, ...]:
         """The shape of what each measurement has in an array: it is one for a run."""
-        node = self._arrays.get(key)
         there = set() if node is None else {tuple(node.shape[1:])}
         shapes = {array.shape for array in arrays if array is not None} | there
         if len(shapes) > 1:
