@@ -8,12 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ainerd_agent.catalog.codec.age_lag import AgeLagAxes, with_axes_of
 from ainerd_agent.catalog.codec.arrays import MAP_ARRAYS, arrays_of, stacked
 from ainerd_agent.catalog.codec.bins import BINS_UNITS, bins_columns
 from ainerd_agent.catalog.codec.maps_index import MapsIndex, maps_axes, maps_index, maps_metadata, maps_progress
 from ainerd_agent.catalog.codec.metadata import events_of
 from ainerd_agent.catalog.layout import child, ensure_container, version_of
-from ainerd_agent.catalog.schema import BINS, MAPS, MAPS_SPEC
+from ainerd_agent.catalog.schema import AGE_LAG, BINS, MAPS, MAPS_SPEC
 from ainerd_agent.catalog.tiled_types import Array, Container, Table
 from ainerd_agent.catalog.write.containers import access_of, set_metadata, upgrade_first
 from ainerd_agent.errors import CatalogError
@@ -67,6 +68,7 @@ class MapsStore:
         if self._version != MAPS_SPEC[1]:
             raise upgrade_first(f"/{MAPS}/{self._run.uid}", self._version)
         index = MapsIndex.beginning(new[0]) if self._index is None else self._index
+        axes = with_axes_of(index.age_lag_axes, new)
         if self._container is None:
             self._container = ensure_container(
                 self._parent,
@@ -81,7 +83,8 @@ class MapsStore:
         begun = index if index.events else index.extended(new[:1], index.arrays)
         for f in new:
             begun.check(f)
-        for key, arrays in arrays_of(new, index.arrays).items():
+        self._make_room(index, axes)
+        for key, arrays in arrays_of(new, index.arrays, axes).items():
             self._extend(self._container, key, arrays, len(index.events))
         # Last: what the index does not name does not count, and is overwritten by the next attempt.
         self._index = index.extended(new, [*self._arrays])
@@ -100,7 +103,8 @@ class MapsStore:
         if self._version != MAPS_SPEC[1]:
             raise upgrade_first(f"/{MAPS}/{self._run.uid}", self._version)
         for f in fingerprints:
-            for key, (array,) in arrays_of([f], self._index.arrays).items():
+            axes = with_axes_of(self._index.age_lag_axes, [f])
+            for key, (array,) in arrays_of([f], self._index.arrays, axes).items():
                 if key in self._arrays:
                     self._shape_of(key, [array], self._arrays[key])
             if self._index.events != [f.origin.events]:  # the only one of a run decides what the lags are
@@ -117,7 +121,9 @@ class MapsStore:
 
     def _replaced(self, container: Container, index: MapsIndex, new: Fingerprints) -> MapsIndex:
         place = index.events.index(new.origin.events)
-        for key, (array,) in arrays_of([new], index.arrays).items():
+        axes = with_axes_of(index.age_lag_axes, [new])
+        self._make_room(index, axes)
+        for key, (array,) in arrays_of([new], index.arrays, axes).items():
             if key in self._arrays:
                 node = self._arrays[key]
                 node.patch(stacked([array], tuple(node.shape[1:])), offset=(place,))
@@ -126,6 +132,22 @@ class MapsStore:
         index = index.replaced(place, new, [*self._arrays])
         set_metadata(container, maps_progress(self._run, index) | maps_axes(index))
         return index
+
+    def _make_room(self, index: MapsIndex, axes: AgeLagAxes | None) -> None:
+        """Widen the array of age-lag maps for lags that no measurement had so far: NaN for those that are there.
+
+        Also where it is wide enough: a writer that was interrupted may have written others there.
+        """
+        node, before = self._arrays.get(AGE_LAG), index.age_lag_axes
+        if node is None or before is None or axes is None or len(axes.lags) == len(before.lags):
+            return
+        first = len(before.lags)
+        shape = (*node.shape[1:-1], len(axes.lags) - first)
+        nothing: list[NDArray[Any] | None] = [None] * len(index.events)
+        step = _fitting(nothing, shape, _BLOCK_BYTES)
+        for start in range(0, len(nothing), step):
+            part = stacked(nothing[start : start + step], shape)
+            node.patch(part, offset=(start, 0, 0, 0, first), extend=True)
 
     def _write_bins(self, container: Container, first: Fingerprints) -> None:
         import pandas as pd
@@ -165,9 +187,12 @@ class MapsStore:
             node.patch(stacked(arrays[start : start + step], shape), offset=(behind + start,), extend=True)
 
     def _shape_of(self, key: str, arrays: Sequence[NDArray[Any] | None], node: Array | None) -> tuple[int, ...]:
-        """The shape of what each measurement has in an array: it is one for a run."""
+        """The shape of what each measurement has in an array: it is one for a run, lags of age-lag maps apart."""
         there = set() if node is None else {tuple(node.shape[1:])}
         shapes = {array.shape for array in arrays if array is not None} | there
+        if key == AGE_LAG:
+            widest = max(shape[-1] for shape in shapes)
+            shapes = {(*shape[:-1], widest) for shape in shapes}
         if len(shapes) > 1:
             raise CatalogError(
                 f"The measurements of run {self._run.uid} differ in the shape of {key}: {sorted(shapes)}. All "
