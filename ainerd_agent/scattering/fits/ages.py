@@ -14,7 +14,6 @@ import numpy as np
 
 from ainerd_agent.records import Ageing, FloatArray
 from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation
-from ainerd_agent.scattering.fits.map_relaxations import MAX_STEPS
 from ainerd_agent.scattering.fits.relaxation import MIN_GROUPS, Relaxation, fit_relaxation, student_factor
 
 logger = logging.getLogger(__name__)
@@ -75,11 +74,7 @@ class AgeRelaxations:
 
 
 def fit_ages(
-    correlation: AgeLagCorrelation,
-    *,
-    baseline: float | None = 1.0,
-    exponent: float | None = None,
-    max_steps: int = 100,
+    correlation: AgeLagCorrelation, *, baseline: float | None = 1.0, exponent: float | None = None
 ) -> AgeRelaxations:
     """Fit each bin at each age.
 
@@ -88,11 +83,9 @@ def fit_ages(
     correlation : AgeLagCorrelation
     baseline, exponent : float, optional
         Values that are known, as for `fit_relaxation`.
-    max_steps : int
-        Of each fit, as for `fit_relaxation`.
     """
     by_age = [
-        fit_relaxation(correlation.g2_at(age), baseline=baseline, exponent=exponent, max_steps=max_steps)
+        fit_relaxation(correlation.g2_at(age), baseline=baseline, exponent=exponent)
         for age in range(len(correlation.ages))
     ]
     fits = tuple(zip(*by_age, strict=True))
@@ -116,7 +109,7 @@ def ageing_of(correlation: AgeLagCorrelation) -> Ageing | None:
         None where the fits broke down, which the log tells.
     """
     try:
-        return fit_ages(correlation, max_steps=MAX_STEPS).record()
+        return fit_ages(correlation).record()
     except Exception:
         # The maps are the measurement; a fit that breaks down must not cost them.
         logger.exception("the relaxation could not be fitted at each age")
