@@ -12,10 +12,18 @@ import httpx
 import numpy as np
 import pytest
 
+from ainerd_agent.callbacks import AnalysisCallback, Assembler
 from ainerd_agent.catalog import Catalog, DerivedWriter, SpooledWriter, TiledServer, connect
 from ainerd_agent.catalog.codec.point_columns import POINT_COLUMNS
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Ageing, Analysis, Fingerprints, Run
+from ainerd_agent.latent import Analyst, Encoder
+from ainerd_agent.records import Ageing, Analysis, Bins, Fingerprints, Run
+from ainerd_agent.scattering.fingerprint import LIVE
+from ainerd_agent.scattering.fits.ages import fit_ages
+from ainerd_agent.scattering.geometry.partition import Partition
+from ainerd_agent.settings import Settings
+from ainerd_agent.workflows.reprocess import encoders, reprocess
+from tests.callbacks.made_runs import T0, MadeRun, array_key, validated, write_hdf5
 from tests.catalog.codec.test_age_lag import aged, same
 from tests.integration.conftest import FAULTS_APART, KilledError, Mortal
 from tests.integration.derived_runs import MODEL, N_BINS, START, is_sound, measurement
@@ -203,3 +211,67 @@ def test_an_array_that_was_made_but_not_named_is_taken_up(catalog: Catalog, writ
     append(catalog.writer(MODEL), "made", second, third)
     holds(catalog, "made", first, second, third)
     is_sound(catalog, "made")
+
+
+LABELS = np.repeat(np.arange(1, N_BINS + 1), 10)[:, None] * np.ones(24, dtype=int)
+STRIPES = Partition(
+    LABELS, LABELS, Bins(q=np.full(N_BINS, 0.02), azimuth=np.zeros(N_BINS), n_pixels=np.full(N_BINS, 240))
+)
+
+
+def speckle(n: int, n_frames: int, seed: int) -> np.ndarray:
+    """Movies (n, n_frames, H, W) of speckle that renews itself within ten frames."""
+    rng = np.random.default_rng(seed)
+    field = rng.standard_normal((2, n, n_frames, *LABELS.shape))
+    keep = np.exp(-1 / 10)
+    for t in range(1, n_frames):
+        field[:, :, t] = keep * field[:, :, t - 1] + np.sqrt(1 - keep**2) * field[:, :, t]
+    return rng.poisson((field**2).sum(axis=0)).astype(np.uint16)
+
+
+def test_a_live_run_has_what_its_frames_give(catalog: Catalog, tmp_path: Path) -> None:
+    """Two streams of one run, whose movies differ in length and frame time; then by another model."""
+    streams = {"primary": (speckle(2, 200, 1), 0.01), "longer": (speckle(1, 700, 2), 0.002)}
+    made = MadeRun()
+    for name, (movies, frame_time) in streams.items():
+        path = write_hdf5(tmp_path / f"{name}.h5", movies.reshape(-1, *movies.shape[2:]))
+        made.frame_time = frame_time
+        made.stream(name, {"detector": array_key(movies.shape[1:], external="STREAM:")})
+        resource = made.stream_asset(path)
+        for k in range(len(movies)):
+            made.rows(resource, name, k, k + 1)
+            made.event(name, {}, T0 + 4.0 * k + 2.5)
+    encoder = Encoder.load()
+    model = dataclasses.replace(MODEL, name="live", n_clusters=len(encoder.clusters))
+    callback = AnalysisCallback(
+        Assembler(Settings()), lambda _: STRIPES, Analyst(encoder), catalog.writer(model), prefetch=False
+    )
+    for name, doc in validated(made.stop()):
+        callback(name, doc)
+
+    points = catalog.points("live", raw_uid=made.uid)
+    assert len(points) == 3 * N_BINS
+    for name, (movies, frame_time) in streams.items():
+        for k, frames in enumerate(movies):
+            stream = LIVE.stream(STRIPES, len(frames), None)
+            stream.add(frames)
+            direct = stream.result().age_lag
+            assert direct is not None
+            direct = direct.in_seconds(frame_time)
+            found = catalog.age_lag(made.uid, k + 1, name)
+            assert found is not None
+            np.testing.assert_array_equal(found.lags, direct.lags)
+            same(found, direct.record())
+            rows = points[(points["stream"] == name) & (points["seq_num"] == k + 1)]
+            fits = fit_ages(direct)
+            assert np.isfinite(fits.ageing_rate).all()
+            np.testing.assert_allclose(rows["ageing_rate"], fits.ageing_rate, rtol=1e-9)
+            np.testing.assert_allclose(rows["one_tau"], fits.one_tau, rtol=1e-9)
+    assert catalog.age_lag(made.uid, 1, "longer").lags[0] == 0.002  # type: ignore[union-attr]
+
+    with encoders(catalog, encoder) as (pool, encode):
+        (done,) = reprocess(catalog, encoder, pool, encode, source="live", raw_uid=made.uid)
+    assert (done.written, done.problem) == (3, "")
+    columns = ["stream", "seq_num", "bin", "ageing_rate", "ageing_rate_error", "one_tau"]
+    again = catalog.points(encoder.name, raw_uid=made.uid)
+    assert again[columns].equals(points[columns])
