@@ -18,6 +18,7 @@ from ainerd_agent.catalog.codec.point_columns import POINT_COLUMNS
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.records import Ageing, Analysis, Bins, Fingerprints, Run
+from ainerd_agent.scattering.files.aps_results import read_results
 from ainerd_agent.scattering.fingerprint import LIVE
 from ainerd_agent.scattering.fits.ages import fit_ages
 from ainerd_agent.scattering.geometry.partition import Partition
@@ -211,6 +212,20 @@ def test_an_array_that_was_made_but_not_named_is_taken_up(catalog: Catalog, writ
     append(catalog.writer(MODEL), "made", second, third)
     holds(catalog, "made", first, second, third)
     is_sound(catalog, "made")
+
+
+def test_an_exported_measurement_has_its_own_map(catalog: Catalog, writer: DerivedWriter, tmp_path: Path) -> None:
+    pairs = [pair("exported", 1), without(pair("exported", 2)), pair("exported", 3, 64, 0.02)]
+    append(writer, "exported", *pairs)
+    files = catalog.model(MODEL.name).export("exported", tmp_path / "run.h5")
+    for file, (f, _) in zip(files, pairs, strict=True):
+        found = read_results(file).age_lag
+        assert (found is None) is (f.age_lag is None)
+        if found is not None and f.age_lag is not None:
+            np.testing.assert_allclose(found.values, f.age_lag.values, rtol=1e-6)
+            np.testing.assert_allclose(found.errors, f.age_lag.errors)
+            np.testing.assert_allclose(found.lags, f.age_lag.lags)
+            np.testing.assert_allclose(found.ages, f.age_lag.ages)
 
 
 LABELS = np.repeat(np.arange(1, N_BINS + 1), 10)[:, None] * np.ones(24, dtype=int)
