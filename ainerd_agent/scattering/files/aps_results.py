@@ -190,10 +190,11 @@ def _write_age_lag(own: Any, of: AgeLagMap) -> None:
 def _at_lags(of: AgeLagMap, lags: FloatArray) -> FloatArray:
     """An age-lag map at other lags, shape (n_bins, n_ages, n): linear in log(lag), NaN where its lags do not reach."""
     found = np.full((*of.values.shape[:2], len(lags)), np.nan)
-    wanted = np.log(np.maximum(lags, np.finfo(float).tiny))
+    least = np.finfo(float).tiny
+    wanted, known = np.log(np.maximum(lags, least)), np.log(np.maximum(of.lags, least))
     for place in np.ndindex(*found.shape[:2]):
         # Beside a lag at which nothing is known it gives NaN.
-        found[place] = np.interp(wanted, np.log(of.lags), of.values[place], left=np.nan, right=np.nan)
+        found[place] = np.interp(wanted, known, of.values[place], left=np.nan, right=np.nan)
     return found
 
 
