@@ -183,6 +183,9 @@ class CorrelationSettings(Table):
         default=True, description="find and leave out hot, dead, flickering and full pixels"
     )
     dead_time: float = Field(default=0.0, ge=0, lt=1, description="of a pixel, in units of the frame time")
+    ages: int = Field(
+        default=16, ge=0, description="sections of the exposure that are correlated over lag, each on its own; 0: none"
+    )
     device: str | None = Field(default=None, description='"cuda" to compute on a GPU')
 
 

@@ -30,7 +30,7 @@ from ainerd_agent.catalog.write import notes
 from ainerd_agent.catalog.write.containers import model_container
 from ainerd_agent.catalog.write.spool import SpooledWriter
 from ainerd_agent.catalog.write.writer import DerivedWriter
-from ainerd_agent.records import Annotation, BadPixels, StressVersion
+from ainerd_agent.records import AgeLagMap, Annotation, BadPixels, StressVersion
 from ainerd_agent.records.analysis import ModelIdentity
 from ainerd_agent.records.run import RunName
 
@@ -211,6 +211,24 @@ class Catalog:
         """
         with server_errors(self.address):
             return read_maps(self.maps(raw_uid), C2, measurement, bin, stream)
+
+    def age_lag(self, raw_uid: RunName, measurement: int, stream: str | None = None) -> AgeLagMap | None:
+        """The correlation of a measurement over age and lag, with errors.
+
+        Parameters
+        ----------
+        raw_uid : str or int
+            As for `uid`.
+        measurement, stream
+            As for `c2`.
+
+        Returns
+        -------
+        AgeLagMap or None
+            Ages and lags in seconds, of all bins. None where there is none, as of measurements that an older version
+            analysed.
+        """
+        return self.maps(raw_uid).age_lag(measurement, stream)
 
     def bad_pixels(self, raw_uid: RunName, measurement: int, stream: str | None = None) -> BadPixels | None:
         """Pixels that a measurement was analysed without.

@@ -11,9 +11,11 @@ from typing import Any
 
 from ainerd_agent.catalog.catalog import Catalog
 from ainerd_agent.catalog.check_tables import Problem, check_points, check_spec, check_suggestions
+from ainerd_agent.catalog.codec.maps_index import maps_index
 from ainerd_agent.catalog.codec.metadata import events_of, run_of
 from ainerd_agent.catalog.layout import child, model_names, model_of, table_of
 from ainerd_agent.catalog.schema import (
+    AGE_LAG,
     ANALYSES,
     ANALYSIS_SPEC,
     BINS,
@@ -153,9 +155,23 @@ def _maps(path: str, maps: Container) -> Iterator[Problem]:
                 "interrupted",
                 "nothing: what is not named does not count, and the next writer overwrites it",
             )
+    yield from _age_lag(path, maps, again)
     table = child(maps, BINS)
     if table is None or len(table.read()) != n_bins:
         yield Problem(f"{path}/{BINS}", f"it does not hold the {n_bins} bins", "analyse one measurement more of it")
+
+
+def _age_lag(path: str, maps: Container, again: str) -> Iterator[Problem]:
+    index = maps_index(maps.metadata_copy()[0])
+    if AGE_LAG not in index.arrays:
+        return
+    array, axes = child(maps, AGE_LAG), index.age_lag_axes
+    there = () if array is None else tuple(array.shape)
+    wanted = () if axes is None else (len(index.events), index.n_bins, 2, len(axes.ages), len(axes.lags))
+    if not wanted or len(there) != len(wanted) or there[1:4] != wanted[1:4]:
+        yield Problem(f"{path}/{AGE_LAG}", f"its shape is {there}, by its axes it would be {wanted}", again)
+    elif there[0] < wanted[0] or there[4] < wanted[4]:
+        yield Problem(f"{path}/{AGE_LAG}", f"its shape is {there}, {wanted} are named", again)
 
 
 def _analysis(

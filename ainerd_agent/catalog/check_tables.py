@@ -120,7 +120,8 @@ def _columns(path: str, table: Table, wanted: Sequence[Column], old: bool) -> It
     """Whether a table has the columns of its version; minor versions of 0.1 added some."""
     found = table.structure().arrow_schema_decoded
     known = {column.name: column for column in wanted if not old or column.since != "2.0"}
-    needed = {name for name, column in known.items() if not old or column.since == "1.0"}
+    # What may be null may be lacking: the column came after the run was begun, and the next measurement adds it.
+    needed = {name for name, column in known.items() if column.since == "1.0" or not (old or column.optional)}
     told = table.metadata.get("units", {})
     if lacking := sorted(needed - set(found.names)):
         yield Problem(

@@ -16,7 +16,7 @@ from ainerd_agent.catalog.codec.columns import column_metadata, latent_columns
 from ainerd_agent.catalog.codec.point_layout import points_schema
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.queries import Conditions, highest_first, narrowed
-from ainerd_agent.catalog.read.maps import read_bad_pixels, read_maps
+from ainerd_agent.catalog.read.maps import read_age_lag, read_bad_pixels, read_maps
 from ainerd_agent.catalog.read.measurements import By, check_by, per_measurement
 from ainerd_agent.catalog.read.points import points_of, read_points, tables_of
 from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, UnknownRunError, run_named, with_uid
@@ -25,7 +25,7 @@ from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Node, Query
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import BadPixels
+from ainerd_agent.records import AgeLagMap, BadPixels
 from ainerd_agent.records.run import RunName
 
 if TYPE_CHECKING:
@@ -233,6 +233,11 @@ class MapsClient(Container):  # type: ignore[misc]
         """Any array over measurements and bins in the same way; `arrays` in the metadata says which there are."""
         with server_errors(address_of(self)):
             return read_maps(self, key, measurement, bin, stream)
+
+    def age_lag(self, measurement: int, stream: str | None = None) -> AgeLagMap | None:
+        """The correlation of a measurement over age and lag, as `read_age_lag`."""
+        with server_errors(address_of(self)):
+            return read_age_lag(self, measurement, stream)
 
     def bad_pixels(self, measurement: int, stream: str | None = None) -> BadPixels | None:
         """Pixels that a measurement was analysed without, as `read_bad_pixels`."""

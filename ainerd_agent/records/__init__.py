@@ -8,7 +8,7 @@
 from ainerd_agent.records.analysis import Analysis
 from ainerd_agent.records.arrays import FloatArray, MapStack
 from ainerd_agent.records.bad_pixels import BadPixels
-from ainerd_agent.records.fingerprints import AgeLagMap, Bins, Fingerprints, Quality, Relaxations, Scattering
+from ainerd_agent.records.fingerprints import Ageing, AgeLagMap, Bins, Fingerprints, Quality, Relaxations, Scattering
 from ainerd_agent.records.frames import FrameSource, NumberedFrames, PhotonEvents
 from ainerd_agent.records.measurement import Measurement
 from ainerd_agent.records.notes import Annotation, StressVersion
@@ -18,6 +18,7 @@ from ainerd_agent.records.suggestion import AgentRequest, Suggestion, Suggestion
 
 __all__ = [
     "AgeLagMap",
+    "Ageing",
     "AgentRequest",
     "Analysis",
     "Annotation",

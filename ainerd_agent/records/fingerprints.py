@@ -124,6 +124,26 @@ class AgeLagMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ageing:
+    """How the relaxation time of the sections of an age-lag map changes with age, each array of shape (n_bins,).
+
+    NaN where fewer than three ages could be fitted.
+
+    Attributes
+    ----------
+    rate, rate_error : ndarray
+        d(ln tau) / d(age), 1/s, and its standard uncertainty: positive where the dynamics slow down.
+    one_tau : ndarray
+        Probability of relaxation times that scatter so much over age, or more, if there is only one: small where one
+        relaxation time is not enough.
+    """
+
+    rate: FloatArray
+    rate_error: FloatArray
+    one_tau: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scattering:
     """What the detector saw.
 
@@ -170,6 +190,9 @@ class Fingerprints:
     relaxations : Relaxations or None
         Fits of g2; None where none were made.
     age_lag : AgeLagMap or None
+        None where none was made, and in fingerprints that are read from a catalog (its `age_lag` has it).
+    ageing : Ageing or None
+        From fits of the age-lag map; None where none were made, or no bin could be fitted.
     scattering : Scattering or None
         None where it was not kept.
     bad_pixels : BadPixels or None
@@ -189,5 +212,6 @@ class Fingerprints:
     lags: FloatArray
     relaxations: Relaxations | None = None
     age_lag: AgeLagMap | None = None
+    ageing: Ageing | None = None
     scattering: Scattering | None = None
     bad_pixels: BadPixels | None = None

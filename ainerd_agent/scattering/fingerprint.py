@@ -22,9 +22,11 @@ from ainerd_agent.records import (
     PhotonEvents,
 )
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
-from ainerd_agent.scattering.correlation.computation import Computation
+from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
+from ainerd_agent.scattering.correlation.computation import Computation, Precision
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
+from ainerd_agent.scattering.fits.ages import ageing_of
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
 from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.quality import assess
@@ -42,6 +44,9 @@ MIN_FRAMES = 16
 DETECTING = Normalisation(bad_frames="detect", bad_pixels="detect")
 """Frames without beam and bad pixels are left out."""
 
+SECTIONS = Ages()
+"""Over age and lag, every exposure is correlated in sixteen sections."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoTimeOptions:
@@ -51,11 +56,14 @@ class TwoTimeOptions:
     ----------
     normalisation : Normalisation
         `static` is the rings of the partition, and `saturation` the detector's, where they are not given here.
+    ages : Ages or None
+        With None nothing is correlated over age and lag.
     """
 
     size: int = 256
     sigma: float | None = None
     normalisation: Normalisation = DETECTING
+    ages: Ages | None = SECTIONS
     device: str | None = None
 
     @classmethod
@@ -69,8 +77,27 @@ class TwoTimeOptions:
                 bad_pixels="detect" if settings.detect_bad_pixels else None,
                 dead_time=settings.dead_time,
             ),
+            ages=Ages(n_ages=settings.ages) if settings.ages else None,
             device=settings.device,
         )
+
+    def warm_up(self) -> None:
+        """Compile what these need, or load it from the cache of an earlier process: before a scan, not in it."""
+        from ainerd_agent.scattering.correlation.two_time import TwoTimeStream, warm_up
+
+        warm_up()
+        precisions: tuple[Precision, ...] = ("single", "double")
+        for precision in precisions if self.ages is not None else ():
+            stream = TwoTimeStream(
+                np.ones((1, 1), dtype=int),
+                len(_STILL),
+                size=2,
+                normalisation=DETECTING,
+                computation=Computation(precision=precision),
+                ages=self.ages,
+            )
+            stream.add(_STILL)
+            stream.result()
 
     def stream(self, partition: Partition, n_frames: int | None, saturation: float | None) -> TwoTimeStream:
         """A stream for one movie."""
@@ -88,8 +115,12 @@ class TwoTimeOptions:
                 saturation=saturation if given.saturation is None else given.saturation,
             ),
             computation=Computation(device=self.device),
+            ages=self.ages,
         )
 
+
+_STILL = np.ones((64, 1, 1), dtype=np.uint16)
+"""Frames in which there is nothing to see."""
 
 LIVE = TwoTimeOptions()
 """What a live analysis does by default."""
@@ -103,7 +134,7 @@ def fingerprint(
     broken_off: Literal["mark", "refuse"] = "mark",
     watch: Callable[[TwoTimeStream], object] | None = None,
 ) -> Fingerprints:
-    """Compute the C2 maps of a measurement, reading its frames once, as they come.
+    """Compute the C2 and age-lag maps of a measurement, reading its frames once, as they come.
 
     Counts are divided by the static image, smoothed azimuthally over fine q rings as in the paper.
 
@@ -139,6 +170,7 @@ def fingerprint(
     duration = result.n_frames * measurement.frame_time
     lags = np.arange(options.size) * duration / options.size
     g2 = 1 + age_average(result.c2)
+    aged = None if result.age_lag is None else result.age_lag.in_seconds(measurement.frame_time)
     exposure = replace(
         measurement.origin.exposure,
         frames=result.n_frames,
@@ -163,6 +195,8 @@ def fingerprint(
             smoothing=smoothing_of(result.n_frames, options.size, measurement.frame_time, options.sigma),
             filled=result.filled,
         ),
+        age_lag=None if aged is None else aged.record(),
+        ageing=None if aged is None else ageing_of(aged),
         bad_pixels=result.bad_pixels,
     )
 

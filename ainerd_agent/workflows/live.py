@@ -16,7 +16,6 @@ from ainerd_agent.catalog import Catalog, SpooledWriter
 from ainerd_agent.catalog.schema import RAW
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.records import Analysis, Origin
-from ainerd_agent.scattering.correlation.two_time import warm_up
 from ainerd_agent.scattering.fingerprint import TwoTimeOptions
 from ainerd_agent.scattering.geometry.detector import DetectorGeometry
 from ainerd_agent.scattering.geometry.from_settings import bins_from_settings, describe_bins
@@ -136,18 +135,19 @@ def analysis_callback(
 
     It compiles what it needs before it returns.
     """
+    options = TwoTimeOptions.from_settings(settings.correlation)
     callback = AnalysisCallback(
         Assembler(settings, frames),
         partition,
         model.analyst,
         writer,
-        options=TwoTimeOptions.from_settings(settings.correlation),
+        options=options,
         prefetch=settings.files.prefetch,
         limits=AnalysisLimits(seconds=settings.movies.limit, clocks=settings.clocks),
         take_up=take_up,
         on_outcome=on_outcome,
     )
-    warm_up()
+    options.warm_up()
     return callback
 
 
@@ -178,7 +178,8 @@ def model_from_settings(catalog: Catalog, settings: Settings, geometry: Detector
         Encoder.load(settings.model),
         parameters={
             **settings.bins.model_dump(mode="json", exclude_none=True),
-            **settings.correlation.model_dump(mode="json", exclude_none=True, exclude={"device"}),
+            # C2 and latents are the same whatever these are.
+            **settings.correlation.model_dump(mode="json", exclude_none=True, exclude={"device", "ages"}),
         },
         geometry=describe_bins(settings, geometry),
     )

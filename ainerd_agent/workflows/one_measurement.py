@@ -60,4 +60,5 @@ def read_measurement(
     chosen = max(found, key=lambda each: each.origin.start)
     events = chosen.origin.events
     maps = catalog.c2(raw_uid, events.first, stream=events.stream)
-    return replace(chosen, c2=maps), run.parameters
+    aged = catalog.age_lag(raw_uid, events.first, stream=events.stream)
+    return replace(chosen, c2=maps, age_lag=aged), run.parameters

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ainerd_agent.records import (
+    Ageing,
     AgeLagMap,
     Analysis,
     BadPixels,
@@ -62,6 +63,7 @@ origins = st.builds(
     extra=mappings, last_seq_num=numbers, units=st.dictionaries(words, words, max_size=2), exposure=exposures,
 )  # fmt: skip
 age_lags = st.builds(AgeLagMap, values=arrays(np.float32, 3), errors=arrays(np.float32, 3), ages=vectors, lags=vectors)
+ageings = st.builds(Ageing, rate=vectors, rate_error=vectors, one_tau=vectors)
 scatterings = st.builds(
     Scattering,
     mean_image=arrays(np.float32, 2), ring_q=vectors, intensity_q=arrays(np.float32), intensity_t=arrays(np.float32, 2),
@@ -82,7 +84,8 @@ fingerprints = st.builds(
     Fingerprints,
     origin=origins, c2=maps, bins=bins, duration=values, mean_counts=vectors, contrast=vectors, tau=vectors,
     quality=qualities, g2=arrays(np.float32, 2), lags=vectors, relaxations=st.none() | relaxations,
-    age_lag=st.none() | age_lags, scattering=st.none() | scatterings, bad_pixels=st.none() | bad_pixels,
+    age_lag=st.none() | age_lags, ageing=st.none() | ageings, scattering=st.none() | scatterings,
+    bad_pixels=st.none() | bad_pixels,
 )  # fmt: skip
 analyses = st.builds(
     Analysis,
@@ -106,6 +109,7 @@ identities = st.builds(
 )  # fmt: skip
 
 ANY = {
+    Ageing: ageings,
     AgeLagMap: age_lags,
     Analysis: analyses,
     BadPixels: bad_pixels,

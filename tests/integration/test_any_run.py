@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ainerd_agent.catalog import Catalog, DerivedWriter, connect
-from ainerd_agent.records import Events
+from ainerd_agent.records import Events, Run
 from tests.catalog.codec.records import same
 from tests.integration.derived_runs import MODEL, N_BINS, START, is_sound, measured, write
 
@@ -58,6 +58,14 @@ def test_streams_events_and_lengths_are_written_found_read_and_exported(
     assert all(h5py.is_hdf5(file) for file in files)
     catalog.model(MODEL.name).export("mixed", tmp_path / "out.csv")
     assert len(pd.read_csv(tmp_path / "out.csv")) == 4 * N_BINS
+
+
+def test_exposures_of_different_length_may_come_at_once(catalog: Catalog, writer: DerivedWriter) -> None:
+    pairs = [measured("at once", 1, seconds=1.0), measured("at once", 2, seconds=2.0)]
+    writer.open_run(Run(uid="at once", time=START))
+    writer.append("at once", [f for f, _ in pairs], [a for _, a in pairs])
+    run = catalog.model(MODEL.name).records("at once")
+    assert [f.lags[-1] for f in run.fingerprints] == pytest.approx([0.04, 0.08])
 
 
 def test_what_does_not_fit_the_columns_costs_itself_only(

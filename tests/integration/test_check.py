@@ -18,7 +18,8 @@ from ainerd_agent.catalog.check import Problem, check
 from ainerd_agent.catalog.codec.upgraded import as_table
 from ainerd_agent.cli.app import app
 from ainerd_agent.records import Suggestion
-from tests.integration.derived_runs import MODEL, write_run
+from tests.catalog.codec.test_age_lag import aged
+from tests.integration.derived_runs import MODEL, measurement, write, write_run
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,18 @@ def test_a_summary_that_is_not_that_of_the_rows(root: Any) -> None:
     assert problems(root, "wrong-summary") == []
     assert root["ainerd", MODEL.name, "wrong-summary"].metadata["shear_stress_max"] == 7.0
     pd.testing.assert_frame_equal(run["points"].read(), rows)
+
+
+def test_age_lag_maps_that_do_not_fit_their_axes(root: Any) -> None:
+    f, a = aged(1, 20, 0.1), measurement("aged", 1)[1]
+    origin = replace(f.origin, raw_uid="aged")
+    write(root.writer(MODEL), "aged", (replace(f, origin=origin), replace(a, origin=origin)))
+    lags = root["xpcs", "aged"].metadata_copy()[0]["age_lags"]
+    for value, said in (([*lags, 50.0], ["are named"]), (None, ["by its axes"]), (lags, [])):
+        change = [{"op": "replace", "path": "/age_lags", "value": value}]
+        root["xpcs", "aged"].patch_metadata(change, content_type="application/json-patch+json")
+        found = [problem.what for problem in problems(root, "aged") if problem.where == "/xpcs/aged/age_lag"]
+        assert [each in what for each, what in zip(said, found, strict=True)] == [True] * len(said)
 
 
 def test_a_run_that_was_left_behind(root: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,19 @@ def test_bad_pixels_are_kept_beside_the_maps(catalog: Catalog, writer: DerivedWr
     is_sound(catalog)
 
 
+def test_an_array_that_was_made_but_not_named_is_taken_up(catalog: Catalog, writer: DerivedWriter) -> None:
+    """A writer died between the two."""
+    write_run(writer, "made", [{}], close=False)
+    catalog["xpcs", "made"].write_array(np.ones((2, 1000, 5), np.float32), key="bad_pixels")
+    one = BadPixels.of([31], 10, bins=[3], kinds=["flickering"])
+    f, a = measurement("made", 2)
+    other = catalog.writer(MODEL)
+    other.open_run(a_run("made"))
+    other.append("made", [dataclasses.replace(f, bad_pixels=one)], [a])
+    assert catalog.bad_pixels("made", 1) is None
+    assert same(catalog.bad_pixels("made", 2), one)
+
+
 def test_another_writer_learns_of_it(catalog: Catalog, writer: DerivedWriter) -> None:
     other = catalog.writer(MODEL)
     other.open_run(a_run("two"))

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.catalog.codec.age_lag import AgeLagAxes
 from ainerd_agent.catalog.codec.bad_pixels import bad_pixels_array
-from ainerd_agent.catalog.schema import BAD_PIXELS
+from ainerd_agent.catalog.schema import AGE_LAG, BAD_PIXELS
 from ainerd_agent.records import Fingerprints
 from ainerd_agent.records.bad_pixels import KINDS
 
@@ -29,7 +30,8 @@ class MapArray:
     field : str
         Where it is in `Fingerprints`.
     encode : callable, optional
-        Makes the array; gives None where there is nothing to store. Not needed where the field is an array.
+        Makes the array; gives None where there is nothing to store. Not needed where the field is an array. Age-lag
+        maps are placed on the axes of their run instead.
     """
 
     key: str
@@ -57,12 +59,8 @@ MAP_ARRAYS = (
     ),
     MapArray(key="g2", dims=("measurement", "bin", "lag"), field="g2", meaning="at `lags`"),
     MapArray(
-        key="age_lag", dims=("measurement", "bin", "age", "age_lag"), field="age_lag.values",
-        meaning="C2 over age and lag, at `ages` and `age_lags`",
-    ),
-    MapArray(
-        key="age_lag_error", dims=("measurement", "bin", "age", "age_lag"), field="age_lag.errors",
-        meaning="standard uncertainty of `age_lag`",
+        key=AGE_LAG, dims=("measurement", "bin", "what", "age", "age_lag"), field="age_lag",
+        meaning="C2 over age and lag, at `ages` and `age_lags`, and its standard uncertainty",
     ),
     MapArray(
         key="mean_image", dims=("measurement", "row", "column"), field="scattering.mean_image",
@@ -84,13 +82,25 @@ MAP_ARRAYS = (
 """The first two are always there; the others where a run has them, as `arrays` in the metadata says."""
 
 
-def arrays_of(new: Sequence[Fingerprints], there: Sequence[str]) -> dict[str, list[NDArray[Any] | None]]:
-    """By key, what each measurement adds to an array; arrays that neither the run nor one of these has are left out."""
-    found = {array.key: [array.of(f) for f in new] for array in MAP_ARRAYS}
+def arrays_of(
+    new: Sequence[Fingerprints], there: Sequence[str], axes: AgeLagAxes | None
+) -> dict[str, list[NDArray[Any] | None]]:
+    """By key, what each measurement adds to an array; arrays that neither the run nor one of these has are left out.
+
+    Parameters
+    ----------
+    axes : AgeLagAxes or None
+        Of the age-lag maps of the run, these included.
+    """
+    found = {array.key: [array.of(f) for f in new] for array in MAP_ARRAYS if array.key != AGE_LAG}
+    found[AGE_LAG] = [None if axes is None else axes.placed(f) for f in new]
     return {key: each for key, each in found.items() if key in there or any(one is not None for one in each)}
 
 
 def stacked(arrays: Sequence[NDArray[Any] | None], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Measurements along a new first axis, NaN for those that have nothing."""
-    nothing = np.full(shape, np.nan, np.float32)
-    return np.stack([nothing if array is None else array for array in arrays]).astype(np.float32, copy=False)
+    """Measurements along a new first axis, NaN for what they do not have: at the end of an axis, or at all."""
+    found = np.full((len(arrays), *shape), np.nan, np.float32)
+    for row, array in zip(found, arrays, strict=True):
+        if array is not None:
+            row[tuple(slice(length) for length in array.shape)] = array
+    return found

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import (
+    Ageing,
     AgeLagMap,
     Analysis,
     BadPixels,
@@ -34,8 +35,8 @@ from ainerd_agent.records import (
 from ainerd_agent.records.analysis import ModelIdentity
 
 _KINDS = (
-    AgeLagMap, Analysis, BadPixels, Bins, Exposure, Fingerprints, ModelIdentity, Origin, Quality, Relaxations, Run,
-    Scattering, ShearStress, Suggestion,
+    Ageing, AgeLagMap, Analysis, BadPixels, Bins, Exposure, Fingerprints, ModelIdentity, Origin, Quality, Relaxations,
+    Run, Scattering, ShearStress, Suggestion,
 )  # fmt: skip
 RECORDS = {kind.__name__: kind for kind in _KINDS}
 """By the names that files hold: a name or field that was written once must stay readable."""

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ainerd_agent._version import __version__
+from ainerd_agent.catalog.codec.age_lag import AgeLagAxes, with_axes_of
 from ainerd_agent.catalog.codec.metadata import events_metadata, events_of, origin_metadata, plain_json
 from ainerd_agent.catalog.codec.own_keys import of_maps
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import Events, Fingerprints, FloatArray, Run
+from ainerd_agent.records import AgeLagMap, Events, Fingerprints, FloatArray, Run
 
 _ALWAYS = ("c2", "g2")
 
@@ -37,9 +39,8 @@ class MapsIndex:
         How many pixels were left out as bad; None where that is not known.
     arrays : list of str
         Keys of the arrays that there are.
-    ages, age_lags : ndarray or None
-        Axes of `age_lag`, seconds, of the first measurement: ages of another are longer as its `duration` is, lags as
-        its `frame_time`. None where there are none yet.
+    age_lag_axes : AgeLagAxes or None
+        None where no measurement has an age-lag map yet.
     ring_q : ndarray or None
         Momentum transfer of the rings of `intensity_q`, 1/nm.
     """
@@ -52,8 +53,7 @@ class MapsIndex:
     frames: list[int | None] = field(default_factory=list)
     n_bad_pixels: list[int | None] = field(default_factory=list)
     arrays: list[str] = field(default_factory=lambda: [*_ALWAYS])
-    ages: FloatArray | None = None
-    age_lags: FloatArray | None = None
+    age_lag_axes: AgeLagAxes | None = None
     ring_q: FloatArray | None = None
 
     @classmethod
@@ -82,9 +82,13 @@ class MapsIndex:
                 "their duration."
             )
 
+    def age_lag_of(self, place: int, stored: NDArray[np.float32]) -> AgeLagMap | None:
+        """The age-lag map of one measurement, from its part of the array; None where it has none."""
+        axes = self.age_lag_axes
+        return None if axes is None else axes.restored(stored, self.duration[place], self.frame_time[place])
+
     def extended(self, new: Sequence[Fingerprints], arrays: list[str]) -> Self:
         """The same with further measurements."""
-        with_ages = next((f.age_lag for f in new if f.age_lag is not None), None)
         seen = next((f.scattering for f in new if f.scattering is not None), None)
         return replace(
             self,
@@ -94,19 +98,14 @@ class MapsIndex:
             frames=[*self.frames, *(f.origin.exposure.frames for f in new)],
             n_bad_pixels=[*self.n_bad_pixels, *(_n_bad_pixels(f) for f in new)],
             arrays=arrays,
-            ages=with_ages.ages if self.ages is None and with_ages is not None else self.ages,
-            age_lags=with_ages.lags if self.age_lags is None and with_ages is not None else self.age_lags,
+            age_lag_axes=with_axes_of(self.age_lag_axes, new),
             ring_q=seen.ring_q if self.ring_q is None and seen is not None else self.ring_q,
         )
 
     def replaced(self, place: int, new: Fingerprints, arrays: list[str]) -> Self:
         """The same with another measurement of the same events at a place."""
-        # Axes are those of the first measurement.
-        before = self
-        if place == 0:
-            before = replace(self, lags=new.lags)
-            if new.age_lag is not None:
-                before = replace(before, ages=None, age_lags=None)
+        # Lags of g2 are those of the first measurement.
+        before = replace(self, lags=new.lags) if place == 0 else self
         return replace(
             before.extended([new], arrays),
             events=self.events,
@@ -124,7 +123,8 @@ class MapsIndex:
 
 def maps_metadata(run: Run, index: MapsIndex) -> dict[str, Any]:
     """Metadata of `/xpcs/<uid>`."""
-    units = dict.fromkeys(("lags", "duration", "frame_time", "ages", "age_lags"), "s") | {"ring_q": "1/nm"}
+    units = dict.fromkeys(("lags", "duration", "frame_time"), "s") | {"ring_q": "1/nm"}
+    units |= {"ages": "duration", "age_lags": "frame_time"}
     described = {"n_bins": index.n_bins, "units": units}
     return {**origin_metadata(run, of_maps), **plain_json(described), **maps_axes(index), **maps_progress(run, index)}
 
@@ -136,6 +136,7 @@ def maps_axes(index: MapsIndex) -> dict[str, Any]:
 
 def maps_progress(run: Run, index: MapsIndex) -> dict[str, Any]:
     """Give the part of the metadata of `/xpcs/<uid>` that changes with each measurement."""
+    axes = index.age_lag_axes
     told = {
         "n_measurements": len(index.events),
         "duration": _one_or_all(index.duration),
@@ -143,8 +144,8 @@ def maps_progress(run: Run, index: MapsIndex) -> dict[str, Any]:
         "frames": _one_or_all(index.frames),
         "n_bad_pixels": _one_or_all(index.n_bad_pixels),
         "arrays": index.arrays,
-        "ages": index.ages,
-        "age_lags": index.age_lags,
+        "ages": None if axes is None else axes.ages,
+        "age_lags": None if axes is None else axes.lags,
         "ring_q": index.ring_q,
         "derived_from": {
             "raw_uid": run.uid,
@@ -168,6 +169,7 @@ def maps_index(metadata: Mapping[str, Any]) -> MapsIndex:
         value = metadata.get(key)
         return None if value is None else np.array(value, np.float64)
 
+    ages, age_lags = axis("ages"), axis("age_lags")
     return MapsIndex(
         n_bins=int(metadata["n_bins"]),
         lags=np.array(metadata["lags"], np.float64),
@@ -177,8 +179,7 @@ def maps_index(metadata: Mapping[str, Any]) -> MapsIndex:
         frames=[None if value is None else int(value) for value in each("frames")],
         n_bad_pixels=[None if value is None else int(value) for value in each("n_bad_pixels")],
         arrays=[str(key) for key in metadata.get("arrays", _ALWAYS)],
-        ages=axis("ages"),
-        age_lags=axis("age_lags"),
+        age_lag_axes=None if ages is None or age_lags is None else AgeLagAxes(ages=ages, lags=age_lags),
         ring_q=axis("ring_q"),
     )
 

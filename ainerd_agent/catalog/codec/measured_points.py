@@ -15,6 +15,7 @@ from ainerd_agent.catalog.codec.columns import NUMBER, SMALL_INTEGER, TEXT, TRUT
 from ainerd_agent.catalog.codec.point_columns import NOT_FITTED, POINT_COLUMNS, UNLIKE
 from ainerd_agent.catalog.codec.point_layout import PointsLayout
 from ainerd_agent.records import (
+    Ageing,
     Analysis,
     Bins,
     Events,
@@ -84,10 +85,18 @@ def measured(group: pd.DataFrame, layout: PointsLayout, maps: Maps) -> Measured:
             bins=Bins(n_pixels=maps.n_pixels, **told.pop("bins")),
             quality=Quality(**told.pop("quality")),
             relaxations=Relaxations(**fits) if fitted else None,
-            **{name: value for name, value in told.items() if name != "relaxations"},
+            ageing=_ageing(told["ageing"], n_bins),
+            **{name: value for name, value in told.items() if name not in ("relaxations", "ageing")},
         ),
         analysis,
     )
+
+
+def _ageing(told: Mapping[str, FloatArray | None], n_bins: int) -> Ageing | None:
+    """None where nothing is known in any bin."""
+    if all(values is None for values in told.values()):
+        return None
+    return Ageing(**{name: np.full(n_bins, np.nan) if values is None else values for name, values in told.items()})
 
 
 def _analysis(tree: dict[str, Any], group: pd.DataFrame) -> Analysis:

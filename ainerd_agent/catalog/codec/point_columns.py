@@ -36,6 +36,21 @@ _FITS = tuple(
     )
 )
 
+_AGEING = tuple(
+    _of_bins(name, meaning, f"fingerprints.ageing.{field}", units, optional=True, since="2.0")
+    for name, field, units, meaning in (
+        ("ageing_rate", "rate", "1/s", "d(ln tau) / d(age) of fits at each age, positive where the dynamics slow down"),
+        ("ageing_rate_error", "rate_error", "1/s", "standard uncertainty of `ageing_rate`"),
+        (
+            "one_tau",
+            "one_tau",
+            "",
+            "probability of such fits if there is one relaxation time: small where not",
+        ),
+    )
+)
+"""The latest columns: the table of a run that was begun before them is written anew with its next measurement."""
+
 POINT_COLUMNS = (
     # Which point it is, and where and when it was measured.
     _of_measurement("raw_uid", "run, the key in /raw and /xpcs", "origin.raw_uid", kind=TEXT),
@@ -140,4 +155,5 @@ POINT_COLUMNS = (
         "fit_problems", "why the fit or its errors cannot be trusted, in words; empty for a good one",
         "fingerprints.relaxations.problems", kind=TEXT, default=NOT_FITTED, since="1.2",
     ),
+    *_AGEING,
 )  # fmt: skip

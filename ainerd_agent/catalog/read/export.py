@@ -11,7 +11,7 @@ import numpy as np
 
 from ainerd_agent.catalog.layout import address_of, child
 from ainerd_agent.catalog.read.analysed_runs import analysed_run
-from ainerd_agent.catalog.read.maps import read_maps
+from ainerd_agent.catalog.read.maps import read_age_lag, read_maps
 from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import C2, G2, MAPS
 from ainerd_agent.catalog.server_errors import server_errors
@@ -82,6 +82,7 @@ def export(root: Container, analysis: Container, path: Path, measurement: int | 
                 each,
                 c2=read_maps(maps, C2, number, stream=events.stream),
                 g2=read_maps(maps, G2, number, stream=events.stream),
+                age_lag=read_age_lag(maps, number, events.stream),
             )
             own = rows[(rows["seq_num"] == number) & (rows["stream"] == events.stream)]
             write_results(file, whole, about, {str(name): np.asarray(own[name]) for name in own.columns})

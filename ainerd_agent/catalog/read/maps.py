@@ -1,4 +1,4 @@
-"""Reading C2 maps and g2."""
+"""Reading C2 maps, g2, and what else is kept of each measurement beside them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ainerd_agent.catalog.codec.arrays import MAP_ARRAYS
 from ainerd_agent.catalog.codec.bad_pixels import bad_pixels_of
 from ainerd_agent.catalog.codec.maps_index import maps_index
-from ainerd_agent.catalog.schema import BAD_PIXELS
+from ainerd_agent.catalog.schema import AGE_LAG, BAD_PIXELS
 from ainerd_agent.catalog.tiled_types import Array, Container
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import BadPixels, Events
+from ainerd_agent.records import AgeLagMap, BadPixels, Events
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,8 @@ def read_maps(
     Parameters
     ----------
     key : str
-        Of the array, as "c2" or "g2".
+        Of the array, as "c2" or "g2". "age_lag" has the values and then their errors along its axis after the bins, on
+        the ages and lags of the whole run: `read_age_lag` gives them in seconds.
     measurement : int, optional
         The seq_num of its first event, as in the points. By default all, in the order of the index of the maps.
     bin : int, optional
@@ -52,7 +53,34 @@ def read_maps(
         if bin is not None:
             raise CatalogError(f"{key} has no bins: leave out bin {bin}.")
         return array.read((place,))
-    return array.read((place, slice(0, index.n_bins) if bin is None else bin - 1))
+    found = array.read((place, slice(0, index.n_bins) if bin is None else bin - 1))
+    if key == AGE_LAG and index.age_lag_axes is not None:
+        # A writer that was interrupted may have left more behind these.
+        found = found[..., : len(index.age_lag_axes.lags)]
+    return found
+
+
+def read_age_lag(run: Container, measurement: int, stream: str | None = None) -> AgeLagMap | None:
+    """The correlation of a measurement over age and lag, from a container of maps.
+
+    Parameters
+    ----------
+    measurement, stream
+        As for `read_maps`.
+
+    Returns
+    -------
+    AgeLagMap or None
+        With its own ages and lags, seconds: those of another measurement of the run may differ. None where there is
+        none, as of measurements that an older version analysed.
+    """
+    index = maps_index(run.metadata_copy()[0])
+    events = the_measurement(index.events, measurement, stream, f"Run {run.item['id']} holds maps")
+    if AGE_LAG not in index.arrays:
+        return None
+    place = index.events.index(events)
+    array: Array = run[AGE_LAG]
+    return index.age_lag_of(place, array.read((place,)))
 
 
 def read_bad_pixels(run: Container, measurement: int, stream: str | None = None) -> BadPixels | None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ainerd_agent.catalog.codec.age_lag import AgeLagAxes, with_axes_of
 from ainerd_agent.catalog.codec.arrays import MAP_ARRAYS, arrays_of, stacked
 from ainerd_agent.catalog.codec.bins import BINS_UNITS, bins_columns
 from ainerd_agent.catalog.codec.maps_index import MapsIndex, maps_axes, maps_index, maps_metadata, maps_progress
 from ainerd_agent.catalog.codec.metadata import events_of
 from ainerd_agent.catalog.layout import child, ensure_container, version_of
-from ainerd_agent.catalog.schema import BINS, MAPS, MAPS_SPEC
+from ainerd_agent.catalog.schema import AGE_LAG, BINS, MAPS, MAPS_SPEC
 from ainerd_agent.catalog.tiled_types import Array, Container, Table
 from ainerd_agent.catalog.write.containers import access_of, set_metadata, upgrade_first
 from ainerd_agent.errors import CatalogError
@@ -67,6 +68,7 @@ class MapsStore:
         if self._version != MAPS_SPEC[1]:
             raise upgrade_first(f"/{MAPS}/{self._run.uid}", self._version)
         index = MapsIndex.beginning(new[0]) if self._index is None else self._index
+        axes = with_axes_of(index.age_lag_axes, new)
         if self._container is None:
             self._container = ensure_container(
                 self._parent,
@@ -77,9 +79,12 @@ class MapsStore:
             )
         if not index.events:
             self._write_bins(self._container, new[0])
+        # The first one of a run decides what the lags are.
+        begun = index if index.events else index.extended(new[:1], index.arrays)
         for f in new:
-            index.check(f)
-        for key, arrays in arrays_of(new, index.arrays).items():
+            begun.check(f)
+        self._make_room(index, axes)
+        for key, arrays in arrays_of(new, index.arrays, axes).items():
             self._extend(self._container, key, arrays, len(index.events))
         # Last: what the index does not name does not count, and is overwritten by the next attempt.
         self._index = index.extended(new, [*self._arrays])
@@ -98,9 +103,10 @@ class MapsStore:
         if self._version != MAPS_SPEC[1]:
             raise upgrade_first(f"/{MAPS}/{self._run.uid}", self._version)
         for f in fingerprints:
-            for key, (array,) in arrays_of([f], self._index.arrays).items():
+            axes = with_axes_of(self._index.age_lag_axes, [f])
+            for key, (array,) in arrays_of([f], self._index.arrays, axes).items():
                 if key in self._arrays:
-                    self._shape_of(key, [array])
+                    self._shape_of(key, [array], self._arrays[key])
             if self._index.events != [f.origin.events]:  # the only one of a run decides what the lags are
                 self._index.check(f)
 
@@ -115,7 +121,9 @@ class MapsStore:
 
     def _replaced(self, container: Container, index: MapsIndex, new: Fingerprints) -> MapsIndex:
         place = index.events.index(new.origin.events)
-        for key, (array,) in arrays_of([new], index.arrays).items():
+        axes = with_axes_of(index.age_lag_axes, [new])
+        self._make_room(index, axes)
+        for key, (array,) in arrays_of([new], index.arrays, axes).items():
             if key in self._arrays:
                 node = self._arrays[key]
                 node.patch(stacked([array], tuple(node.shape[1:])), offset=(place,))
@@ -124,6 +132,22 @@ class MapsStore:
         index = index.replaced(place, new, [*self._arrays])
         set_metadata(container, maps_progress(self._run, index) | maps_axes(index))
         return index
+
+    def _make_room(self, index: MapsIndex, axes: AgeLagAxes | None) -> None:
+        """Widen the array of age-lag maps for lags that no measurement had so far: NaN for those that are there.
+
+        Also where it is wide enough: a writer that was interrupted may have written others there.
+        """
+        node, before = self._arrays.get(AGE_LAG), index.age_lag_axes
+        if node is None or before is None or axes is None or len(axes.lags) == len(before.lags):
+            return
+        first = len(before.lags)
+        shape = (*node.shape[1:-1], len(axes.lags) - first)
+        nothing: list[NDArray[Any] | None] = [None] * len(index.events)
+        step = _fitting(nothing, shape, _BLOCK_BYTES)
+        for start in range(0, len(nothing), step):
+            part = stacked(nothing[start : start + step], shape)
+            node.patch(part, offset=(start, 0, 0, 0, first), extend=True)
 
     def _write_bins(self, container: Container, first: Fingerprints) -> None:
         import pandas as pd
@@ -137,12 +161,16 @@ class MapsStore:
 
     def _extend(self, container: Container, key: str, arrays: Sequence[NDArray[Any] | None], behind: int) -> None:
         """Put arrays of measurements behind the first `behind` of those that are there."""
-        node, shape = self._arrays.get(key), self._shape_of(key, arrays)
+        node = self._arrays.get(key)
         done = 0
         if node is None:
             # Measurements that were there before the first one with such an array have nothing in it.
             arrays = [*[None] * behind, *arrays]
             behind = 0
+            # An earlier attempt may have made the array, and then been interrupted.
+            node = child(container, key)
+        shape = self._shape_of(key, arrays, node)
+        if node is None:
             # What is written first is the chunk in which the array is stored and read ever after.
             done = _fitting(arrays, shape, _CHUNK_BYTES)
             about = next(array for array in MAP_ARRAYS if array.key == key)
@@ -153,16 +181,18 @@ class MapsStore:
                 metadata={"units": about.units, "description": about.meaning},
                 **access_of(self._run),
             )
-            self._arrays[key] = node
+        self._arrays[key] = node
         step = _fitting(arrays, shape, _BLOCK_BYTES)
         for start in range(done, len(arrays), step):
             node.patch(stacked(arrays[start : start + step], shape), offset=(behind + start,), extend=True)
 
-    def _shape_of(self, key: str, arrays: Sequence[NDArray[Any] | None]) -> tuple[int, ...]:
-        """The shape of what each measurement has in an array: it is one for a run."""
-        node = self._arrays.get(key)
+    def _shape_of(self, key: str, arrays: Sequence[NDArray[Any] | None], node: Array | None) -> tuple[int, ...]:
+        """The shape of what each measurement has in an array: it is one for a run, lags of age-lag maps apart."""
         there = set() if node is None else {tuple(node.shape[1:])}
         shapes = {array.shape for array in arrays if array is not None} | there
+        if key == AGE_LAG:
+            widest = max(shape[-1] for shape in shapes)
+            shapes = {(*shape[:-1], widest) for shape in shapes}
         if len(shapes) > 1:
             raise CatalogError(
                 f"The measurements of run {self._run.uid} differ in the shape of {key}: {sorted(shapes)}. All "

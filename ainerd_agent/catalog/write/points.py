@@ -21,6 +21,7 @@ from ainerd_agent.catalog.codec.metadata import (
     retakes_of,
     run_metadata,
 )
+from ainerd_agent.catalog.codec.point_columns import POINT_COLUMNS
 from ainerd_agent.catalog.codec.point_layout import PointsLayout
 from ainerd_agent.catalog.codec.points import points_table
 from ainerd_agent.catalog.codec.run_columns import (
@@ -240,8 +241,10 @@ class PointsStore:
         before = stored_columns(self._table.metadata, schema)
         own = run_values(extended(widened(before, origins, self._is_empty), origins), origins)
         self._warn(own.left_out)
-        if own.columns != before:
-            self._rebuild(self._table.read(), with_columns(schema, own.columns))
+        # A run that was begun before a column came has nothing there for its measurements so far.
+        later = [column.arrow() for column in POINT_COLUMNS if column.name not in schema.names]
+        if own.columns != before or later:
+            self._rebuild(self._table.read(), pa.schema([*with_columns(schema, own.columns), *later]))
         return own
 
     def _is_empty(self, column: str) -> bool:

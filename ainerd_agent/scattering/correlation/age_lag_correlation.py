@@ -9,7 +9,8 @@ not enter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import BinError
 from ainerd_agent.records import AgeLagMap, FloatArray
-from ainerd_agent.scattering.correlation._engine.age_lag_sections import Sections
 from ainerd_agent.scattering.correlation.g2 import G2
+
+if TYPE_CHECKING:
+    from ainerd_agent.scattering.correlation._engine.age_lag_sections import Sections
 
 NEIGHBOURS = 9
 """Lags that the curvature is taken from: an octave, in which noise averages out."""
-
 
 SEVERAL = 3
 """Of those, lags that a parabola does not follow: more than chance leaves beside it."""
@@ -195,6 +197,10 @@ class AgeLagCorrelation:
             weights=self.weights,
             width=self.width[there],
         )
+
+    def in_seconds(self, frame_time: float) -> AgeLagCorrelation:
+        """The same with ages and lags in seconds, where they are in frames."""
+        return replace(self, ages=self.ages * frame_time, lags=self.lags * frame_time, width=self.width * frame_time)
 
     def record(self) -> AgeLagMap:
         """What is kept with a measurement."""

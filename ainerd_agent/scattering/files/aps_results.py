@@ -1,8 +1,13 @@
 """Results in the form of APS 8-ID: C2 and g2 of one measurement in an HDF5 file, read and written.
 
 boost_corr writes it, pyXpcsViewer reads it. `/xpcs/twotime/correlation_map` has a triangle of each map, with baseline 1
-and the whole diagonal; `/xpcs/twotime/normalized_g2` is (lags, bins); `/xpcs/multitau` has `delay_list` in frames and
-`normalized_g2`; `/xpcs/qmap` the bins. `/entry` carries the classes of NeXus and its definition NXxpcs.
+and the whole diagonal; `/xpcs/twotime/normalized_g2` is (lags, bins), `normalized_g2_segments` (lags, segments, bins)
+for sections of age; `/xpcs/multitau` has `delay_list` in frames and `normalized_g2`; `/xpcs/qmap` the bins. `/entry`
+carries the classes of NeXus and its definition NXxpcs.
+
+Readers take the lags of segments for the steps of the map, as those of all other curves of C2: pyXpcsViewer counts them
+and multiplies with the frame time. An age-lag map has lags of its own, evenly spaced in their logarithm. So segments
+are read off it at the steps of the map, and the map as it is stands in `/ainerd/age_lag`, with its errors.
 
 Sources: boost_corr 0.1.7, pyXpcsViewer 1.2 (core/file_io/aps_8idi.py), NXxpcs of the NeXus definitions.
 """
@@ -19,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
-from ainerd_agent.records import Fingerprints, FloatArray
+from ainerd_agent.records import AgeLagMap, Fingerprints, FloatArray
 from ainerd_agent.scattering.files.map_files import StoredMaps
 from ainerd_agent.scattering.geometry.aps_partition_writer import HC, write_partition_map
 from ainerd_agent.scattering.geometry.detector import Geometry
@@ -31,6 +36,13 @@ RESULT_ENDINGS = (".h5", ".hdf", ".hdf5", ".nxs")
 MAPS, G2 = "/xpcs/twotime/correlation_map", "/xpcs/multitau/normalized_g2"
 SIZE = 256
 """Of maps that are made of g2."""
+
+AGE_LAG = "/ainerd/age_lag"
+
+READ_OFF = (
+    "g2 of equal sections of age, on the lags of delay_list: linear in the logarithm of the lag between those of "
+    "/ainerd/age_lag, which holds what was correlated. NaN where the exposure has no such pair of frames."
+)
 
 SCHEMATIC = (
     "Each bin is one pixel of a schematic detector: the catalog does not hold the detector's own pixels. Beam centre, "
@@ -48,10 +60,13 @@ class ApsResults:
         A map for each bin, baseline 1, with `q`, `azimuth`, `time` and `from_g2` where it was made of g2.
     duration : float
         Seconds that a side of the maps spans.
+    age_lag : AgeLagMap or None
+        Where the file has one, as those that `write_results` writes: bin by bin as `stored`.
     """
 
     stored: StoredMaps
     duration: float
+    age_lag: AgeLagMap | None = None
 
 
 def write_results(path: Path, of: Fingerprints, about: Mapping[str, Any], rows: Mapping[str, NDArray[Any]]) -> None:
@@ -104,7 +119,10 @@ def _write(file: Any, of: Fingerprints, about: Mapping[str, Any], rows: Mapping[
     xpcs["spatial_mean/intensity_vs_time"] = np.array([[0.0], [np.mean(of.mean_counts)]])  # of the whole exposure
     data = _group(entry, "data", "NXdata", signal="g2", axes=["delay_difference", "."])
     data["g2"], data["delay_difference"] = twotime["normalized_g2"], twotime["delay_list"]
-    points = _group(_group(file, "ainerd", "NXcollection"), "points", "NXcollection")
+    own = _group(file, "ainerd", "NXcollection")
+    if of.age_lag is not None:
+        _write_age_lag(own, of.age_lag)
+    points = _group(own, "points", "NXcollection")
     for name, values in rows.items():
         points[name] = [str(value) for value in values] if values.dtype.kind in "OU" else values
 
@@ -143,7 +161,11 @@ def _write_correlations(xpcs: Any, of: Fingerprints) -> Any:
         )
     twotime["processed_bins"] = bins
     twotime["normalized_g2"] = of.g2.T
-    twotime["normalized_g2_segments"] = of.g2.T[:, None, :]
+    if of.age_lag is None:
+        twotime["normalized_g2_segments"] = of.g2.T[:, None, :]
+    else:
+        twotime["normalized_g2_segments"] = 1 + _at_lags(of.age_lag, of.lags).T
+        twotime["normalized_g2_segments"].attrs["description"] = READ_OFF
     twotime["delay_list"] = of.lags
     twotime["delay_list"].attrs["units"] = "s"
     multitau = _group(xpcs, "multitau", "NXdata", signal="normalized_g2", axes=["delay_list", "."])
@@ -154,6 +176,38 @@ def _write_correlations(xpcs: Any, of: Fingerprints) -> Any:
         config = _group(group, "config", "NXcollection")
         config["stride_frame"] = config["avg_frame"] = 1
     return twotime
+
+
+def _write_age_lag(own: Any, of: AgeLagMap) -> None:
+    """The map as it is, (lags, ages, bins) like other curves of the file."""
+    group = _group(own, "age_lag", "NXdata", signal="normalized_g2", axes=["delay_list", "ages", "."])
+    group["normalized_g2"], group["normalized_g2_err"] = 1 + of.values.T.astype(np.float64), of.errors.T
+    for name, axis in (("delay_list", of.lags), ("ages", of.ages)):
+        group[name] = axis
+        group[name].attrs["units"] = "s"
+
+
+def _at_lags(of: AgeLagMap, lags: FloatArray) -> FloatArray:
+    """An age-lag map at other lags, shape (n_bins, n_ages, n): linear in log(lag), NaN where its lags do not reach."""
+    found = np.full((*of.values.shape[:2], len(lags)), np.nan)
+    least = np.finfo(float).tiny
+    wanted, known = np.log(np.maximum(lags, least)), np.log(np.maximum(of.lags, least))
+    for place in np.ndindex(*found.shape[:2]):
+        # Beside a lag at which nothing is known it gives NaN.
+        found[place] = np.interp(wanted, known, of.values[place], left=np.nan, right=np.nan)
+    return found
+
+
+def _age_lag(file: Any) -> AgeLagMap | None:
+    if AGE_LAG not in file:
+        return None
+    group = file[AGE_LAG]
+    return AgeLagMap(
+        values=np.asarray(group["normalized_g2"][()].T - 1, dtype=np.float32),
+        errors=np.asarray(group["normalized_g2_err"][()].T, dtype=np.float32),
+        ages=np.asarray(group["ages"][()], dtype=np.float64),
+        lags=np.asarray(group["delay_list"][()], dtype=np.float64),
+    )
 
 
 def _group(parent: Any, name: str, kind: str, **attributes: Any) -> Any:
@@ -182,6 +236,7 @@ def read_results(path: Path) -> ApsResults:
                 maps, duration, numbers = _maps_of_g2(file)
             else:
                 raise MapError(f"{path} holds no results of APS: neither {MAPS} nor {G2}")
+            age_lag = _age_lag(file)
             columns = {"from_g2": np.full(len(maps), MAPS not in file), **_places(file, numbers)}
             if (start := file.get("/entry/start_time")) is not None:
                 moment = datetime.fromisoformat(np.ravel(start.asstr()[()])[0])
@@ -189,7 +244,7 @@ def read_results(path: Path) -> ApsResults:
                 columns["time"] = np.full(len(maps), moment.timestamp())
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise MapError(f"{path} is not a readable file of APS results: {error}") from error
-    return ApsResults(StoredMaps(maps, columns), duration)
+    return ApsResults(StoredMaps(maps, columns), duration, age_lag)
 
 
 def _frame_time(file: Any, group: str) -> float:

@@ -124,6 +124,9 @@ class StoredMaps:
                 g2=1 + correlation,
                 lags=lags,
                 relaxations=fit_maps(c2, duration),
+                # Of maps alone nothing is correlated over age and lag yet. An age-lag map goes here, with ages and lags
+                # in seconds; None where the duration is not known.
+                age_lag=None,
             )
 
 

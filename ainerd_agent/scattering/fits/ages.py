@@ -7,17 +7,23 @@ their errors.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
-from ainerd_agent.records import AgeLagMap, FloatArray
+from ainerd_agent.records import Ageing, AgeLagMap, FloatArray
 from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation
 from ainerd_agent.scattering.fits.age_lag_curves import N_GROUPS, fit_record
 from ainerd_agent.scattering.fits.relaxation import MIN_GROUPS, Relaxation, fit_relaxation, student_factor
 
+logger = logging.getLogger(__name__)
+
 FEWEST_AGES = 3
 """Ages that a line through them rests on, at least."""
+
+FARTHEST = 3.0
+"""Reduced chi-squared of a fit that counts, at most: fringes are fitted worse, and their tau means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +68,10 @@ class AgeRelaxations:
     def exponent_error(self) -> FloatArray:
         """Its standard error."""
         return self._each("exponent_error")
+
+    def record(self) -> Ageing:
+        """What is kept with a measurement, where ages are in seconds."""
+        return Ageing(rate=self.ageing_rate, rate_error=self.ageing_rate_error, one_tau=self.one_tau)
 
     def _each(self, name: str) -> FloatArray:
         return np.array([[getattr(fit, name) for fit in of_bin] for of_bin in self.fits], dtype=np.float64)
@@ -109,13 +119,35 @@ def fit_ages(
     return AgeRelaxations(ages=correlation.ages, fits=fits, ageing_rate=rate, ageing_rate_error=error, one_tau=one)
 
 
+def ageing_of(correlation: AgeLagCorrelation) -> Ageing | None:
+    """Fit a measurement while the experiment goes on: nothing is raised.
+
+    Parameters
+    ----------
+    correlation : AgeLagCorrelation
+        In seconds.
+
+    Returns
+    -------
+    Ageing or None
+        None where the fits broke down, which the log tells.
+    """
+    try:
+        return fit_ages(correlation).record()
+    except Exception:
+        # The maps are the measurement; a fit that breaks down must not cost them.
+        logger.exception("the relaxation could not be fitted at each age")
+        return None
+
+
 def _line(ages: FloatArray, fits: tuple[Relaxation, ...], n_groups: int) -> tuple[float, float, float]:
     """Slope of ln(tau) over age, its error, and the probability that it needs none."""
     from scipy.special import chdtrc, ndtri, stdtr
 
     tau = np.array([fit.tau for fit in fits])
     error = np.array([fit.tau_error for fit in fits])
-    known = np.isfinite(tau) & (error > 0)
+    far = np.array([fit.reduced_chi2 for fit in fits]) > FARTHEST
+    known = np.isfinite(tau) & (error > 0) & ~far
     if known.sum() < FEWEST_AGES:
         return np.nan, np.nan, np.nan
     log_tau, sigma, age = np.log(tau[known]), (error / tau)[known], ages[known]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ainerd_agent.catalog.codec.point_columns import UNLIKE
 from ainerd_agent.records import (
+    Ageing,
     AgentRequest,
     Analysis,
     Annotation,
@@ -84,6 +85,14 @@ def relaxations(n_bins: int) -> st.SearchStrategy[Relaxations | None]:
     return st.none() | st.builds(Relaxations, **numbers, problems=words(n_bins))
 
 
+def ageings(n_bins: int) -> st.SearchStrategy[Ageing | None]:
+    """None, or something known in one bin at least."""
+    some = st.builds(Ageing, **{name: arrays(n_bins) for name in Ageing.__dataclass_fields__})
+    return st.none() | some.filter(
+        lambda found: not all(np.isnan(getattr(found, name)).all() for name in Ageing.__dataclass_fields__)
+    )
+
+
 SCALARS = {bool: st.booleans(), int: st.integers(-(2**50), 2**50), float: NUMBERS, str: TEXTS}
 
 
@@ -110,6 +119,7 @@ def pairs(
         ),
         lags=draw(arrays(3)),
         relaxations=draw(relaxations(n_bins)),
+        ageing=draw(ageings(n_bins)),
     )
     analysis = Analysis(
         origin=origin,
