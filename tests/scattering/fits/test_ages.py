@@ -9,7 +9,9 @@ from ainerd_agent.scattering.correlation.age_lag import age_lag_of_maps
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
-from ainerd_agent.scattering.fits.ages import fit_ages
+from ainerd_agent.scattering.fits.ages import FARTHEST, fit_ages
+from ainerd_agent.scattering.simulation.dynamics import heterodyne
+from tests.scattering.speckle_movie import speckle_movie
 
 N_BINS, SIDE, N_FRAMES, N_AGES = 8, 24, 1600, 8
 LABELS = np.repeat(np.arange(1, N_BINS + 1), SIDE)[:, None] * np.ones(SIDE, dtype=int)
@@ -119,3 +121,17 @@ def test_what_does_not_relax_says_so():
     assert np.isnan(found.ageing_rate).all()
     assert np.isnan(found.one_tau).all()
     assert all("relaxes too slowly" in fit.message or "does not decay" in fit.message for fit in found.fits[0])
+
+
+def test_fringes_give_no_rate_of_ageing():
+    """A relaxation that does not follow what is seen says nothing of how it changes."""
+    frames, labels = speckle_movie(
+        heterodyne(400.0, 2 * np.pi * 12 / 800, 0.4, 0.0), 800, 2, 1600, azimuths=[0.0, 90.0]
+    )
+    stream = TwoTimeStream(labels, 800, size=16, ages=Ages(n_ages=5))
+    stream.add(frames)
+    found = fit_ages(stream.result().age_lag)
+    chi2 = np.array([[fit.reduced_chi2 for fit in of_bin] for of_bin in found.fits])
+    assert (chi2[0] > FARTHEST).sum() >= 3
+    assert np.isnan(found.ageing_rate[0])
+    assert np.isnan(found.one_tau[0])
