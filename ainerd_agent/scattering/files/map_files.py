@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import Bins, Fingerprints, Origin
-from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
+from ainerd_agent.scattering.correlation.age_lag import age_average, age_lag_of_maps, relaxation_time
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
 from ainerd_agent.scattering.quality import map_quality
 
@@ -124,9 +124,7 @@ class StoredMaps:
                 g2=1 + correlation,
                 lags=lags,
                 relaxations=fit_maps(c2, duration),
-                # Of maps alone nothing is correlated over age and lag yet. An age-lag map goes here, with ages and lags
-                # in seconds; None where the duration is not known.
-                age_lag=None,
+                age_lag=age_lag_of_maps(c2, duration) if np.isfinite(duration) else None,
             )
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError
+from ainerd_agent.scattering.correlation.age_lag import age_lag_of_maps
 from ainerd_agent.scattering.files.map_files import read_maps
 
 
@@ -82,3 +83,14 @@ def test_elapsed_time_counts_from_the_first_map(tmp_path):
     np.savez(tmp_path / "maps.npz", c2=relaxed(3), time=np.array([110.0, 100.0, 130.0]))
     found = read_maps(tmp_path / "maps.npz").fingerprints("run", 7.0, baseline=1.0)
     assert [each.origin.elapsed for each in found] == [10.0, 0.0, 30.0]
+
+
+def test_maps_whose_duration_is_known_are_brought_to_age_and_lag(tmp_path):
+    maps = relaxed(2)
+    np.save(tmp_path / "maps.npy", maps)
+    stored = read_maps(tmp_path / "maps.npy")
+    for index, found in enumerate(stored.fingerprints("run", 0.0, baseline=1.0, duration=40.0)):
+        expected = age_lag_of_maps(maps[index : index + 1].astype(np.float32) - 1, 40.0)
+        np.testing.assert_array_equal(found.age_lag.values, expected.values)
+        np.testing.assert_array_equal(found.age_lag.lags, expected.lags)
+    assert all(each.age_lag is None for each in stored.fingerprints("run", 0.0, baseline=1.0))
