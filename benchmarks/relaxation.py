@@ -33,7 +33,7 @@ from ainerd_agent.scattering import two_time
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
 from ainerd_agent.scattering.correlation.g2 import G2, g2_of_maps, smoothing_of, subdivide
-from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
 from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne
 from ainerd_agent.scattering.fits.relaxation import Relaxation, fit_relaxation
 from ainerd_agent.scattering.simulation.dynamics import (

@@ -12,10 +12,10 @@ from .correlation.g2 import smoothing_of as smoothing_of
 from .correlation.g2 import subdivide as subdivide
 from .correlation.normalisation import Normalisation as Normalisation
 from .correlation.resampling import resize_matrix as resize_matrix
-from .correlation.two_time import TwoTimeStream as TwoTimeStream
 from .correlation.two_time import two_time as two_time
 from .correlation.two_time import warm_up as warm_up
 from .correlation.two_time_maps import TwoTime as TwoTime
+from .correlation.two_time_stream import TwoTimeStream as TwoTimeStream
 from .correlation.window_counts import Selection as Selection
 from .correlation.window_counts import WindowCounts as WindowCounts
 from .files.full_resolution_maps import read_whole_maps as read_whole_maps

@@ -23,7 +23,7 @@ from ainerd_agent.records import (
 )
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
-from ainerd_agent.scattering.correlation.computation import Computation, Precision
+from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
 from ainerd_agent.scattering.fits.ages import ageing_of
@@ -32,7 +32,7 @@ from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.quality import assess
 
 if TYPE_CHECKING:
-    from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+    from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
     from ainerd_agent.settings import CorrelationSettings
 
 logger = logging.getLogger(__name__)
@@ -83,25 +83,13 @@ class TwoTimeOptions:
 
     def warm_up(self) -> None:
         """Compile what these need, or load it from the cache of an earlier process: before a scan, not in it."""
-        from ainerd_agent.scattering.correlation.two_time import TwoTimeStream, warm_up
+        from ainerd_agent.scattering.correlation.two_time import warm_up
 
-        warm_up()
-        precisions: tuple[Precision, ...] = ("single", "double")
-        for precision in precisions if self.ages is not None else ():
-            stream = TwoTimeStream(
-                np.ones((1, 1), dtype=int),
-                len(_STILL),
-                size=2,
-                normalisation=DETECTING,
-                computation=Computation(precision=precision),
-                ages=self.ages,
-            )
-            stream.add(_STILL)
-            stream.result()
+        warm_up(ages=self.ages)
 
     def stream(self, partition: Partition, n_frames: int | None, saturation: float | None) -> TwoTimeStream:
         """A stream for one movie."""
-        from ainerd_agent.scattering.correlation.two_time import TwoTimeStream  # its kernels are slow to import
+        from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream  # its kernels are slow to import
 
         given = self.normalisation
         return TwoTimeStream(
@@ -118,9 +106,6 @@ class TwoTimeOptions:
             ages=self.ages,
         )
 
-
-_STILL = np.ones((64, 1, 1), dtype=np.uint16)
-"""Frames in which there is nothing to see."""
 
 LIVE = TwoTimeOptions()
 """What a live analysis does by default."""

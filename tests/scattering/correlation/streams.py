@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
-from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
 
 
 def new_stream(labels, n_frames=None, **options):

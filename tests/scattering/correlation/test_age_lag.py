@@ -6,7 +6,7 @@ import pytest
 from ainerd_agent.errors import MapError
 from ainerd_agent.scattering.correlation.age_lag import age_lag_of_maps
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
-from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
 from ainerd_agent.scattering.simulation.dynamics import ageing_glass, equilibrium
 from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
 

@@ -13,7 +13,7 @@ from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrel
 from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.g2 import subdivide
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
-from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
 
 LABELS = np.repeat([0, 1, 1, 2, 2, 2], 8).reshape(6, 8)
 RINGS = np.tile(np.repeat([1, 2], 4), (6, 1))

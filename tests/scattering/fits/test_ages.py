@@ -8,7 +8,7 @@ import pytest
 from ainerd_agent.scattering.correlation.age_lag import age_lag_of_maps
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
-from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
 from ainerd_agent.scattering.fits.ages import FARTHEST, fit_ages
 from ainerd_agent.scattering.simulation.dynamics import heterodyne
 from tests.scattering.speckle_movie import speckle_movie

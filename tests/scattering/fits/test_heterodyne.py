@@ -7,7 +7,7 @@ from ainerd_agent.errors import MapError
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.exact_g2 import exact_g2
 from ainerd_agent.scattering.correlation.g2 import G2
-from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
 from ainerd_agent.scattering.fits.heterodyne import fit_heterodyne
 from ainerd_agent.scattering.simulation.dynamics import ageing_glass, equilibrium, flowing, heterodyne, intermittent
 from tests.scattering.speckle_movie import speckle_movie

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ainerd_agent.errors import MapError
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.g2 import G2
-from ainerd_agent.scattering.correlation.two_time import TwoTimeStream
+from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
 from ainerd_agent.scattering.fits.relaxation import fit_relaxation
 from ainerd_agent.scattering.simulation.dynamics import equilibrium
 from tests.scattering.speckle_movie import speckle_movie
