@@ -151,7 +151,8 @@ def _line(ages: FloatArray, fits: tuple[Relaxation, ...], n_groups: int) -> tupl
     if known.sum() < FEWEST_AGES:
         return np.nan, np.nan, np.nan
     log_tau, sigma, age = np.log(tau[known]), (error / tau)[known], ages[known]
-    weight = sigma**-2
+    # An error from few groups is uncertain by a quarter itself: weights by each would follow chance.
+    weight = np.exp(-2 * np.polyval(np.polyfit(age - age.mean(), np.log(sigma), 1), age - age.mean()))
     mean = float((weight * log_tau).sum() / weight.sum())
     # Few groups know their own scatter badly: deviations follow Student's distribution, and are made normal ones.
     students = -np.abs(log_tau - mean) / sigma * student_factor(n_groups)

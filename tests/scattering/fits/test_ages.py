@@ -9,7 +9,8 @@ from ainerd_agent.scattering.correlation.age_lag import age_lag_of_maps
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
-from ainerd_agent.scattering.fits.ages import FARTHEST, fit_ages
+from ainerd_agent.scattering.fits.ages import FARTHEST, _line, fit_ages
+from ainerd_agent.scattering.fits.relaxation import Relaxation, student_factor
 from ainerd_agent.scattering.simulation.dynamics import heterodyne
 from tests.scattering.speckle_movie import speckle_movie
 
@@ -135,3 +136,18 @@ def test_fringes_give_no_rate_of_ageing():
     assert (chi2[0] > FARTHEST).sum() >= 3
     assert np.isnan(found.ageing_rate[0])
     assert np.isnan(found.one_tau[0])
+
+
+def test_the_error_of_the_rate_holds_though_those_of_the_ages_are_uncertain():
+    """Ages whose errors are from eight groups, with normal noise."""
+    rng = np.random.default_rng(5)
+    ages, away = np.arange(16.0), []
+    for _ in range(400):
+        fits = tuple(
+            Relaxation(tau=np.exp(0.03 * age + 0.05 * rng.standard_normal()), tau_error=e, reduced_chi2=1.0)
+            for age, e in zip(ages, 0.05 * np.sqrt(rng.chisquare(7, 16) / 7) * student_factor(8), strict=True)
+        )
+        fits = tuple(replace(fit, tau_error=fit.tau_error * fit.tau) for fit in fits)
+        rate, error, _ = _line(ages, fits, 8)
+        away.append((rate - 0.03) / error)
+    assert 0.92 < (np.abs(away) < 2).mean() < 0.99
