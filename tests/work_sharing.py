@@ -10,7 +10,12 @@ TOGETHER = ("tests/scattering/correlation/",)
 APART = ("tests/integration/test_how_to_lines.py",)
 """Files whose tests take long enough to be shared out by themselves."""
 
-FIRST = ("tests/scattering/correlation/", "tests/integration/test_agent_page.py")
+FIRST = (
+    "tests/scattering/correlation/",
+    "tests/integration/test_agent_page.py",
+    "tests/integration/test_how_to_lines.py",
+    "tests/integration/test_train.py",
+)
 """What takes longest, and would otherwise be left over at the end, for one process alone."""
 
 
