@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOWEST := .venv-lowest
+# Processes that run tests; each takes up to 2 GB.
+WORKERS ?= 2
+SHARED_OUT := --numprocesses $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit test-lowest lint format lock clean
@@ -27,21 +30,21 @@ demo: $(READY)  ## Run a live session with a simulated beamline
 test: $(READY)  ## Run all checks and tests
 	$(MAKE) lint
 	$(MAKE) unit
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration $(SHARED_OUT)
 
 # Without it each process of the tests compiles all of them anew: a third of the time that collecting them takes.
 unexport PYTHONDONTWRITEBYTECODE
 
-# A file of tests per process, each with one thread for its mathematics.
+# Files of tests are shared out to processes (tests/work_sharing.py), each with one thread for its mathematics.
 unit: $(READY)  ## Run the tests that need no server
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/integration --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/integration $(SHARED_OUT)
 
 # An environment of its own: the ranges in pyproject.toml begin where this passes.
 test-lowest:  ## Run the tests that need no server with the lowest versions in the ranges
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet "$$(grep '^torch==' requirements-lowest.txt)"
 	$(LOWEST)/bin/python -m pip install --quiet --constraint requirements-lowest.txt --editable '.[dev]'
-	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --ignore tests/integration --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --ignore tests/integration $(SHARED_OUT)
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check .

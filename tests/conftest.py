@@ -26,6 +26,16 @@ settings.register_profile("ainerd", deadline=None)
 settings.load_profile("ainerd")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Our own way of sharing files out, where `--dist loadfile` asks for files."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from tests.work_sharing import FileScheduling
+
+    return FileScheduling(config, log)
+
+
 @dataclass
 class PlainExperiment:
     """No physics: Poisson frames and a falling stress, and a note of every exposure it was asked for."""

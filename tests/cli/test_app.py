@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -35,30 +36,54 @@ def test_a_detector_that_is_no_shape_is_refused(shape, tmp_path):
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["serve", "nowhere"], "nowhere holds no session"),
-        (["ingest", "missing.npy"], "there is no file missing.npy"),
-        (["relate", "missing.npz", "missing.csv"], "missing.npz"),
-        (["ingest", "maps.npy", "--tiled", "http://127.0.0.1:9/api/v1"], "No Tiled server answers"),
-    ],
-)
-def test_errors_are_one_line_without_a_traceback(arguments, message, tmp_path):
-    import numpy as np
+REFUSED = {
+    "serve nowhere": "nowhere holds no session",
+    "ingest missing.npy": "there is no file missing.npy",
+    "relate missing.npz missing.csv": "missing.npz",
+    "ingest maps.npy --tiled http://127.0.0.1:9/api/v1": "No Tiled server answers",
+}
+"""Command lines, and what is said about each."""
 
-    np.save(tmp_path / "maps.npy", np.eye(16))
-    code = "from ainerd_agent.cli import main; main()"
-    result = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=tmp_path,
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory):
+    """What each of these command lines writes to its stderr, its status, and the folder they ran in.
+
+    In one process, as most of the seconds of each go to imports.
+    """
+    folder = tmp_path_factory.mktemp("refused")
+    np.save(folder / "maps.npy", np.eye(16))
+    code = (
+        "import json, sys\n"
+        "from ainerd_agent.cli import main\n"
+        "for line in sys.argv[1:]:\n"
+        "    sys.argv = ['ainerd', *line.split()]\n"
+        "    status = 'none'\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit as end:\n"
+        "        status = end.code\n"
+        "    print('ended with', status, file=sys.stderr, flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *REFUSED],
+        cwd=folder,
         capture_output=True,
         text=True,
         env={**os.environ, "TILED_RETRY_TIMEOUT": "1"},
     )
-    assert result.returncode == 1
-    assert "Traceback" not in result.stderr
-    (line,) = [line for line in result.stderr.splitlines() if line != "Retrying…"]  # which Tiled says
-    assert line.startswith("ainerd: ")
-    assert message in line
-    assert [path.name for path in tmp_path.iterdir()] == ["maps.npy"]
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.split("ended with 1\n")
+    assert len(said) == len(REFUSED) + 1, done.stderr
+    assert said[-1] == "", "nothing is said at the end of the process"
+    return dict(zip(REFUSED, said, strict=False)), folder
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_errors_are_one_line_without_a_traceback(refused, line):
+    said, folder = refused
+    assert "Traceback" not in said[line]
+    (only,) = [each for each in said[line].splitlines() if each != "Retrying…"]  # which Tiled says
+    assert only.startswith("ainerd: ")
+    assert REFUSED[line] in only
+    assert [path.name for path in folder.iterdir()] == ["maps.npy"]

@@ -32,9 +32,12 @@ def run(*arguments):
     assert done.exit_code == 0, done.output
 
 
-def test_a_model_is_trained_refined_and_evaluated(real, tmp_path):
+def test_a_model_is_trained_refined_and_evaluated(real, tmp_path, monkeypatch):
+    # A small set is learnt in fewer steps; what the usual number comes to is on the card of the shipped model.
+    monkeypatch.setattr("ainerd_agent.workflows.train.CONTRAST_STEPS", 300)
+    monkeypatch.setattr("ainerd_agent.workflows.train.CONTRAST_STEPS_TO_REFINE", 60)
     out = tmp_path / "small.safetensors"
-    run("train", str(out), "--simulated", "50", "--clusters", "3", "--real", str(real), "--contrast", "1")
+    run("train", str(out), "--simulated", "20", "--clusters", "3", "--real", str(real), "--contrast", "1")
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["n_real"] == 27  # one of the ten experiments is kept apart, means are not learnt from
     encoder = Encoder.load(out)
@@ -43,11 +46,11 @@ def test_a_model_is_trained_refined_and_evaluated(real, tmp_path):
     assert card["weights_sha256"] == encoder.weights_sha256
 
     refined = tmp_path / "refined.safetensors"
-    run("train", str(refined), "--from", str(out), "--simulated", "10", "--clusters", "3", "--real", str(real),
+    run("train", str(refined), "--from", str(out), "--simulated", "5", "--clusters", "3", "--real", str(real),
         "--contrast", "1")  # fmt: skip
     assert json.loads(refined.with_suffix(".json").read_text())["from"] == str(out)
 
-    run("evaluate", str(refined), "--real", str(real), "--every-series", "--contrast", "1", "--simulated", "40",
+    run("evaluate", str(refined), "--real", str(real), "--every-series", "--contrast", "1", "--simulated", "20",
         "--write", "--json", str(tmp_path / "figures.json"))  # fmt: skip
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["queries"] == 10

@@ -136,7 +136,7 @@ class Normalisation:
     def ceiling(self, dtype: np.dtype[Any]) -> float:
         """Counts at which a pixel of this type is full."""
         if self.saturation is not None:
-            return self.saturation
+            return float(self.saturation)  # settings may hold an integer, for which kernels would be compiled once more
         return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.unsignedinteger) else np.inf
 
     def refuse_saturated(self, n_saturated: int, n_readings: int) -> None:

@@ -51,7 +51,11 @@ def test_answers_are_those_of_each_application_and_analysed_once(monkeypatch: py
     monkeypatch.setattr(utils, "get_dependant", counted)
     remember_dependencies()
     remember_dependencies()
-    one, other = application("one"), application("other")
+    one = application("one")
+    before = len(analysed)
+    assert before
+    other = application("other")
+    assert len(analysed) == before
     for name in ("ada", "emmy"):
         assert asked(one, name) == f"{name} of one"
         assert asked(other, name) == f"{name} of other"

@@ -6,6 +6,8 @@ import pytest
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering import TwoTimeStream, two_time, warm_up
+from ainerd_agent.scattering.correlation._engine import kernels, window_kernels
+from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
 from tests.scattering.correlation.streams import new_stream
@@ -192,3 +194,24 @@ def test_a_device_that_is_not_there_is_said():
 def test_compiling_beforehand_changes_nothing():
     warm_up(np.uint8)
     assert two_time(frames_of(20), LABELS, size=8).shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "ages"), [(kernels.fold_frames, None), (window_kernels.fold_windows, Ages(n_ages=2, n_groups=2))]
+)
+def test_kernels_are_compiled_once_whoever_may_write_to_frames_and_whatever_number_the_ceiling_is(kernel, ages):
+    """A live session compiles before it begins: no setting and no source of frames makes it do so again."""
+
+    def compiled_for(frames, **options):
+        stream = TwoTimeStream(LABELS, len(frames), size=8, normalisation=Normalisation(**options), ages=ages)
+        stream.add(frames)
+        stream.result()
+        return len(kernel.signatures)
+
+    frames = frames_of(80)
+    once = compiled_for(frames)
+    given = frames.copy()
+    given.setflags(write=False)
+    assert compiled_for(given) == once
+    assert compiled_for(frames, saturation=200) == compiled_for(frames, saturation=200.5) == once
+    assert compiled_for(frames, bad_pixels="detect", normalise="both") == once

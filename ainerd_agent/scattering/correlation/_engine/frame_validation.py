@@ -23,7 +23,7 @@ NATIVE = (np.uint8, np.uint16, np.uint32, np.float32, np.float64)
 
 
 def checked_frames(frames: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
-    """Frames as an array (t, H * W) of a type that the kernels are compiled for.
+    """Frames as an array (t, H * W) of a type that the kernels are compiled for, read-only.
 
     Parameters
     ----------
@@ -50,7 +50,14 @@ def checked_frames(frames: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
         raise FrameError(f"counts must be real numbers, got {block.dtype}")
     if block.dtype not in NATIVE or not block.dtype.isnative:
         block = block.astype(np.float64)
-    return np.ascontiguousarray(block).reshape(len(block), shape[0] * shape[1])
+    return only_read(np.ascontiguousarray(block).reshape(len(block), shape[0] * shape[1]))
+
+
+def only_read(frames: NDArray[Any]) -> NDArray[Any]:
+    """The same frames, read-only, as all kernels get them: for others each kernel would be compiled once more."""
+    frames = frames.view()
+    frames.setflags(write=False)
+    return frames
 
 
 def checked_numbers(n_frames: int, numbers: Iterable[int] | None, n_seen: int) -> IntArray:

@@ -244,6 +244,13 @@ def add_four(counts: Array, k: int, start: int, stop: int, sums: Array) -> None:
 
 
 @compiled
+def copy(source: Array, target: Array) -> None:
+    """Copy a row of numbers: for a slice that is assigned, numba compiles checks and messages into each kernel."""
+    for j in range(len(source)):
+        target[j] = source[j]
+
+
+@compiled
 def hand_on(part: Array, whole: Array) -> None:
     """Add sums of few frames to those of all, in double precision, and begin anew."""
     for i in range(len(part)):
@@ -341,7 +348,7 @@ def fold_frames(
         counts = np.empty((padded + 1, n), folded.dtype)
         step_sums = np.empty((padded, 3, len(edges) - 1))
         few = np.zeros((2, n if watched and not corrected else 0), folded.dtype)
-        counts[0] = last[start:stop]
+        copy(last[start:stop], counts[0])
         first_silent, last_silent = np.searchsorted(silent, start), np.searchsorted(silent, stop)
         for begin in range(0, n_frames, STEP):
             n_step = min(STEP, n_frames - begin)
@@ -360,20 +367,16 @@ def fold_frames(
                     add_raw_moments(raw, moments[0, start:stop], moments[1, start:stop])
                 factor = scale[frame, slab_bin[slab]] if len(scale) > 0 else 1.0
                 told = correct(
-                    counts[k + 1],
-                    raw,
-                    ceiling,
-                    check,
-                    dead,
-                    flat[start:stop] if len(flat) > 0 else no_flat,
-                    factor,
+                    counts[k + 1], raw, ceiling, check, dead, flat[start:stop] if len(flat) > 0 else no_flat, factor
                 )
                 counted[frame, INVALID, slab] = told[0]
                 counted[frame, SATURATED, slab] = told[1]
             for k in range(n_step, padded):  # without weight, but it must not be NaN
                 counts[k + 1] = 0
             add_sums(counts, edges, step_sums)
-            sums[begin : begin + n_step, :, slab_cells[slab] : slab_cells[slab + 1]] = step_sums[:n_step]
+            for k in range(n_step):
+                for kind in range(3):
+                    copy(step_sums[k, kind], sums[begin + k, kind, slab_cells[slab] : slab_cells[slab + 1]])
             row = first_row[begin]
             n_rows = first_row[begin + n_step - 1] + width - row
             weights = np.zeros((n_rows, padded), folded.dtype)
@@ -384,9 +387,9 @@ def fold_frames(
             add_rows(folded, row, start, stop, weights, counts[1:], few)
             if begin // STEP % STEPS_IN_SINGLE == STEPS_IN_SINGLE - 1:
                 hand_on(few, moments[:, start:stop])
-            counts[0] = counts[n_step]
+            copy(counts[n_step], counts[0])
         hand_on(few, moments[:, start:stop])
-        last[start:stop] = counts[0]
+        copy(counts[0], last[start:stop])
     return touched
 
 

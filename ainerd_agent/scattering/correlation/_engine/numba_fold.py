@@ -19,6 +19,7 @@ from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
 from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold, InParts
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
+from ainerd_agent.scattering.correlation._engine.frame_validation import only_read
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.pixel_watch import UNWATCHED, PixelWatch
 from ainerd_agent.scattering.correlation.resampling import Band
@@ -113,7 +114,7 @@ class NumbaFold:
     ) -> FrameSums:
         """Fold the frames `numbers` (n, n_frame) in; `scale` (n, n_bins) or (0, 0) multiplies bins of frames."""
         layout, normalisation = self.layout, self._normalisation
-        n = len(frames)
+        frames, n = only_read(frames), len(frames)
         sums = np.empty((n, 3, len(layout.cell_bin)))
         counted = np.empty((n, 2, len(self._slab_bin)), dtype=np.int64)
         check = not np.issubdtype(frames.dtype, np.unsignedinteger)

@@ -21,6 +21,7 @@ from ainerd_agent.scattering.correlation._engine.frame_validation import (
     check_events,
     checked_frames,
     checked_numbers,
+    only_read,
 )
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
 from ainerd_agent.scattering.correlation._engine.numba_fold import SMALL, cell_of, place_of
@@ -234,7 +235,7 @@ class SegmentMaker:
 
     def _compacted(self, block: NDArray[Any], copied: bool) -> tuple[NDArray[Any], FloatArray, FloatArray]:
         """The used pixels of each frame, (n, N + RUN) with something at the end, its counts by bin, and its scale."""
-        layout = self._layout
+        layout, block = self._layout, only_read(block)
         frames = np.zeros((len(block), len(layout) + kernels.RUN), dtype=block.dtype)
         totals, corrected = self._empty_totals(len(block))
         dead_time, factor = self._normalisation.dead_time, self._factor
