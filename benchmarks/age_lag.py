@@ -1,6 +1,6 @@
-"""The correlation over age and lag: whether its errors hold, on simulated speckle whose dynamics are known.
+"""The correlation over age and lag: whether its errors hold, what averaging does, and what it costs beside C2.
 
-    python benchmarks/age_lag.py [--quick] [--markdown FILE]
+    python benchmarks/age_lag.py [--section errors|bias|cost ...] [--quick] [--markdown FILE]
 
 Photons (one per pixel and frame) on speckle of full contrast with g1 = exp(-lag / tau), bins of 32 x 32 pixels, movies
 of 4,000 frames, 16 ages, 8 groups. `still` has one tau; in `ageing` tau grows e^1.2 times. Movies of the second table
@@ -8,16 +8,18 @@ have 256 frames. Null: errors that are right give 0.95 and 1.00.
 
 The third table is of the movie of `benchmarks/two_time.py`, whose correlation is known at every moment: what averaging
 over lags does to it (the truth averaged, less the truth), and what `AgeLagCorrelation.bias` says, in the mean of 18
-bins. Its speckle has a contrast of 1.
+bins. Its speckle has a contrast of 1. What it costs is the section `ages` of that benchmark.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import two_time
 from measuring import machine, n_processors
 from movies import SMALL, bins, blocks_of, write_movie
 from numpy.typing import NDArray
@@ -129,12 +131,8 @@ def bias(n_frames: int, n_ages: int = 16) -> Table:
     return table
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a minute")
-    parser.add_argument("--markdown", type=Path, help="page whose figures are replaced")
-    given = parser.parse_args()
+def errors(quick: bool) -> list[Table]:
+    """Whether errors hold."""
     time = np.arange(4000)
     kinds = {"still": np.full(4000, 60.0), "ageing": 40 * np.exp(1.2 * time / 4000)}
     table = Table(
@@ -142,9 +140,33 @@ def main() -> None:
         ["movie", "fitted", "within two errors", "width / known exponent", "rate within two", "one tau below 5 %"],
     )
     for name, tau in kinds.items():
-        table.add(Row(coverage(name, tau, 24, range(1 if given.quick else 4))))
-    tables = [table, scatter(20 if given.quick else 50, range(5 if given.quick else 42))]
-    tables.append(bias(1000 if given.quick else 5000))
+        table.add(Row(coverage(name, tau, 24, range(1 if quick else 4))))
+    return [table, scatter(20 if quick else 50, range(5 if quick else 42))]
+
+
+def cost(quick: bool) -> list[Table]:
+    """What it costs beside C2."""
+    lengths = [1000] if quick else [5000, 20_000]
+    options = argparse.Namespace(quick=quick, frames=lengths, threads=n_processors(), repeats=3)
+    with tempfile.TemporaryDirectory() as folder:
+        return two_time.ages(options, Path(folder))[1]
+
+
+SECTIONS: dict[str, Callable[[bool], list[Table]]] = {
+    "errors": errors,
+    "bias": lambda quick: [bias(1000 if quick else 5000)],
+    "cost": cost,
+}
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--section", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="two minutes")
+    parser.add_argument("--markdown", type=Path, help="page whose figures are replaced")
+    given = parser.parse_args()
+    tables = [table for section in given.section for table in SECTIONS[section](given.quick)]
     for each in tables:
         each.show()
     if given.markdown is not None:
