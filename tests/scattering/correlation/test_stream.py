@@ -6,7 +6,7 @@ import pytest
 from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering import TwoTimeStream, two_time, warm_up
-from ainerd_agent.scattering.correlation._engine import kernels, window_kernels
+from ainerd_agent.scattering.correlation._engine import age_lag_kernels, kernels
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
@@ -197,7 +197,7 @@ def test_compiling_beforehand_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "ages"), [(kernels.fold_frames, None), (window_kernels.fold_windows, Ages(n_ages=2, n_groups=2))]
+    ("kernel", "ages"), [(kernels.fold_frames, None), (age_lag_kernels.correlate_frames, Ages(n_ages=2, n_groups=2))]
 )
 def test_kernels_are_compiled_once_whoever_may_write_to_frames_and_whatever_number_the_ceiling_is(kernel, ages):
     """A live session compiles before it begins: no setting and no source of frames makes it do so again."""

@@ -422,7 +422,7 @@ def test_a_large_movie_is_summed_alike_in_memory_and_as_a_stream(monkeypatch):
             super().__init__(*arguments, **options)
             made.append(self.dtype)
 
-    monkeypatch.setattr("ainerd_agent.scattering.correlation.two_time.NumbaFold", Watched)
+    monkeypatch.setattr("ainerd_agent.scattering.correlation.two_time_stream.NumbaFold", Watched)
     two_time(frames, labels, size=32)
     streamed(frames, labels, size=32)
     assert made == [np.float32] * 6

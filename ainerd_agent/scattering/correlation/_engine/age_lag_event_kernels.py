@@ -42,7 +42,8 @@ def by_pixel(
     frames, counts : ndarray, shape (n_events,)
         Filled with numbers of frames and corrected counts.
     """
-    start[:] = 0
+    for position in range(len(start)):
+        start[position] = 0
     for e in range(len(pixel)):
         position = place[pixel[e]]
         if position >= 0 and keep[frame[e] - begin] != -2:

@@ -134,7 +134,8 @@ def clear(x: Array, row: int, places: Array, first_cell: int, last_cell: int) ->
     for cell in range(first_cell, last_cell):
         step = places[cell + 1] - places[cell]
         at = 2 * WINDOW * places[cell] + row * step
-        x[at : at + step] = 0
+        for p in range(at, at + step):
+            x[p] = 0
 
 
 @compiled

@@ -76,8 +76,10 @@ def climb_sums(window: int, shifts: Array, sums: Array, weights: Array, linear: 
         correlate_sums(sums[level], weights[level], low, lag, window, shifts[level], linear, pairs)
         if level + 1 < len(sums):
             add_up_sums(level, window, sums, weights)
-        sums[level, :WINDOW], weights[level, :WINDOW] = sums[level, WINDOW:], weights[level, WINDOW:]
-        sums[level, WINDOW:], weights[level, WINDOW:] = 0, 0
+        for row in range(WINDOW):
+            weights[level, row], weights[level, WINDOW + row] = weights[level, WINDOW + row], 0
+            for c in range(sums.shape[2]):
+                sums[level, row, c], sums[level, WINDOW + row, c] = sums[level, WINDOW + row, c], 0
         if window % 2 == 0:
             return
         window //= 2
