@@ -50,6 +50,11 @@ class Ages:
             raise BinError(f"ages and groups must be at least 1, got {self.n_ages} and {self.n_groups}")
 
 
+def frame_of(lags: FloatArray) -> float:
+    """One frame, in the unit of lags; the shortest ones are so far apart, though the first may be missing."""
+    return float(np.diff(lags, prepend=0).min())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AgeLagCorrelation:
     """The correlation of each bin over age and lag.
@@ -156,7 +161,7 @@ class AgeLagCorrelation:
         frequency : float
             Cycles in the unit of `lags`; no more than half a cycle per frame can be told apart.
         """
-        per_frame = frequency * self.lags[0]  # the first lag is one frame
+        per_frame = frequency * frame_of(self.lags)
         return np.asarray((np.sinc(per_frame * self.summed) / np.sinc(per_frame)) ** 2, dtype=np.float64)
 
     def _averaging(self) -> tuple[FloatArray, FloatArray]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ainerd_agent.records import AgeLagMap, FloatArray
+from ainerd_agent.scattering.correlation.age_lag_correlation import frame_of
 from ainerd_agent.scattering.fits.relaxation import Curve, Relaxation, decay, evened, fit_curve, student_factor
 
 N_GROUPS = 8
@@ -37,10 +38,11 @@ def fit_record(
 
 def _width(lags: FloatArray, smoothing: float) -> FloatArray:
     """Standard deviation of the lags that each value averages over."""
-    # Lags of 16 to 31 frames are of sums of 2 frames, of 32 to 63 of 4, and so on; the first lag is one frame.
-    frames = np.maximum(np.round(lags / lags[0]), 1)
+    # Lags of 16 to 31 frames are of sums of 2 frames, of 32 to 63 of 4, and so on.
+    frame = frame_of(lags)
+    frames = np.maximum(np.round(lags / frame), 1)
     summed = 2 ** np.maximum(np.floor(np.log2(frames)) - 3, 0)
-    return np.asarray(np.sqrt((summed**2 - 1) / 6 * lags[0] ** 2 + 2 * smoothing**2))
+    return np.asarray(np.sqrt((summed**2 - 1) / 6 * frame**2 + 2 * smoothing**2))
 
 
 def _fit(

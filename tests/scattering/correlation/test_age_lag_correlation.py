@@ -9,7 +9,7 @@ from ainerd_agent.errors import BinError, FrameError
 from ainerd_agent.records import PhotonEvents
 from ainerd_agent.scattering.correlation._engine.age_lag_fold import dense_level
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import UNITS, AgeLagSums, lags_of, shift_of
-from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation, Ages
+from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation, Ages, frame_of
 from ainerd_agent.scattering.correlation.computation import Computation
 from ainerd_agent.scattering.correlation.g2 import subdivide
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
@@ -498,3 +498,10 @@ def test_oscillations_that_averaging_damps_are_marked():
     assert found.biased[0, 0, off > 3e-4].all()
     assert not found.biased[0, 0, :15].any()
     np.testing.assert_allclose(found.values[0, 0], fringes(found.lags) * found.damping(0.013), atol=1e-12)
+
+
+def test_one_frame_is_known_where_the_first_lag_is_missing():
+    for first in (0, 2):
+        lags = lags_of(5)[0][first:] * 0.25
+        assert frame_of(lags) == 0.25
+    assert frame_of(np.array([0.5])) == 0.5
