@@ -21,7 +21,13 @@ Figure = tuple[float, float, float]
 """Mean, and the ends of its interval."""
 
 
-def interval(values: ArrayLike, of: ArrayLike | None = None, *, seed: int = 0) -> Figure:
+def interval(
+    values: ArrayLike,
+    of: ArrayLike | None = None,
+    *,
+    within: tuple[float, float] = (-np.inf, np.inf),
+    seed: int = 0,
+) -> Figure:
     """Mean of values, and the interval that 95 % of the means lie in when what they belong to is drawn again.
 
     Parameters
@@ -29,6 +35,9 @@ def interval(values: ArrayLike, of: ArrayLike | None = None, *, seed: int = 0) -
     values : array_like, shape (n,)
     of : array_like, shape (n,), optional
         What each belongs to, such as its experiment: drawn as a whole. Each alone where it is not given.
+
+    within : tuple of float
+        What a mean can be, such as 0 to 1 for a share.
 
     Returns
     -------
@@ -40,7 +49,8 @@ def interval(values: ArrayLike, of: ArrayLike | None = None, *, seed: int = 0) -
     total, count = np.bincount(owner, each), np.bincount(owner)
     drawn = np.random.default_rng(seed).integers(len(count), size=(SAMPLES, len(count)))
     means = total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
-    return _around(float(each.mean()), _widened(means, float(each.mean()), len(count)), len(count))
+    widened = _widened(means, float(each.mean()), len(count)).clip(*within)
+    return _around(float(each.mean()), widened, len(count))
 
 
 def stratified_interval(groups: Sequence[ArrayLike], *, seed: int = 0) -> Figure:

@@ -41,3 +41,8 @@ def test_strata_are_weighed_alike_and_differ_without_widening_the_interval():
     mean, low, high = stratified_interval(groups)
     assert mean == pytest.approx(np.mean([each.mean() for each in groups]))
     assert high - low < 0.02
+
+
+def test_ends_stay_where_a_mean_can_be():
+    assert interval([1, 1, 1, 1, 0.5])[2] > 1
+    assert interval([1, 1, 1, 1, 0.5], within=(0, 1))[2] == 1

@@ -146,7 +146,7 @@ def score(scores: Mapping[str, ArrayLike]) -> SameG2:
 
 
 def _kind_score(kind: str, each: FloatArray) -> KindScore:
-    mean, low, high = interval(each)
+    mean, low, high = interval(each, within=(0, 1))
     return KindScore(
         kind=kind, unseen=kind in KINDS and KINDS[kind].unseen, auc=mean, low=low, high=high, each=tuple(each.tolist())
     )
