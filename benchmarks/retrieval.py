@@ -37,7 +37,7 @@ from ainerd_agent.latent.scaling import scale
 from ainerd_agent.latent.training.contrast import Repeats, raw_profiles, train_decay
 from ainerd_agent.latent.training.lessons import groups_of, simulated_lessons
 from ainerd_agent.scattering.correlation.age_lag import age_average
-from ainerd_agent.scattering.files.map_files import read_maps
+from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 
 PART = 250
 """Maps that are enlarged at a time."""
@@ -148,20 +148,13 @@ MARK = "g2 in 13 bins, 6 linear discriminants"
 """What others are compared with."""
 
 
-def main() -> None:
-    """Measure, print the table, write the files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("real", type=Path, help="npz with c2, series, roi, window; baseline 1, contrast 1")
-    parser.add_argument("--quick", action="store_true", help="few simulated maps beside the real ones")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
-    options = parser.parse_args()
-    stored = windows_of(read_maps(options.real))
+def compare(stored: StoredMaps, n_simulated: int) -> dict[str, tuple[Retrieval, Retrieval]]:
+    """What each way finds among experiments that are held out, by distance and with local scaling."""
     apart = held_out(stored.columns["series"])
     asked, others = stored.select(apart), stored.select(~apart)
     group = groups_of(others)
     assert group is not None
-    lessons = simulated_lessons(100 if options.quick else 1500, seed=1000)
+    lessons = simulated_lessons(n_simulated, seed=1000)
     repeats = [lesson.repeats for lesson in lessons if lesson.repeats is not None]
     known = Known(Views.of(others.maps), group, repeats)
     task = leak_free(*(asked.columns[name] for name in WINDOW_COLUMNS))
@@ -171,6 +164,18 @@ def main() -> None:
         represent = way(known)
         vectors = represent(windows), represent(queries)
         found[name] = retrieve(task, *vectors), retrieve(task, *vectors, local_scaling=True)
+    return found
+
+
+def main() -> None:
+    """Measure, print the table, write the files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("real", type=Path, help="npz with c2, series, roi, window; baseline 1, contrast 1")
+    parser.add_argument("--quick", action="store_true", help="few simulated maps beside the real ones")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args()
+    found = compare(windows_of(read_maps(options.real)), 100 if options.quick else 1500)
     one = found[MARK][0]
     table = Table(
         f"Mean R-precision: {one.n_experiments} experiments held out, {one.n_groups} places, archive {one.archive:,}",
