@@ -7,14 +7,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.clusters import Latents
+from ainerd_agent.latent.damage import FlagScore, score_flag
 from ainerd_agent.latent.encoder import Encoder
-from ainerd_agent.latent.retrieval import r_precision
+from ainerd_agent.latent.g2_discriminant import COMPONENTS, G2Discriminant
+from ainerd_agent.latent.retrieval import ARCHIVE, Retrieval, leak_free, retrieve
+from ainerd_agent.latent.same_g2 import SameG2, auc_of_pair, score, trials
 from ainerd_agent.latent.stability import METHODS, SEEDS, stability
 from ainerd_agent.latent.training.lessons import groups_of
 from ainerd_agent.records import FloatArray, MapStack
@@ -45,6 +48,9 @@ VISIBLE_FRINGES = 0.05
 
 CLEAR_FRINGES = 0.5
 """The same of fringes that anybody sees."""
+
+WINDOW_COLUMNS = ("series", "roi", "window")
+"""What retrieval has to know of each map: experiment, q region, and number along the exposure."""
 
 SLOWEST_RATE = 1e-3
 """Rates of relaxation (1 / the map's side) below this are all the same: nothing moves."""
@@ -124,30 +130,140 @@ def evaluate_simulated(
     )
 
 
+def evaluate_same_g2(
+    encoder: Encoder, n_pairs: int, *, seed: int = SIMULATION_SEED, on_part: Callable[[int], None] | None = None
+) -> SameG2:
+    """AUC with which pairs of dynamics of one g2 are told apart; see `ainerd_agent.latent.same_g2`.
+
+    Parameters
+    ----------
+    n_pairs : int
+        Of each of the 14 kinds.
+    on_part : callable, optional
+        Called with the number of maps encoded so far.
+    """
+    scores: dict[str, list[float]] = {}
+    done = 0
+    for trial in trials(n_pairs, seed):
+        found = auc_of_pair(encoder.encode(trial.c2, contrast=trial.contrast))
+        scores.setdefault(trial.pair.kind, []).append(found)
+        done += len(trial.c2)
+        if on_part is not None:
+            on_part(done)
+    return score(scores)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealRetrieval:
+    """Leak-free retrieval on real maps.
+
+    Attributes
+    ----------
+    plain, scaled : Retrieval
+        Of the model, by distance, and with local scaling.
+    g2 : Retrieval or None
+        Of the discriminant of g2 on the same task; None where there are no other experiments to learn it from.
+    """
+
+    plain: Retrieval
+    scaled: Retrieval
+    g2: Retrieval | None
+
+
 def evaluate_retrieval(
-    encoder: Encoder, stored: StoredMaps, *, baseline: float, contrast: float | None
-) -> tuple[float, int]:
-    """Cross-noise retrieval: mean R-precision with which mean maps find their single windows, and the queries.
+    encoder: Encoder,
+    stored: StoredMaps,
+    others: StoredMaps | None = None,
+    *,
+    baseline: float,
+    contrast: float | None,
+    archive: int = ARCHIVE,
+) -> RealRetrieval:
+    """Retrieval on real windows, each asked for by a query that shares no frame with it.
 
     Parameters
     ----------
     stored : StoredMaps
-        With the columns series, roi and is_mean.
+        With the columns series, roi and window; maps that `is_mean` marks are left out.
+    others : StoredMaps, optional
+        Of other experiments, that the discriminant of g2 is learnt from.
     baseline, contrast : float
         As for `Encoder.encode`.
+    archive : int
+        Windows that a query searches.
+
+    Raises
+    ------
+    MapError
+        No such columns, or nothing that can be asked for.
     """
-    stored = stored.select(stored.finite)
-    group, is_mean = groups_of(stored), stored.columns.get("is_mean")
-    if group is None or is_mean is None:
-        raise MapError("retrieval needs the columns series, roi and is_mean: what is alike, and what asks for it")
-    latents = np.concatenate(
-        [
-            encoder.encode(stored.maps[first : first + MAPS_AT_A_TIME], baseline=baseline, contrast=contrast)
-            for first in range(0, len(stored), MAPS_AT_A_TIME)
-        ]
+    windows = windows_of(stored)
+    task = leak_free(*(windows.columns[name] for name in WINDOW_COLUMNS))
+    pair = windows.maps, task.queries(windows.maps)
+    latents = [encode_stored(encoder, each, baseline=baseline, contrast=contrast) for each in pair]
+    g2 = None
+    if others is not None:
+        known = windows_of(others)
+        group = groups_of(known)
+        if group is not None and len(np.unique(group)) > COMPONENTS:
+            discriminant = G2Discriminant(known.maps, group)
+            g2 = retrieve(task, *(discriminant(each) for each in pair), archive=archive)
+    return RealRetrieval(
+        plain=retrieve(task, *latents, archive=archive),
+        scaled=retrieve(task, *latents, archive=archive, local_scaling=True),
+        g2=g2,
     )
-    scores = r_precision(latents, group, is_mean)
-    return float(scores.mean()), len(scores)
+
+
+def windows_of(stored: StoredMaps) -> StoredMaps:
+    """Finite single windows, without maps that are means of others; `MapError` where a column is missing."""
+    if missing := [name for name in WINDOW_COLUMNS if name not in stored.columns]:
+        raise MapError(
+            f"retrieval needs the columns {', '.join(WINDOW_COLUMNS)}, to know what is alike and which "
+            f"maps share frames; missing: {', '.join(missing)}"
+        )
+    is_mean = np.asarray(stored.columns.get("is_mean", np.zeros(len(stored))), dtype=bool)
+    return stored.select(stored.finite & ~is_mean)
+
+
+def encode_stored(encoder: Encoder, maps: MapStack, *, baseline: float, contrast: float | None) -> Latents:
+    """Latents of many maps (n, size, size), part by part."""
+    parts = [maps[first : first + MAPS_AT_A_TIME] for first in range(0, len(maps), MAPS_AT_A_TIME)]
+    return np.concatenate([encoder.encode(part, baseline=baseline, contrast=contrast) for part in parts])
+
+
+def unlike_training(
+    encoder: Encoder, maps: MapStack, *, baseline: float, contrast: ArrayLike | None
+) -> NDArray[np.bool_] | None:
+    """Which maps the model says are unlike its training, (n,); None for a model that carries no limits."""
+    if encoder.familiarity is None:
+        return None
+    found = encoder.measure(maps, baseline=baseline, contrast=contrast)
+    _, distance = encoder.clusters.predict(found.latents)
+    return encoder.familiarity.unlike(found.misfit, distance)
+
+
+def evaluate_flag(
+    encoder: Encoder, maps: MapStack, *, baseline: float, contrast: ArrayLike | None, seed: int = 0
+) -> FlagScore | None:
+    """False alarms and misses of the flag "unlike the training"; None for a model without one.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (n, size, size)
+        Sound ones, that the limits were not set on.
+    baseline, contrast : float, and float or array_like of shape (n,)
+        As for `Encoder.encode`.
+    """
+    if encoder.familiarity is None:
+        return None
+
+    def flag(each: MapStack) -> NDArray[np.bool_]:
+        found = unlike_training(encoder, each, baseline=baseline, contrast=contrast)
+        return np.zeros(len(each), dtype=bool) if found is None else found
+
+    known = encoder.scale(maps, baseline=baseline, contrast=contrast).contrast
+    return score_flag(flag, maps, baseline=baseline, contrast=known, seed=seed)
 
 
 def evaluate_reconstruction(

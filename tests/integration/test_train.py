@@ -19,11 +19,12 @@ def real(tmp_path_factory):
     """Noisy maps of ten experiments."""
     rng = np.random.default_rng(0)
     lag = np.abs(np.subtract.outer(np.arange(20), np.arange(20)))
-    clean = np.stack([1 + np.exp(-lag / tau) for tau in np.repeat(np.geomspace(1, 20, 10), 4)])
+    clean = np.stack([1 + np.exp(-lag / tau) for tau in np.repeat(np.geomspace(1, 20, 10), 5)])
     path = tmp_path_factory.mktemp("real") / "real.npz"
-    is_mean = np.tile([False, False, False, True], 10)
+    is_mean = np.tile([False] * 4 + [True], 10)
     noise = rng.normal(0, 0.1, clean.shape) * ~is_mean[:, None, None]
-    np.savez(path, c2=clean + noise, series=np.repeat(np.arange(10), 4), roi=np.zeros(40), is_mean=is_mean)
+    np.savez(path, c2=clean + noise, series=np.repeat(np.arange(10), 5), roi=np.zeros(50), is_mean=is_mean,
+             window=np.tile([0, 1, 2, 3, -1], 10))  # fmt: skip
     return path
 
 
@@ -39,7 +40,7 @@ def test_a_model_is_trained_refined_and_evaluated(real, tmp_path, monkeypatch):
     out = tmp_path / "small.safetensors"
     run("train", str(out), "--simulated", "20", "--clusters", "3", "--real", str(real), "--contrast", "1")
     card = json.loads(out.with_suffix(".json").read_text())
-    assert card["n_real"] == 27  # one of the ten experiments is kept apart, means are not learnt from
+    assert card["n_real"] == 36  # one of the ten experiments is kept apart, means are not learnt from
     encoder = Encoder.load(out)
     assert (encoder.name, encoder.architecture, len(encoder.clusters)) == ("small", "lag", 3)
     assert encoder.familiarity is not None
@@ -50,12 +51,13 @@ def test_a_model_is_trained_refined_and_evaluated(real, tmp_path, monkeypatch):
         "--contrast", "1")  # fmt: skip
     assert json.loads(refined.with_suffix(".json").read_text())["from"] == str(out)
 
-    run("evaluate", str(refined), "--real", str(real), "--every-series", "--contrast", "1", "--simulated", "20",
-        "--write", "--json", str(tmp_path / "figures.json"))  # fmt: skip
+    run("evaluate", str(refined), "--real", str(real), "--every-series", "--contrast", "1", "--simulated", "40",
+        "--pairs", "1", "--write", "--json", str(tmp_path / "figures.json"))  # fmt: skip
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["queries"] == 10
-    assert figures["r_precision"] > 0.2
-    assert json.loads(refined.with_suffix(".json").read_text())["figures"]["queries"] == 10
+    assert figures["retrieval_groups"] == 10
+    assert figures["retrieval"] > 0.2
+    assert 0 <= figures["false_alarms_real"] <= 1
+    assert json.loads(refined.with_suffix(".json").read_text())["figures"]["retrieval_groups"] == 10
 
 
 def test_the_papers_architecture_goes_on_after_a_kill(tmp_path):
