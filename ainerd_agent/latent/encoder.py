@@ -25,7 +25,7 @@ from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
 from ainerd_agent.records import FloatArray, MapStack
 
-SHIPPED = ("paper-v1", "lag-v1")
+SHIPPED = ("paper-v1", "ages-v1", "lag-v1")
 """Models that come with the package. The last one is used where none is named."""
 
 FORMATS = ("1", "2")
