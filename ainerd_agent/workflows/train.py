@@ -40,8 +40,7 @@ TEXTURE_SHARE = 0.02
 
 MIN_HELD_OUT = 50
 """Simulated maps that nothing is learnt from; a tenth of those to train on, where that is more."""
-KEPT_LOSSES = 20
-"""Of the losses of the contrast, about so many are in the metrics."""
+KEPT_LOSSES = 20  # of the contrast, about, in the metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,14 +208,14 @@ def train(
     out, options = Path(out), options or TrainOptions()
     network, architecture = _network(options)
     training = _Training(options, _checkpoint(out, resume=resume), on_progress, on_message)
-    ages = isinstance(network, AgesAutoencoder)  # which has simulated maps of its own to learn from
-    lessons, held_out, repeats = training.lessons(0 if ages else options.n_simulated, clip=architecture == "paper")
+    own = options.n_simulated if architecture == "ages" else 0  # it has simulated maps of its own to learn from
+    lessons, held_out, repeats = training.lessons(options.n_simulated - own, clip=architecture == "paper")
     maps, validation = (MixedMaps([lesson.maps for lesson in each]) for each in (lessons, held_out))
     metrics: dict[str, object] = {
         "from": None if options.begin is None else str(options.begin),
         "architecture": architecture,
         "seed": options.seed,
-        "n_maps": len(maps) + (options.n_simulated if ages else 0),
+        "n_maps": len(maps) + own,
         "n_real": len(lessons[-1].maps) if options.real is not None else 0,
     }
     if isinstance(network, AgesAutoencoder):
@@ -279,9 +278,8 @@ class _Training:
         """Train the architecture "ages", and return some of its losses."""
         options, refining = self.options, self.options.begin is not None
         n_pairs = options.n_simulated // (2 * REPEATS)
-        pairs = simulated_pairs(
-            n_pairs, options.seed, on_part=self.count("simulating pairs of one g2", n_pairs, "pairs")
-        )
+        made = self.count("simulating pairs of one g2", n_pairs, "pairs")
+        pairs = simulated_pairs(n_pairs, options.seed, on_part=made)
         if not refining:
             fix_units(network, pairs, real, seed=options.seed)
         steps = AGES_STEPS_TO_REFINE if refining else AGES_STEPS
@@ -367,10 +365,9 @@ def _network(options: TrainOptions) -> tuple[Network, str]:
         raise ModelError(
             f"epochs are for the paper's architecture; the architecture {architecture} learns in steps: leave them out"
         )
-    if architecture == "paper" and options.texture is not None:
-        raise ModelError("the paper's architecture has no texture of its own: leave its variance out")
-    if architecture == "ages" and options.texture is not None:
-        raise ModelError("the architecture ages learns how much its texture counts: leave its variance out")
+    if architecture != "lag" and options.texture is not None:
+        why = "has no texture of its own" if architecture == "paper" else "learns how much its texture counts"
+        raise ModelError(f"the architecture {architecture} {why}: leave the variance of the texture out")
     if architecture == "ages" and options.n_simulated < 4 * REPEATS:
         raise ModelError(
             f"the architecture ages learns from simulated pairs of dynamics: take at least {4 * REPEATS} simulated maps"
