@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ainerd_agent.workflows.live import Outcome
 
 
+MOST_REFUSALS = 10
+"""Maps that were left out of which the reason is printed."""
+
+
 def analyze(
     runs: Annotated[list[str] | None, typer.Argument(help=f"{RUN}; by default all runs that fit.")] = None,
     catalog: CatalogOption = "ainerd-session",
@@ -137,6 +141,10 @@ def _say_where(console: Console, done: Ingested, where: str) -> None:
         f"{done.n_maps} maps stored, {done.left_out} left out; per cluster, slow to fast: {done.maps_per_cluster}",
         highlight=False,
     )
+    for number, fault in list(done.refused.items())[:MOST_REFUSALS]:
+        console.print(f"map {number} left out: {fault}", highlight=False, soft_wrap=True)
+    if (more := len(done.refused) - MOST_REFUSALS) > 0:
+        console.print(f"and {more} more; the catalog names them all under `failed`", highlight=False)
     console.print(f"They are /ainerd/{done.model}/{done.raw_uid} at {where}", highlight=False, soft_wrap=True)
 
 

@@ -29,6 +29,7 @@ class Architecture(StrEnum):
     """What a model can be."""
 
     LAG = "lag"
+    AGES = "ages"
     PAPER = "paper"
 
 
@@ -43,7 +44,8 @@ def train(
     architecture: Annotated[
         Architecture | None,
         typer.Option(
-            help="lag: decay and texture apart; paper: that of the AI-NERD paper. By default lag, or that of --from."
+            help="lag: decay and texture apart; ages: it sees what happens at which age; paper: that of the AI-NERD "
+            "paper. By default lag, or that of --from."
         ),
     ] = None,
     simulated: Annotated[
@@ -65,7 +67,8 @@ def train(
         int | None, typer.Option(min=2, max=12, help="Clusters of the latent space; chosen by stability by default.")
     ] = None,
     texture: Annotated[
-        float | None, typer.Option(min=0, help="Variance of the texture's numbers, in units of the decay's; 0.02.")
+        float | None,
+        typer.Option(min=0, help="Variance of the texture's numbers, in units of the decay's, of lag; 0.02."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the maps, the split and the weights.")] = 0,
     resume: Annotated[

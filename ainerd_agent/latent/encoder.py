@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ainerd_agent.errors import MapError, ModelError
+from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
 from ainerd_agent.latent.clusters import Clusters, Latents
 from ainerd_agent.latent.familiarity import Familiarity
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
@@ -24,15 +25,18 @@ from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
 from ainerd_agent.records import FloatArray, MapStack
 
-SHIPPED = ("paper-v1", "lag-v1")
+SHIPPED = ("paper-v1", "ages-v1", "lag-v1")
 """Models that come with the package. The last one is used where none is named."""
 
 FORMATS = ("1", "2")
 """Of the file. 1 had the paper's architecture only, and no limits of what is familiar."""
 
-ARCHITECTURES: Mapping[str, type[PaperAutoencoder | LagAutoencoder]] = {
+Network = PaperAutoencoder | LagAutoencoder | AgesAutoencoder
+
+ARCHITECTURES: Mapping[str, type[Network]] = {
     "paper": PaperAutoencoder,
     "lag": LagAutoencoder,
+    "ages": AgesAutoencoder,
 }
 MAPS_AT_A_TIME = 32
 """In one call of the network."""
@@ -49,7 +53,7 @@ class Encoding:
     ----------
     latents : ndarray of float32, shape (n, 64)
     reconstruction_error : ndarray, shape (n,)
-        Mean squared difference between the scaled map and its reconstruction; noise raises it.
+        Mean squared difference between the scaled map and its reconstruction (`Encoder.reconstruct`); noise raises it.
     misfit : ndarray, shape (n,)
         The same of means over 16 x 16 values, in which little noise is left: what the model cannot draw.
     """
@@ -64,7 +68,7 @@ class Encoder:
 
     Parameters
     ----------
-    network : PaperAutoencoder or LagAutoencoder
+    network : PaperAutoencoder, LagAutoencoder or AgesAutoencoder
         To be trained further, copy it.
     clusters : Clusters
     name : str
@@ -85,7 +89,7 @@ class Encoder:
 
     def __init__(
         self,
-        network: PaperAutoencoder | LagAutoencoder,
+        network: Network,
         clusters: Clusters,
         *,
         name: str,
@@ -238,7 +242,7 @@ class Encoder:
         latents = self.encode_scaled(scaled)
         error, misfit = [], []
         for part in _parts(len(scaled)):
-            difference = self._decode(latents[part]) - scaled[part].clip(*CLIP)
+            difference = self._draw(latents[part], scaled[part]) - scaled[part].clip(*CLIP)
             error.append(np.mean(difference**2, axis=(1, 2), dtype=np.float64))
             n_blocks = SIDE // MISFIT_BLOCK
             blocks = difference.reshape(len(difference), n_blocks, MISFIT_BLOCK, n_blocks, MISFIT_BLOCK).mean(
@@ -255,10 +259,16 @@ class Encoder:
         return np.concatenate([self._decode(vectors[part]) for part in _parts(len(vectors))])
 
     def reconstruct(self, maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None) -> MapStack:
-        """What the model keeps of C2 maps, in their own units and size, shape (n, size, size); as for `encode`."""
+        """What the model keeps of C2 maps, in their own units and size, shape (n, size, size); as for `encode`.
+
+        The architecture "ages" draws more than its latents tell; `decode(encode(maps))` is what those tell.
+        """
         scaled = self.scale(maps, baseline=baseline, contrast=contrast)
-        decoded = resize(self.decode(self.encode_scaled(scaled.maps)), np.shape(maps)[-1])
-        return np.asarray(decoded * scaled.contrast[:, None, None] + baseline, dtype=np.float32)
+        latents = self.encode_scaled(scaled.maps)
+        drawn = np.concatenate([self._draw(latents[part], scaled.maps[part]) for part in _parts(len(latents))])
+        return np.asarray(
+            resize(drawn, np.shape(maps)[-1]) * scaled.contrast[:, None, None] + baseline, dtype=np.float32
+        )
 
     @torch.inference_mode()
     def encode_scaled(self, scaled: MapStack) -> Latents:
@@ -268,6 +278,13 @@ class Encoder:
             for part in _parts(len(scaled))
         ]
         return torch.cat(latents).numpy()
+
+    @torch.inference_mode()
+    def _draw(self, latents: Latents, scaled: MapStack) -> MapStack:
+        """What the model keeps of scaled maps: all that it can draw, which may be more than the latents tell."""
+        if not isinstance(self.network, AgesAutoencoder):
+            return self._decode(latents)
+        return np.asarray(self.network.draw(torch.from_numpy(scaled)[:, None])[:, 0].numpy())
 
     @torch.inference_mode()
     def _decode(self, latents: Latents) -> MapStack:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -88,7 +88,9 @@ class Ingested:
     model : str
         Name of the latent model.
     n_maps, left_out : int
-        Maps stored, and those that hold NaN or infinite values.
+        Maps stored, and those that tell nothing.
+    refused : mapping of int to str
+        What is wrong with each map that was left out, by its number in the file, from 1.
     baseline : float
         Value that was subtracted.
     maps_per_cluster : list of int
@@ -99,6 +101,7 @@ class Ingested:
     model: str
     n_maps: int
     left_out: int
+    refused: Mapping[int, str]
     baseline: float
     maps_per_cluster: list[int]
 
@@ -193,36 +196,56 @@ def ingest(
     """
     given = maps if isinstance(maps, ForeignMaps) else read_foreign_maps(maps)
     encoder = Encoder.load() if encoder is None else encoder
-    run, usable = given.as_run(sample), given.stored.finite
+    run, refused = given.as_run(sample), {index + 1: fault for index, fault in sorted(_faults(given).items())}
     model = ModelAtWork.begin(catalog, encoder, parameters={"baseline": given.baseline, "contrast": given.contrast})
     writer = model.writer()
     writer.open_run(run)
-    for index in (~usable).nonzero()[0]:
-        writer.record_failure(run.uid, int(index) + 1, "the map holds NaN or infinite values")
+    for number, fault in refused.items():
+        writer.record_failure(run.uid, number, fault)
     clusters: list[int] = []
-    for fingerprints, stresses in _batches(given, run):
+    for fingerprints, stresses in _batches(given, run, refused):
         analyses = model.analyst.analyse(fingerprints, stresses)
         writer.append(run.uid, fingerprints, analyses)
         clusters += [int(label) for analysis in analyses for label in analysis.cluster]
         if on_progress is not None:
-            on_progress(len(clusters), int(usable.sum()))
+            on_progress(len(clusters), len(given) - len(refused))
     writer.close_run(run.uid, "success")
     return Ingested(
         raw_uid=run.uid,
         model=encoder.name,
         n_maps=len(clusters),
         left_out=len(given) - len(clusters),
+        refused=refused,
         baseline=given.baseline,
         maps_per_cluster=[clusters.count(number) for number in range(len(encoder.clusters))],
     )
 
 
-def _batches(given: ForeignMaps, run: Run) -> Iterator[tuple[list[Fingerprints], list[ShearStress]]]:
+def _faults(given: ForeignMaps) -> dict[int, str]:
+    """What is wrong with maps that would say nothing, by their index: they are left out, and the others stored."""
+    faults = given.stored.faults
+    if given.contrast is None:
+        quarter = max(1, given.size // 4)
+        for index in range(len(given)):
+            if index in faults:
+                continue
+            above = np.asarray(given.stored.maps[index], dtype=np.float32) - np.float32(given.baseline)
+            beside = np.diagonal(above, offset=1).mean(dtype=np.float64)
+            if beside <= 0 and not above[:quarter, -quarter:].std() > 0:
+                faults[index] = (
+                    f"the map has neither contrast above the baseline {given.baseline:g} nor noise to scale it by: "
+                    "give the contrast if you know it"
+                )
+    return faults
+
+
+def _batches(
+    given: ForeignMaps, run: Run, refused: Collection[int]
+) -> Iterator[tuple[list[Fingerprints], list[ShearStress]]]:
     """Measurements of the usable maps, some at a time, each with its stress."""
-    usable = given.stored.finite
     measurements = given.stored.fingerprints(
         run.uid, run.time, baseline=given.baseline, contrast=given.contrast, duration=given.duration
     )
-    kept = (each for each in measurements if usable[each.origin.seq_num - 1])
+    kept = (each for each in measurements if each.origin.seq_num not in refused)
     while batch := list(islice(kept, BATCH)):
         yield batch, [ShearStress(mean=float(given.stress[each.origin.seq_num - 1])) for each in batch]

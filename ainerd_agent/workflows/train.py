@@ -10,37 +10,37 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ainerd_agent.errors import ModelError
-from ainerd_agent.latent.encoder import ARCHITECTURES, Encoder
-from ainerd_agent.latent.lag_autoencoder import LagAutoencoder, coarse
+from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
+from ainerd_agent.latent.encoder import ARCHITECTURES, Encoder, Network
+from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
+from ainerd_agent.latent.training.age_contrast import LEARNING_RATE as AGES_RATE
+from ainerd_agent.latent.training.age_contrast import train_ages
+from ainerd_agent.latent.training.age_lessons import REPEATS, RealImages, real_images, simulated_pairs
+from ainerd_agent.latent.training.age_units import fix_units, lessons_of
 from ainerd_agent.latent.training.batches import MixedMaps
 from ainerd_agent.latent.training.build_model import make_model
 from ainerd_agent.latent.training.contrast import LEARNING_RATE, train_decay
 from ainerd_agent.latent.training.lessons import Lesson, real_lesson, simulated_lessons, slowness_of, split_by_series
 from ainerd_agent.latent.training.reconstruction import Epoch
 from ainerd_agent.latent.training.reconstruction import train as train_reconstruction
+from ainerd_agent.latent.training.texture import coarse_truths, latents_of
 from ainerd_agent.scattering.files.map_files import read_maps
 
 SIMULATED_MAPS, SIMULATED_MAPS_TO_REFINE = 6000, 500
 EPOCHS, EPOCHS_TO_REFINE = 12, 6
 CONTRAST_STEPS, CONTRAST_STEPS_TO_REFINE = 1000, 200
 CONTRAST_RATE_TO_REFINE = 3e-4
+AGES_STEPS, AGES_STEPS_TO_REFINE = 700, 200
 RECONSTRUCTION_RATES, RECONSTRUCTION_RATES_TO_REFINE = (1e-4, 1e-3), (3e-5, 3e-4)
 TEXTURE_SHARE = 0.02
 """Variance of the texture's numbers, in units of the decay's."""
 
 MIN_HELD_OUT = 50
 """Simulated maps that nothing is learnt from; a tenth of those to train on, where that is more."""
-
-TEXTURE_MAPS = 4000
-"""Maps of each kind, at most, that the components of the texture are found in."""
-
-MAPS_AT_A_TIME = 100
-KEPT_LOSSES = 20
-"""Losses of the contrast that the metrics keep, about."""
+KEPT_LOSSES = 20  # of the contrast, about, in the metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +90,9 @@ class TrainOptions:
     ----------
     begin : Path, str or None
         Model to fine-tune: a file, or the name of a shipped one. None trains from the beginning.
-    architecture : {"lag", "paper"} or None
-        "lag" keeps decay and texture apart and is what None stands for; "paper" is that of the AI-NERD paper. With
-        `begin` it is that of the model.
+    architecture : {"lag", "paper", "ages"} or None
+        "lag" keeps decay and texture apart and is what None stands for; "ages" sees what happens at which age, too;
+        "paper" is that of the AI-NERD paper. With `begin` it is that of the model.
     simulated : int or None
         Simulated maps to train on; by default 6000, or 500 for fine-tuning.
     real : RealMaps or None
@@ -108,7 +108,7 @@ class TrainOptions:
     """
 
     begin: Path | str | None = None
-    architecture: Literal["lag", "paper"] | None = None
+    architecture: Literal["lag", "paper", "ages"] | None = None
     simulated: int | None = None
     real: RealMaps | None = None
     epochs: int | None = None
@@ -208,16 +208,19 @@ def train(
     out, options = Path(out), options or TrainOptions()
     network, architecture = _network(options)
     training = _Training(options, _checkpoint(out, resume=resume), on_progress, on_message)
-    lessons, held_out = training.lessons(clip=architecture == "paper")
+    own = options.n_simulated if architecture == "ages" else 0  # it has simulated maps of its own to learn from
+    lessons, held_out, repeats = training.lessons(options.n_simulated - own, clip=architecture == "paper")
     maps, validation = (MixedMaps([lesson.maps for lesson in each]) for each in (lessons, held_out))
     metrics: dict[str, object] = {
         "from": None if options.begin is None else str(options.begin),
         "architecture": architecture,
         "seed": options.seed,
-        "n_maps": len(maps),
+        "n_maps": len(maps) + own,
         "n_real": len(lessons[-1].maps) if options.real is not None else 0,
     }
-    if isinstance(network, LagAutoencoder):
+    if isinstance(network, AgesAutoencoder):
+        metrics["contrast_loss"] = training.learn_ages(network, repeats)
+    elif isinstance(network, LagAutoencoder):
         metrics["contrast_loss"] = training.learn_decay(network, lessons)
         training.find_texture(network, lessons, validation)
     else:
@@ -254,22 +257,43 @@ class _Training:
 
         return done
 
-    def lessons(self, *, clip: bool) -> tuple[list[Lesson], list[Lesson]]:
-        """Maps to learn from, and those that are kept apart."""
-        options, given = self.options, self.options.n_simulated
-        apart = max(MIN_HELD_OUT, given // 10)
+    def lessons(self, given: int, *, clip: bool) -> tuple[list[Lesson], list[Lesson], RealImages | None]:
+        """Maps to learn from, `given` of them simulated, those that are kept apart, and real repeats to learn from."""
+        options, repeats = self.options, None
+        apart = max(MIN_HELD_OUT, options.n_simulated // 10)
         stage = "simulating maps"
         lessons = simulated_lessons(given, 2 * options.seed, clip=clip, on_part=self.count(stage, given + apart))
         held_out = simulated_lessons(
             apart, 2 * options.seed + 1, clip=clip, on_part=self.count(stage, given + apart, before=given)
         )
         if (real := options.real) is not None:
-            for lesson, stored in zip(
-                (lessons, held_out), split_by_series(read_maps(Path(real.file)), options.seed), strict=True
-            ):
+            known, unseen = split_by_series(read_maps(Path(real.file)), options.seed)
+            repeats = real_images(known, baseline=real.baseline, contrast=real.contrast)
+            for lesson, stored in ((lessons, known), (held_out, unseen)):
                 lesson.append(real_lesson(stored, baseline=real.baseline, contrast=real.contrast, clip=clip))
             self.say(f"{len(lessons[-1].maps)} real maps to train on, {len(held_out[-1].maps)} kept apart")
-        return lessons, held_out
+        return lessons, held_out, repeats
+
+    def learn_ages(self, network: AgesAutoencoder, real: RealImages | None) -> list[float]:
+        """Train the architecture "ages", and return some of its losses."""
+        options, refining = self.options, self.options.begin is not None
+        n_pairs = options.n_simulated // (2 * REPEATS)
+        made = self.count("simulating pairs of one g2", n_pairs, "pairs")
+        pairs = simulated_pairs(n_pairs, options.seed, on_part=made)
+        if not refining:
+            fix_units(network, pairs, real, seed=options.seed)
+        steps = AGES_STEPS_TO_REFINE if refining else AGES_STEPS
+        done = self.count("learning what is noise", steps, "steps")
+        losses = train_ages(
+            network,
+            lessons_of(network, pairs, real),
+            steps=steps,
+            rate=CONTRAST_RATE_TO_REFINE if refining else AGES_RATE,
+            seed=options.seed,
+            checkpoint=self.checkpoint,
+            on_step=lambda step, _: done(step),
+        )
+        return losses[:: max(1, len(losses) // KEPT_LOSSES)]
 
     def learn_decay(self, network: LagAutoencoder, lessons: list[Lesson]) -> list[float]:
         """Train the decay by contrast, and return some of its losses."""
@@ -292,9 +316,10 @@ class _Training:
         """Find the components of the texture, where they are new, and their weight against the decay."""
         self.say("finding the components of the texture")
         if self.options.begin is None:
-            network.fit_texture(_coarse_truths(lessons, self.options.seed), seed=self.options.seed)
+            truths = coarse_truths([lesson.maps for lesson in lessons], self.options.seed)
+            network.fit_texture(truths, seed=self.options.seed)
         texture = self.options.texture
-        network.weigh_texture(_latents(network, validation), TEXTURE_SHARE if texture is None else texture)
+        network.weigh_texture(latents_of(network, validation), TEXTURE_SHARE if texture is None else texture)
 
     def learn_to_reconstruct(
         self, network: PaperAutoencoder, maps: MixedMaps, validation: MixedMaps
@@ -321,7 +346,7 @@ class _Training:
         return [asdict(epoch) for epoch in history]
 
 
-def _network(options: TrainOptions) -> tuple[PaperAutoencoder | LagAutoencoder, str]:
+def _network(options: TrainOptions) -> tuple[Network, str]:
     """The network to train, and its architecture; refuses options that it would ignore."""
     if options.begin is None:
         architecture: str = options.architecture or "lag"
@@ -336,12 +361,17 @@ def _network(options: TrainOptions) -> tuple[PaperAutoencoder | LagAutoencoder, 
                 f"{options.begin} is of the architecture {architecture}, not {options.architecture}: leave the "
                 "architecture out, or begin with another model"
             )
-    if architecture == "lag" and options.epochs is not None:
+    if architecture != "paper" and options.epochs is not None:
         raise ModelError(
-            "epochs are for the paper's architecture; the architecture lag learns in steps: leave them out"
+            f"epochs are for the paper's architecture; the architecture {architecture} learns in steps: leave them out"
         )
-    if architecture == "paper" and options.texture is not None:
-        raise ModelError("the paper's architecture has no texture of its own: leave its variance out")
+    if architecture != "lag" and options.texture is not None:
+        why = "has no texture of its own" if architecture == "paper" else "learns how much its texture counts"
+        raise ModelError(f"the architecture {architecture} {why}: leave the variance of the texture out")
+    if architecture == "ages" and options.n_simulated < 4 * REPEATS:
+        raise ModelError(
+            f"the architecture ages learns from simulated pairs of dynamics: take at least {4 * REPEATS} simulated maps"
+        )
     if not options.n_simulated and options.real is None:
         raise ModelError("there is nothing to learn from: give real maps or simulated ones")
     return network, architecture
@@ -356,30 +386,6 @@ def _checkpoint(out: Path, *, resume: bool) -> Path:
         out.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.unlink(missing_ok=True)
     return checkpoint
-
-
-def _coarse_truths(lessons: list[Lesson], seed: int) -> NDArray[np.float32]:
-    """Coarse maps with little noise, at most so many of each kind."""
-    rng = np.random.default_rng(seed)
-    parts = []
-    for lesson in lessons:
-        for few in _some_at_a_time(rng.permutation(len(lesson.maps))[:TEXTURE_MAPS]):
-            parts.append(coarse(torch.from_numpy(lesson.maps.draw(few, rng)[1])[:, None]).numpy())
-    return np.concatenate(parts)
-
-
-def _latents(network: LagAutoencoder, maps: MixedMaps) -> NDArray[np.float32]:
-    with torch.inference_mode():
-        return np.concatenate(
-            [
-                network.encode(torch.from_numpy(maps.draw(few, None)[0])[:, None]).numpy()
-                for few in _some_at_a_time(np.arange(len(maps)))
-            ]
-        )
-
-
-def _some_at_a_time(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return np.array_split(numbers, -(-len(numbers) // MAPS_AT_A_TIME))
 
 
 def _write(model: Encoder, metrics: dict[str, object], out: Path) -> TrainedModel:

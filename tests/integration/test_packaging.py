@@ -49,7 +49,7 @@ def test_a_wheel_holds_every_module_and_the_callbacks_inside_the_package(wheel):
 def test_a_wheel_holds_the_shipped_models(wheel):
     with zipfile.ZipFile(wheel) as archive:
         weights = {name for name in archive.namelist() if name.endswith(".safetensors")}
-    assert weights == {f"ainerd_agent/latent/weights/{name}.safetensors" for name in ("lag-v1", "paper-v1")}
+    assert weights == {f"ainerd_agent/latent/weights/{name}.safetensors" for name in ("ages-v1", "lag-v1", "paper-v1")}
 
 
 def test_a_source_distribution_makes_the_same_wheel(wheel, tmp_path):

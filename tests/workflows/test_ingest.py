@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.errors import MapError
-from ainerd_agent.workflows.ingest import read_foreign_maps
+from ainerd_agent.workflows.ingest import ingest, read_foreign_maps
 
 
 @pytest.fixture
@@ -42,3 +43,25 @@ def test_a_baseline_is_a_number(file, baseline):
 def test_a_key_of_results_without_names_is_refused(tmp_path):
     with pytest.raises(MapError, match="leave out the key"):
         read_foreign_maps(tmp_path / "results.h5", key="c2")
+
+
+def test_a_constant_map_costs_itself_and_not_the_file(tmp_path):
+    lag = np.abs(np.subtract.outer(np.arange(40), np.arange(40)))
+    maps = np.stack([1 + np.exp(-lag / tau) for tau in (2.0, 5.0, 9.0)])
+    maps[1] = 1.0
+    np.save(tmp_path / "maps.npy", maps)
+    with open_catalog(str(tmp_path / "session"), create=True) as catalog:
+        done = ingest(catalog, read_foreign_maps(tmp_path / "maps.npy", baseline=1.0))
+    assert (done.n_maps, done.left_out) == (2, 1)
+    assert done.refused == {2: "the map is 1 everywhere beside its diagonal: nothing was measured"}
+
+
+def test_a_map_that_has_neither_contrast_nor_noise_is_named(tmp_path):
+    maps = np.ones((2, 40, 40))
+    maps[:, 20, 10] = maps[:, 10, 20] = 1.5
+    maps[1] += np.exp(-np.abs(np.subtract.outer(np.arange(40), np.arange(40))) / 3.0)
+    np.save(tmp_path / "maps.npy", maps)
+    with open_catalog(str(tmp_path / "session"), create=True) as catalog:
+        done = ingest(catalog, read_foreign_maps(tmp_path / "maps.npy", baseline=1.0))
+    assert list(done.refused) == [1]
+    assert "neither contrast above the baseline 1 nor noise" in done.refused[1]

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.latent.atlas._npz import reading
+from ainerd_agent.latent.atlas.local_scaling import nearest_locally
 from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.clusters import Latents, check_latents
 from ainerd_agent.records import FloatArray
@@ -139,8 +140,9 @@ class Atlas:
         *,
         where: Mapping[str, object] | None = None,
         among: ArrayLike | None = None,
+        local: int | None = None,
     ) -> Neighbours:
-        """The k nearest stored latents, exactly, by euclidean distance.
+        """The k nearest stored latents, exactly, by euclidean distance or by a local one.
 
         Parameters
         ----------
@@ -150,6 +152,10 @@ class Atlas:
             Only among latents with these values in their columns.
         among : array_like, optional
             Only among these: a boolean of shape (n,) for each stored latent, or numbers of some.
+        local : int, optional
+            Take distances in units of that from each stored latent to its own neighbour of this number, 10 for
+            instance, among all that are stored: a latent amid many, which is near to everything, no longer is the
+            neighbour of most. The 200 nearest by euclidean distance, and at least 10 k, are compared.
 
         Raises
         ------
@@ -158,7 +164,10 @@ class Atlas:
         """
         if self._index is None:
             raise MapError("the atlas is empty: analyse or load maps first")
-        return Neighbours(*self._index.nearest(np.atleast_2d(np.asarray(latents)), k, among=self._among(where, among)))
+        vectors, chosen = np.atleast_2d(np.asarray(latents)), self._among(where, among)
+        if local is None:
+            return Neighbours(*self._index.nearest(vectors, k, among=chosen))
+        return Neighbours(*nearest_locally(self._index, vectors, k, local, among=chosen))
 
     def nearest_to(
         self,

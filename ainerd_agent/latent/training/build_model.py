@@ -8,10 +8,8 @@ import numpy as np
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.latent.clusters import Clusters, Latents
-from ainerd_agent.latent.encoder import Encoder
+from ainerd_agent.latent.encoder import Encoder, Network
 from ainerd_agent.latent.familiarity import Familiarity
-from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
-from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.stability import choose, try_numbers
 from ainerd_agent.latent.training.batches import TrainingMaps
 from ainerd_agent.records import FloatArray
@@ -24,7 +22,7 @@ MAPS_AT_A_TIME = 50
 
 
 def make_model(
-    network: PaperAutoencoder | LagAutoencoder,
+    network: Network,
     known: TrainingMaps,
     slowness: FloatArray,
     *,
@@ -36,7 +34,7 @@ def make_model(
 
     Parameters
     ----------
-    network : PaperAutoencoder or LagAutoencoder
+    network : PaperAutoencoder, LagAutoencoder or AgesAutoencoder
         It is copied.
     known : TrainingMaps
         Held back from the training, with their noise-free targets.

@@ -45,6 +45,22 @@ class StoredMaps:
         """Which maps hold neither NaN nor infinities, shape (n,)."""
         return np.asarray(np.isfinite(self.maps).all(axis=(1, 2)))
 
+    @property
+    def faults(self) -> dict[int, str]:
+        """What is wrong with maps that tell nothing, by their index, in words.
+
+        A map that is the same everywhere beside its diagonal was filled, not measured: even a frozen sample has noise.
+        """
+        found = dict.fromkeys(np.flatnonzero(~self.finite).tolist(), "the map holds NaN or infinite values")
+        if self.maps.shape[1] < 3:
+            return found
+        beside = ~np.eye(self.maps.shape[1], dtype=bool)
+        for index in np.flatnonzero(self.finite):
+            values = self.maps[index][beside]
+            if values.min() == values.max():
+                found[int(index)] = f"the map is {values[0]:g} everywhere beside its diagonal: nothing was measured"
+        return found
+
     def select(self, chosen: NDArray[np.bool_]) -> StoredMaps:
         """Some of the maps, with their columns."""
         return StoredMaps(self.maps[chosen], {name: values[chosen] for name, values in self.columns.items()})
@@ -62,7 +78,11 @@ class StoredMaps:
         cannot tell its baseline; then it has to be given.
         """
         quarter = max(1, self.maps.shape[1] // 4)
-        levels = self.maps[self.finite][:, :quarter, -quarter:].mean(axis=(1, 2), dtype=np.float64)
+        telling = self.finite
+        telling[list(self.faults)] = False
+        levels = self.maps[telling if telling.any() else self.finite][:, :quarter, -quarter:].mean(
+            axis=(1, 2), dtype=np.float64
+        )
         return float(np.percentile(levels, 5))
 
     def fingerprints(

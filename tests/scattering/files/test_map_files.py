@@ -47,6 +47,19 @@ def test_maps_with_nan_are_known_and_do_not_spoil_the_rest(tmp_path):
     assert np.isfinite(stored.baseline())
 
 
+def test_maps_that_tell_nothing_are_named_and_do_not_spoil_the_baseline(tmp_path):
+    maps = relaxed(4, noise=0.01)
+    maps[1, 3, 3] = np.nan
+    maps[2] = np.where(np.eye(20), 5.0, 0.0)
+    np.save(tmp_path / "maps.npy", maps)
+    stored = read_maps(tmp_path / "maps.npy")
+    assert stored.faults == {
+        1: "the map holds NaN or infinite values",
+        2: "the map is 0 everywhere beside its diagonal: nothing was measured",
+    }
+    assert stored.baseline() == pytest.approx(1, abs=0.01)
+
+
 def test_files_without_maps_are_refused(tmp_path):
     np.save(tmp_path / "flat.npy", np.zeros((5, 6)))
     np.savez(tmp_path / "two.npz", a=relaxed(2), b=relaxed(2))
