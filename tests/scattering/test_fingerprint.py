@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ainerd_agent.errors import FrameTimeoutError
 from ainerd_agent.instrument.camera import SpeckleCamera
 from ainerd_agent.records import Bins, Exposure, Measurement, Origin
 from ainerd_agent.scattering import Ages, ArrayFrames, Geometry, azimuthal_bins, fingerprint
@@ -127,6 +130,29 @@ def test_ages_of_the_settings_and_none_of_them():
     assert off.ageing is None
     np.testing.assert_allclose(off.c2, found.c2, rtol=1e-3, atol=1e-5)
     assert LIVE.ages == Ages(n_ages=CorrelationSettings().ages)
+
+
+class BreaksOff:
+    """A movie of which the last frames never come."""
+
+    def __init__(self, frames, received):
+        self.shape = frames.shape
+        self._frames, self._received = frames, received
+
+    def blocks(self, needed=None):
+        for start in range(0, self._received, 20):
+            yield self._frames[start : min(start + 20, self._received)]
+        raise FrameTimeoutError("no more frames", self._received, len(self._frames))
+
+
+def test_the_age_lag_map_of_a_movie_that_breaks_off_is_that_of_the_frames_that_came():
+    measurement, frames = speckle(90)
+    found = fingerprint(replace(measurement, frames=BreaksOff(frames, 50)), HALVES)
+    alone = fingerprint(replace(measurement, frames=ArrayFrames(frames[:50])), HALVES)
+    assert found.age_lag is not None
+    assert alone.age_lag is not None
+    np.testing.assert_array_equal(found.age_lag.values, alone.age_lag.values)
+    np.testing.assert_array_equal(found.age_lag.ages, alone.age_lag.ages)
 
 
 def test_a_fit_that_breaks_down_costs_nothing_else(monkeypatch, caplog):

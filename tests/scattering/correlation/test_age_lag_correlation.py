@@ -109,6 +109,21 @@ def test_a_long_movie_in_single_precision_is_right_to_a_millionth():
     np.testing.assert_allclose(found["single"], found["double"], atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32])
+def test_counts_of_other_types(dtype):
+    frames = movie(300)
+    found = correlated([frames.astype(dtype)], 300, Ages(n_ages=4, n_groups=2))
+    np.testing.assert_array_equal(found.values, correlated([frames], 300, Ages(n_ages=4, n_groups=2)).values)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -1.0, np.inf])
+def test_what_are_no_counts_is_refused(wrong):
+    frames = movie(60, dtype=np.float32)
+    frames[30, 2, 2] = wrong
+    with pytest.raises(FrameError, match="frame 30"):
+        correlated([frames], 60, Ages())
+
+
 def test_rings_have_their_own_mean():
     frames = movie(300)
     found = correlated([frames], 300, Ages(n_ages=4, n_groups=2), static=RINGS)
