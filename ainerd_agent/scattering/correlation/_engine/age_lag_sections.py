@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
+from ainerd_agent.scattering.correlation._engine.age_lag_sum_kernels import add_up_sections
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums, lags_at, lags_of
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 from ainerd_agent.scattering.correlation._engine.mean_counts import ring_means
@@ -81,22 +82,12 @@ def in_sections(
     share = np.divide(second, first, out=np.zeros(len(cells)), where=there)
     norm = np.divide(size, second, out=np.zeros(len(cells)), where=there)
     lags, level = lags_of(sums.n_levels)
-    correlation = np.zeros((len(cells), n_ages, len(lags)))
-    pairs = np.zeros((n_ages, len(lags)))
-    for each in range(sums.n_levels):
-        at = lags_at(each)
-        # One lag after the other is added up along units: they must lie side by side.
-        products = np.moveaxis(sums.products[:, :, at], 2, 0).copy()
-        linears = np.moveaxis(sums.linear[:, at], (1, 2), (0, 1)).copy()
-        for lag in range(at.start, at.stop):
-            units, starts, ages = _units(sums, each, int(lags[lag]), n_frames, window, n_ages)
-            if not len(starts):
-                continue
-            product = np.add.reduceat(products[lag - at.start, :, units], starts, axis=1)
-            linear = np.add.reduceat(linears[lag - at.start, :, units], starts, axis=1)
-            weight = np.add.reduceat(sums.pairs[units, lag], starts)
-            pairs[ages, lag] = weight
-            correlation[:, ages, lag] = norm[:, None] * (product - share[:, None] * linear + second[:, None] * weight)
+    product = np.zeros((len(cells), n_ages, len(lags)))
+    linear, pairs = np.zeros((n_ages, len(lags), len(cells))), np.zeros((n_ages, len(lags)))
+    section = _section_of(sums, n_frames, window, n_ages)
+    add_up_sections(section, sums.products, sums.linear, sums.pairs, product, linear, pairs)
+    between = np.moveaxis(linear, -1, 0) * share[:, None, None]
+    correlation = norm[:, None, None] * (product - between + second[:, None, None] * pairs)
     where = cells.bins * cells.n_groups + cells.groups
     total = np.zeros((layout.n_bins * cells.n_groups, n_ages, len(lags)))
     np.add.at(total, where, correlation)
@@ -172,22 +163,23 @@ def units_in(sums: AgeLagSums, n_frames: int, window: tuple[int, int]) -> NDArra
     return (begin >= window[0]) & (np.minimum(begin + length, n_frames) <= window[1]) & (begin < n_frames)
 
 
-def _units(
-    sums: AgeLagSums, level: int, lag: int, n_frames: int, window: tuple[int, int], n_ages: int
-) -> tuple[slice, NDArray[np.intp], NDArray[np.intp]]:
-    """The units whose pairs lie within a window, where each section begins among them, and its number."""
+def _section_of(sums: AgeLagSums, n_frames: int, window: tuple[int, int], n_ages: int) -> NDArray[np.int64]:
+    """The section that the pairs of each unit belong to at each lag, shape (n_units, n_lags).
+
+    -1 where they do not all lie within the window, or where there are none.
+    """
     first, stop = window
-    step = 1 << level
-    length = 1 << int(sums.shifts[level])
-    n_samples = -(-n_frames // step)
-    begin = np.arange(0, n_samples, length)
-    end = np.minimum(begin + length, n_samples)
-    begin = np.maximum(begin, min(lag // step, n_samples))
-    inside = (begin * step - lag >= first) & (np.minimum(end * step, n_frames) <= stop)
-    chosen = np.flatnonzero((begin < end) & inside)
-    if not len(chosen):
-        return slice(0, 0), chosen, chosen
-    middle = ((begin + end)[chosen] / 2 * step - lag / 2 - first) / (stop - first)
-    age = np.clip((middle * n_ages).astype(np.intp), 0, n_ages - 1)
-    starts = np.flatnonzero(np.diff(age, prepend=-1))
-    return slice(int(chosen[0]), int(chosen[-1]) + 1), starts, age[starts]
+    lags, _ = lags_of(sums.n_levels)
+    section = np.full(sums.pairs.shape, -1, dtype=np.int64)
+    for level, shift in enumerate(sums.shifts):
+        step, at = 1 << level, lags_at(level)
+        n_samples = -(-n_frames // step)
+        bounds = np.arange(len(section) + 1) << int(shift)
+        # The first samples have none so long before them.
+        begin = np.maximum(np.minimum(bounds[:-1], n_samples)[:, None], lags[at] // step)
+        end = np.minimum(bounds[1:], n_samples)[:, None]
+        inside = (begin * step - lags[at] >= first) & (np.minimum(end * step, n_frames) <= stop)
+        middle = ((begin + end) / 2 * step - lags[at] / 2 - first) / (stop - first)
+        age = np.clip((middle * n_ages).astype(np.int64), 0, n_ages - 1)
+        section[:, at] = np.where((begin < end) & inside, age, -1)
+    return section

@@ -117,3 +117,43 @@ def correlate_sums(
             if own > 0 or other > 0:
                 for c in range(n_cells):
                     target[c] += other * sums[new, c] + own * sums[new - k, c]
+
+
+@compiled
+def add_up_sections(
+    section: Array,
+    products: Array,
+    linear: Array,
+    pairs: Array,
+    of_products: Array,
+    of_linear: Array,
+    of_pairs: Array,
+) -> None:
+    """Add up the sums of units over sections of age.
+
+    Parameters
+    ----------
+    section : ndarray of int, shape (n_units, n_lags)
+        To which a unit belongs at each lag; below 0 where to none.
+    products, linear, pairs : ndarray
+        See `AgeLagSums`.
+    of_products, of_linear, of_pairs : ndarray
+        The same, with ages in place of units; added to.
+    """
+    n_units, n_lags = section.shape
+    for unit in range(n_units):
+        for lag in range(n_lags):
+            age = section[unit, lag]
+            if age < 0:
+                continue
+            of_pairs[age, lag] += pairs[unit, lag]
+            source, target = linear[unit, lag], of_linear[age, lag]
+            for c in range(len(source)):
+                target[c] += source[c]
+    for c in range(len(products)):
+        source, target = products[c], of_products[c]
+        for unit in range(n_units):
+            for lag in range(n_lags):
+                age = section[unit, lag]
+                if age >= 0:
+                    target[age, lag] += source[unit, lag]
