@@ -184,7 +184,7 @@ def ingest(
     Raises
     ------
     MapError
-        As `read_foreign_maps`.
+        As `read_foreign_maps`, and where no map tells anything: nothing is stored then.
     CatalogError
         The catalog holds results of other weights by the model's name, or its server does not answer.
 
@@ -197,6 +197,9 @@ def ingest(
     given = maps if isinstance(maps, ForeignMaps) else read_foreign_maps(maps)
     encoder = Encoder.load() if encoder is None else encoder
     run, refused = given.as_run(sample), {index + 1: fault for index, fault in sorted(_faults(given).items())}
+    if len(refused) == len(given):
+        number, fault = next(iter(refused.items()))
+        raise MapError(f"none of the {len(given)} maps in {given.file} tells anything: map {number}: {fault}")
     model = ModelAtWork.begin(catalog, encoder, parameters={"baseline": given.baseline, "contrast": given.contrast})
     writer = model.writer()
     writer.open_run(run)
