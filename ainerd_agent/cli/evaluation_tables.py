@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ainerd_agent.workflows.evaluate import Evaluation
 
 FIGURES_IN_WORDS = {
-    "same_g2": "pairs of one g2 told apart, AUC: mean over 14 kinds (chance 0.5)",
+    "same_g2": "AUC for pairs with the same g2, mean of 14 kinds (chance 0.5)",
     "same_g2_unseen": "the same, of the 7 kinds that no training contains",
     "same_g2_worst": "the same, of the worst kind",
     "same_g2_null": "the same, of no difference at all: 0.5 but for chance",

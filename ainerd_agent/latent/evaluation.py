@@ -133,7 +133,7 @@ def evaluate_simulated(
 def evaluate_same_g2(
     encoder: Encoder, n_pairs: int, *, seed: int = SIMULATION_SEED, on_part: Callable[[int], None] | None = None
 ) -> SameG2:
-    """AUC with which pairs of dynamics of one g2 are told apart; see `ainerd_agent.latent.same_g2`.
+    """How well a model distinguishes dynamics with the same g2, as AUC; see `ainerd_agent.latent.same_g2`.
 
     Parameters
     ----------
