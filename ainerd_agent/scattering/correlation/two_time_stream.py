@@ -15,11 +15,12 @@ from threadpoolctl import threadpool_limits
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Fold, Reduction
+from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Reduction
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
 from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
+from ainerd_agent.scattering.correlation._engine.fold import Fold
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
 from ainerd_agent.scattering.correlation._engine.kernels import RUN
 from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +15,11 @@ from ainerd_agent.records import BadPixels, FloatArray, MapStack, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
 from ainerd_agent.scattering.correlation._engine.age_lag_sections import in_sections, levelled, static_in
-from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
+from ainerd_agent.scattering.correlation._engine.fold import MakesFold
 from ainerd_agent.scattering.correlation._engine.frame_validation import invalid_readings
-from ainerd_agent.scattering.correlation._engine.layout import Addresses, PixelLayout
+from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 from ainerd_agent.scattering.correlation._engine.map_rows import add_banded, interpolate_band, interpolation
 from ainerd_agent.scattering.correlation._engine.mean_counts import refuse_dark, ring_means
 from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
@@ -39,46 +38,6 @@ from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
 
 # What rows with less of their weight than this are made of is the tail of a filter, down to rounding.
 _EMPTY = 1e-6
-
-
-class Fold(Protocol):
-    """Weighted sums of frames, on some device."""
-
-    dtype: np.dtype[Any]
-
-    def add_frames(
-        self, frames: NDArray[Any], addresses: Addresses, band: Band, scale: FloatArray, numbers: IntArray
-    ) -> FrameSums:
-        """Fold frames in."""
-        ...
-
-    def add_events(self, events: PhotonEvents, begin: int, keep: IntArray, band: Band, scale: FloatArray) -> FrameSums:
-        """Fold photon events in."""
-        ...
-
-    def age_lag(self) -> AgeLagSums:
-        """The sums of an age-lag map."""
-        ...
-
-    def gram(self, pixels: slice, rows: IntArray, weight: FloatArray, mean: FloatArray) -> FloatArray:
-        """<D D> of a bin."""
-        ...
-
-    def moments(self) -> FloatArray:
-        """Sums of the raw counts of each pixel and of their squares."""
-        ...
-
-    def silence(self, positions: IntArray) -> FloatArray:
-        """Take what was folded of some pixels out; give what that was in all rows together."""
-        ...
-
-
-class MakesFold(Protocol):
-    """Makes an empty `Fold` for so many rows a frame."""
-
-    def __call__(self, width: int) -> Fold:
-        """Make it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -391,14 +391,3 @@ def fold_frames(
         hand_on(few, moments[:, start:stop])
         copy(counts[0], last[start:stop])
     return touched
-
-
-@compiled
-def normalise(folded: Array, start: int, weight: Array, mean: Array, out: Array) -> None:
-    """Put `folded[:, start:]` / (`weight` * `mean`) - 1 into `out` (rows, pixels)."""
-    inverse = 1 / mean
-    for i in range(len(weight)):
-        factor = 1 / weight[i]
-        values, row = folded[i, start : start + len(mean)], out[i]
-        for j in range(len(inverse)):
-            row[j] = values[j] * (factor * inverse[j]) - 1

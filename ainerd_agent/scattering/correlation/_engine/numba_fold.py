@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
-from ainerd_agent.scattering.correlation._engine import event_kernels, kernels
+from ainerd_agent.scattering.correlation._engine import event_kernels, gram_kernels, kernels
 from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold, InParts
 from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
@@ -238,7 +238,7 @@ def _gram(part: NDArray[Any], start: int, weight: FloatArray, mean: FloatArray, 
     edges = np.linspace(0, len(mean), n_parts + 1).astype(int)
     for first, stop in pairwise(edges.tolist()):
         fluctuation = np.empty((len(weight), stop - first), dtype=dtype)
-        kernels.normalise(part, start + first, weight, mean[first:stop], fluctuation)
+        gram_kernels.normalise(part, start + first, weight, mean[first:stop], fluctuation)
         product += fluctuation @ fluctuation.T
     product /= len(mean)
     return product
