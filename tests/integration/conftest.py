@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from ainerd_agent.catalog import TiledServer
+from ainerd_agent.catalog import Catalog, TiledServer, connect
+from ainerd_agent.catalog.write.writer import DerivedWriter
 from tests.integration.catalog_servers import postgres, tiled
+from tests.integration.derived_runs import MODEL
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "real"
@@ -133,3 +135,16 @@ def real_data() -> Callable[[str], Path]:
         return REAL / name
 
     return find
+
+
+@pytest.fixture
+def catalog(server: TiledServer) -> Iterator[Catalog]:
+    """A catalog on the server of a module."""
+    with connect(server.uri, create=True) as catalog:
+        yield catalog
+
+
+@pytest.fixture
+def writer(catalog: Catalog) -> DerivedWriter:
+    """What writes results to it."""
+    return catalog.writer(MODEL)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ainerd_agent.callbacks import AnalysisCallback, Assembler
-from ainerd_agent.catalog import Catalog, DerivedWriter, SpooledWriter, TiledServer, connect
+from ainerd_agent.catalog import Catalog, DerivedWriter, SpooledWriter, TiledServer
 from ainerd_agent.catalog.codec.point_columns import POINT_COLUMNS
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Analyst, Encoder
@@ -34,17 +34,6 @@ from tests.integration.derived_runs import MODEL, N_BINS, START, is_sound, measu
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
     with TiledServer(tmp_path_factory.mktemp("age lag")) as server:
         yield server
-
-
-@pytest.fixture
-def catalog(server: TiledServer) -> Iterator[Catalog]:
-    with connect(server.uri, create=True) as catalog:
-        yield catalog
-
-
-@pytest.fixture
-def writer(catalog: Catalog) -> DerivedWriter:
-    return catalog.writer(MODEL)
 
 
 def pair(uid: str, number: int, frames: int = 20, frame_time: float | None = 0.1) -> tuple[Fingerprints, Analysis]:

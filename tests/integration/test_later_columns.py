@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ainerd_agent.catalog import Catalog, DerivedWriter, SpooledWriter, TiledServer, connect
+from ainerd_agent.catalog import Catalog, DerivedWriter, SpooledWriter, TiledServer
 from ainerd_agent.records import Analysis, Fingerprints, Run
 from tests.integration.conftest import FAULTS_APART, KilledError, Mortal
 from tests.integration.derived_runs import MODEL, N_BINS, START, is_sound, measured, write
@@ -21,17 +21,6 @@ from tests.integration.derived_runs import MODEL, N_BINS, START, is_sound, measu
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
     with TiledServer(tmp_path_factory.mktemp("later")) as server:
         yield server
-
-
-@pytest.fixture
-def catalog(server: TiledServer) -> Iterator[Catalog]:
-    with connect(server.uri, create=True) as catalog:
-        yield catalog
-
-
-@pytest.fixture
-def writer(catalog: Catalog) -> DerivedWriter:
-    return catalog.writer(MODEL)
 
 
 LATER = {

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ainerd_agent.catalog import Catalog, DerivedWriter, ServerUnreachableError, SpooledWriter, TiledServer, connect
+from ainerd_agent.catalog import Catalog, DerivedWriter, ServerUnreachableError, SpooledWriter, TiledServer
 from ainerd_agent.catalog.check import check
 from ainerd_agent.catalog.layout import COMPLETE, STAGED
 from ainerd_agent.catalog.read.unseen_points import UnseenPoints
@@ -31,17 +31,6 @@ Pair = tuple[Fingerprints, Analysis]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
     with TiledServer(tmp_path_factory.mktemp("retakes")) as server:
         yield server
-
-
-@pytest.fixture
-def catalog(server: TiledServer) -> Iterator[Catalog]:
-    with connect(server.uri, create=True) as catalog:
-        yield catalog
-
-
-@pytest.fixture
-def writer(catalog: Catalog) -> DerivedWriter:
-    return catalog.writer(MODEL)
 
 
 def a_run(uid: str) -> Run:

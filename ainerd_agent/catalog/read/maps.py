@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ainerd_agent.catalog.codec.arrays import MAP_ARRAYS
 from ainerd_agent.catalog.codec.bad_pixels import bad_pixels_of
-from ainerd_agent.catalog.codec.maps_index import maps_index
+from ainerd_agent.catalog.codec.maps_index import MapsIndex, maps_index
 from ainerd_agent.catalog.schema import AGE_LAG, BAD_PIXELS
 from ainerd_agent.catalog.tiled_types import Array, Container
 from ainerd_agent.errors import CatalogError
@@ -74,11 +74,9 @@ def read_age_lag(run: Container, measurement: int, stream: str | None = None) ->
         With its own ages and lags, seconds: those of another measurement of the run may differ. None where there is
         none, as of measurements that an older version analysed.
     """
-    index = maps_index(run.metadata_copy()[0])
-    events = the_measurement(index.events, measurement, stream, f"Run {run.item['id']} holds maps")
+    index, place = _place_of(run, measurement, stream)
     if AGE_LAG not in index.arrays:
         return None
-    place = index.events.index(events)
     array: Array = run[AGE_LAG]
     return index.age_lag_of(place, array.read((place,)))
 
@@ -97,9 +95,7 @@ def read_bad_pixels(run: Container, measurement: int, stream: str | None = None)
         At most the first `MOST`: `n_bad_pixels` in the metadata has their number. None where it is not known, as of
         measurements that an older version analysed.
     """
-    index = maps_index(run.metadata_copy()[0])
-    events = the_measurement(index.events, measurement, stream, f"Run {run.item['id']} holds maps")
-    place = index.events.index(events)
+    index, place = _place_of(run, measurement, stream)
     n_bad = index.n_bad_pixels[place]
     if not n_bad:
         return None if n_bad is None else BadPixels.none()
@@ -122,3 +118,10 @@ def the_measurement(events: Sequence[Events], seq_num: int, stream: str | None, 
         streams = ", ".join(each.stream for each in found)
         raise CatalogError(f"{where} of measurements {seq_num} in several streams ({streams}): name the stream.")
     return found[0]
+
+
+def _place_of(run: Container, measurement: int, stream: str | None) -> tuple[MapsIndex, int]:
+    """The index of a container of maps, and where a measurement is in its arrays."""
+    index = maps_index(run.metadata_copy()[0])
+    events = the_measurement(index.events, measurement, stream, f"Run {run.item['id']} holds maps")
+    return index, index.events.index(events)
