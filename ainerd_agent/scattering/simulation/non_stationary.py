@@ -32,6 +32,9 @@ TWINS, REVERSALS = 0.5, 0.4
 """Of the others, shares of those whose second is the stationary twin of the first, or the first backwards. The rest are
 two of one kind, each with its own g2."""
 
+PRODUCTS = 0.35
+"""Share of the dynamics that are products of two kinds: an avalanche in a sample that ages, fringes under both."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
@@ -62,6 +65,8 @@ def random_pair(size: int, rng: Rng, *, without: Collection[str] = ()) -> Pair:
     names = [name for name in KINDS if name not in without]
     name = names[rng.integers(len(names))]
     first = KINDS[name](times, rng)
+    if rng.random() < PRODUCTS:
+        first = first * KINDS[names[rng.integers(len(names))]](times, rng)
     if rng.random() < 0.5:
         first = backwards(first)
     choice = rng.random()
@@ -121,6 +126,14 @@ def _rotating(phase: FloatArray) -> Covariance:
 def _switch(times: FloatArray, rng: Rng) -> FloatArray:
     """From 0 to 1 at some age, sharply or over a while."""
     return np.asarray(1 / (1 + np.exp(-(times - rng.uniform(0.2, 0.8)) / _log_uniform(rng, 0.005, 0.1))))
+
+
+def _path(times: FloatArray, rng: Rng) -> FloatArray:
+    """A smooth random function of time with unit variance, on any scale of time."""
+    waves = np.arange(1, 33)
+    height = rng.normal(size=len(waves)) * np.exp(-0.5 * (waves / _log_uniform(rng, 1, 10)) ** 2)
+    path = height @ np.cos(np.pi * waves[:, None] * times + rng.uniform(0, 2 * np.pi, len(waves))[:, None])
+    return np.asarray((path - path.mean()) / (path.std() + 1e-9))
 
 
 def _ageing(times: FloatArray, rng: Rng) -> Covariance:
@@ -204,6 +217,24 @@ def _excursion(times: FloatArray, rng: Rng) -> Covariance:
     return _slow(times, rng) * _mixed(share, _by_clock(times / _log_uniform(rng, 0.02, 2)))
 
 
+def _uneven_rate(times: FloatArray, rng: Rng) -> Covariance:
+    """The rate wanders."""
+    return _by_rate(_log_uniform(rng, 1, 30) * np.exp(rng.uniform(0.5, 1.5) * _path(times, rng)), rng)
+
+
+def _wandering(times: FloatArray, rng: Rng) -> Covariance:
+    """The structure is carried to and fro: the correlation comes back where it was before."""
+    way = _log_uniform(rng, 0.5, 5) * _path(times, rng)
+    return _slow(times, rng) * np.exp(-0.5 * (way[:, None] - way) ** 2)
+
+
+def _uneven_fringes(times: FloatArray, rng: Rng) -> Covariance:
+    """Heterodyne fringes of a velocity that wanders."""
+    phase = 2 * np.pi * (rng.uniform(0, 8) * times + _log_uniform(rng, 0.2, 2) * _path(times, rng))
+    share = np.full(len(times), rng.uniform(0.2, 0.5))
+    return _slow(times, rng) * _mixed(share, _rotating(phase))
+
+
 KINDS: Mapping[str, Callable[[FloatArray, Rng], Covariance]] = {
     "ageing": _ageing,
     "one jump": _one_jump,
@@ -216,5 +247,8 @@ KINDS: Mapping[str, Callable[[FloatArray, Rng], Covariance]] = {
     "partial fringes": _partial_fringes,
     "stopping flow": _stopping,
     "excursion": _excursion,
+    "uneven rate": _uneven_rate,
+    "wandering": _wandering,
+    "uneven fringes": _uneven_fringes,
 }
 """Dynamics by their names."""
