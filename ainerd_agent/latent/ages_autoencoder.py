@@ -2,14 +2,12 @@
 
 A map is brought to a small image over age and lag. Two branches read it:
 
-- the *decay*: its means over age, through a small network to 24 numbers. Maps of one decay lie together, whatever
-  their noise;
-- the *texture*: what differs from age to age, in cosines over age whose white noise is alike, through another to 40
-  numbers. Dynamics of one decay that differ in what happens at which age (an avalanche and its stationary twin, ageing
-  and the same backwards) lie apart.
-
-Both are trained by contrast (`ainerd_agent.latent.training.age_contrast`): the decay first of all by real repeats, the
-texture by simulated pairs of the same g2, with the decay held.
+- the *decay*: its means over age, and lags shorter than a pixel where they are known, through a small network to 24
+  numbers. Maps of one decay lie together, whatever their noise. It is trained by contrast
+  (`ainerd_agent.latent.training.age_contrast`), first of all by real repeats;
+- the *texture*: what differs from age to age, in 40 directions in which dynamics differ more than noise does, shrunk by
+  the map's own noise (`ainerd_agent.latent.texture`). Dynamics of one decay that differ in what happens at which age
+  (an avalanche and its stationary twin, ageing and the same backwards) lie apart; stationary ones have none.
 
 Maps are drawn on principal components of maps without noise, in two ways. `decode` draws what the 64 numbers tell.
 `draw` sees the map itself and keeps what stands out of its noise, on many more components: what is special to one map,
@@ -24,6 +22,8 @@ from torch import Tensor, nn
 from ainerd_agent.latent.age_lag_image import AgeLagImage
 from ainerd_agent.latent.lag_autoencoder import COARSE, coarse
 from ainerd_agent.latent.scaling import SIDE
+from ainerd_agent.latent.short_lags import N_SHORT
+from ainerd_agent.latent.texture import Texture
 
 COMPONENTS = 256
 """Principal components that a map is drawn on."""
@@ -50,7 +50,6 @@ class AgesAutoencoder(nn.Module):
 
     decay_centre: Tensor
     decay_spread: Tensor
-    texture_spread: Tensor
     share: Tensor
     mean_map: Tensor
     components: Tensor
@@ -61,15 +60,13 @@ class AgesAutoencoder(nn.Module):
         self.configuration = {"latent": latent, "decay": decay, "width": width}
         self.n_decay = decay
         self.image = AgeLagImage()
-        n_lags, n_textures = self.image.n_lags, self.image.n_textures
+        n_lags = self.image.n_lags
         self.register_buffer("decay_centre", torch.zeros(n_lags))
         self.register_buffer("decay_spread", torch.ones(n_lags))
-        self.register_buffer("texture_spread", torch.ones(n_textures))
         self.register_buffer("share", torch.ones(()))
-        self.decay = _network(n_lags, decay, width, dropout=0.2)
-        self.decay_line = nn.Linear(n_lags, decay)
-        self.texture = _network(n_textures + n_lags, latent - decay, width, dropout=0.1)
-        self.texture_line = nn.Linear(n_textures, latent - decay, bias=False)
+        self.decay = _network(n_lags + 2 * N_SHORT, decay, width, dropout=0.2)
+        self.decay_line = nn.Linear(n_lags + 2 * N_SHORT, decay)
+        self.texture = Texture(self.image.n_textures, latent - decay, n_lags)
         self.drawer = _network(latent, DECODED, width, dropout=0.0)
         self.register_buffer("mean_map", torch.zeros(COARSE**2))
         # In half precision, which is more than enough: they are most of the file.
@@ -77,25 +74,27 @@ class AgesAutoencoder(nn.Module):
         self.register_buffer("component_spread", torch.ones(COMPONENTS))
 
     def encode_decay(self, images: Tensor) -> Tensor:
-        """The numbers of the decay, (n, n_cells) to (n, decay)."""
-        profile = self._profile(images)
-        numbers: Tensor = self.decay(profile) + self.decay_line(profile)
+        """The numbers of the decay, (n, n_values) to (n, decay)."""
+        seen = torch.cat([self.profile(images), self.image.short_lags(images)], dim=-1)
+        numbers: Tensor = self.decay(seen) + self.decay_line(seen)
         return numbers
 
     def encode_texture(self, images: Tensor) -> Tensor:
-        """The numbers of the texture, (n, n_cells) to (n, latent - decay)."""
-        texture = torch.asinh(self.image.texture(images) / self.texture_spread)
-        seen = torch.cat([texture, self._profile(images)], dim=1)
-        numbers: Tensor = self.texture(seen) + self.texture_line(texture)
+        """The numbers of the texture, in units of a usual one, (n, n_values) to (n, latent - decay)."""
+        numbers: Tensor = self.texture(self.image.texture(images), self.profile(images))
         return numbers
 
+    def profile(self, images: Tensor) -> Tensor:
+        """Means over age, centred and in units of their spread, (n, n_values) to (n, n_lags)."""
+        return (self.image.lag_means(images) - self.decay_centre) / self.decay_spread
+
     def encode_images(self, images: Tensor) -> Tensor:
-        """Images over age and lag (n, n_cells) to latent vectors (n, latent)."""
+        """Images over age and lag (n, n_values) to latent vectors (n, latent)."""
         return torch.cat([self.encode_decay(images), self.share * self.encode_texture(images)], dim=1)
 
-    def encode(self, maps: Tensor) -> Tensor:
-        """Scaled maps (n, 1, 256, 256) to latent vectors (n, latent)."""
-        return self.encode_images(self.image(maps[:, 0]))
+    def encode(self, maps: Tensor, short: Tensor | None = None) -> Tensor:
+        """Scaled maps (n, 1, 256, 256), with what is known of short lags, to latent vectors (n, latent)."""
+        return self.encode_images(self.image(maps[:, 0], short))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latent vectors (n, latent) to scaled maps (n, 1, 256, 256)."""
@@ -120,9 +119,6 @@ class AgesAutoencoder(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Reconstruct scaled maps (n, 1, 256, 256) from their latents."""
         return self.decode(self.encode(maps))
-
-    def _profile(self, images: Tensor) -> Tensor:
-        return (self.image.lag_means(images) - self.decay_centre) / self.decay_spread
 
 
 def _enlarged(small: Tensor) -> Tensor:

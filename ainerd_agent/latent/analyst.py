@@ -9,6 +9,7 @@ import numpy as np
 
 from ainerd_agent.latent.atlas.atlas import Atlas
 from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.short_lags import short_lags_or_none
 from ainerd_agent.records import Analysis, Fingerprints, FloatArray, MapStack, ShearStress
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class Analyst:
         """
         maps = np.concatenate([each.c2 for each in fingerprints])
         contrast = np.concatenate([each.contrast for each in fingerprints])
-        return self.judge(fingerprints, stresses, encoding_of(self.encoder, maps, contrast))
+        short = np.concatenate([short_lags_or_none(each.age_lag, each.contrast) for each in fingerprints])
+        return self.judge(fingerprints, stresses, encoding_of(self.encoder, maps, contrast, short))
 
     def judge(
         self, fingerprints: Sequence[Fingerprints], stresses: Sequence[ShearStress], encoding: Encoding
@@ -76,9 +78,9 @@ class Analyst:
             _log.warning("Run %s: %s", ", ".join(sorted(runs)), advice)
 
 
-def encoding_of(encoder: Encoder, maps: MapStack, contrast: FloatArray) -> Encoding:
-    """Encode maps (n, size, size) of this package, whose contrast (n,) their frames told.
+def encoding_of(encoder: Encoder, maps: MapStack, contrast: FloatArray, short: FloatArray | None = None) -> Encoding:
+    """Encode maps (n, size, size) of this package, whose contrast (n,) their frames told, and short lags (n, N_SHORT).
 
     Where counts were too few to tell, the map has to.
     """
-    return encoder.measure(maps, contrast=np.where(contrast > 0, contrast, np.nan))
+    return encoder.measure(maps, contrast=np.where(contrast > 0, contrast, np.nan), short_lags=short)

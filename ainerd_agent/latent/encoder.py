@@ -15,6 +15,7 @@ import torch
 from numpy.typing import ArrayLike
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
@@ -23,9 +24,10 @@ from ainerd_agent.latent.familiarity import Familiarity
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
+from ainerd_agent.latent.short_lags import N_SHORT
 from ainerd_agent.records import FloatArray, MapStack
 
-SHIPPED = ("paper-v1", "ages-v1", "lag-v1")
+SHIPPED = ("paper-v1", "lag-v1", "ages-v1")
 """Models that come with the package. The last one is used where none is named."""
 
 FORMATS = ("1", "2")
@@ -209,7 +211,14 @@ class Encoder:
             return scale(maps, baseline=baseline)
         return scale(maps, baseline=baseline, contrast=contrast, clip=False)
 
-    def encode(self, maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None) -> Latents:
+    def encode(
+        self,
+        maps: ArrayLike,
+        *,
+        baseline: float = 0.0,
+        contrast: ArrayLike | None = None,
+        short_lags: ArrayLike | None = None,
+    ) -> Latents:
         """Latent vectors of C2 maps.
 
         Parameters
@@ -221,6 +230,9 @@ class Encoder:
         contrast : float or array_like of shape (n,), optional
             Of the speckles, where it is known: 1 for maps that were normalised by it. Give it where you can: it tells
             dynamics that decorrelate within a step from faint speckles. Estimated where it is not given, or NaN.
+        short_lags : array_like, shape (n, 8), optional
+            Correlation at lags below a pixel of the map, from its age-lag map
+            (`ainerd_agent.latent.short_lags.short_lags`). Only the architecture "ages" sees them.
 
         Returns
         -------
@@ -229,17 +241,24 @@ class Encoder:
         Raises
         ------
         MapError
-            Maps that are not square, too small, or not finite.
+            Maps that are not square, too small, or not finite; short lags of another number of maps.
         """
-        return self.encode_scaled(self.scale(maps, baseline=baseline, contrast=contrast).maps)
+        return self.encode_scaled(self.scale(maps, baseline=baseline, contrast=contrast).maps, short_lags)
 
-    def measure(self, maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None) -> Encoding:
+    def measure(
+        self,
+        maps: ArrayLike,
+        *,
+        baseline: float = 0.0,
+        contrast: ArrayLike | None = None,
+        short_lags: ArrayLike | None = None,
+    ) -> Encoding:
         """Latents together with how well they reconstruct the maps; parameters as for `encode`."""
-        return self.measure_scaled(self.scale(maps, baseline=baseline, contrast=contrast).maps)
+        return self.measure_scaled(self.scale(maps, baseline=baseline, contrast=contrast).maps, short_lags)
 
-    def measure_scaled(self, scaled: MapStack) -> Encoding:
+    def measure_scaled(self, scaled: MapStack, short_lags: ArrayLike | None = None) -> Encoding:
         """As `measure`, of maps that are scaled already."""
-        latents = self.encode_scaled(scaled)
+        latents = self.encode_scaled(scaled, short_lags)
         error, misfit = [], []
         for part in _parts(len(scaled)):
             difference = self._draw(latents[part], scaled[part]) - scaled[part].clip(*CLIP)
@@ -271,13 +290,25 @@ class Encoder:
         )
 
     @torch.inference_mode()
-    def encode_scaled(self, scaled: MapStack) -> Latents:
+    def encode_scaled(self, scaled: MapStack, short_lags: ArrayLike | None = None) -> Latents:
         """Latents of maps that are scaled already (baseline 0, contrast 1), (n, 256, 256) to (n, 64)."""
-        latents = [
-            self.network.encode(torch.from_numpy(scaled[part])[:, None].contiguous(memory_format=torch.channels_last))
-            for part in _parts(len(scaled))
-        ]
+        latents, short = [], self._short(short_lags, len(scaled))
+        for part in _parts(len(scaled)):
+            maps = torch.from_numpy(scaled[part])[:, None].contiguous(memory_format=torch.channels_last)
+            if isinstance(self.network, AgesAutoencoder):
+                latents.append(self.network.encode(maps, None if short is None else short[part]))
+            else:
+                latents.append(self.network.encode(maps))
         return torch.cat(latents).numpy()
+
+    @staticmethod
+    def _short(short_lags: ArrayLike | None, n_maps: int) -> Tensor | None:
+        if short_lags is None:
+            return None
+        values = np.asarray(short_lags, dtype=np.float32)
+        if values.shape != (n_maps, N_SHORT):
+            raise MapError(f"short lags of {n_maps} maps must have the shape ({n_maps}, {N_SHORT}), got {values.shape}")
+        return torch.from_numpy(values)
 
     @torch.inference_mode()
     def _draw(self, latents: Latents, scaled: MapStack) -> MapStack:

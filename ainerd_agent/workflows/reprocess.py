@@ -16,11 +16,13 @@ import numpy as np
 from ainerd_agent.catalog import Catalog, ModelResults, connect
 from ainerd_agent.catalog.codec.measured_points import measurements_in
 from ainerd_agent.catalog.read.analysed_runs import AnalysedRun
+from ainerd_agent.catalog.read.maps import read_age_lags
 from ainerd_agent.catalog.schema import C2, MAPS
 from ainerd_agent.catalog.server_errors import ServerUnreachableError, server_errors
 from ainerd_agent.errors import AinerdError, CatalogError, SessionError
 from ainerd_agent.latent.analyst import encoding_of
 from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.short_lags import short_lags_or_none
 from ainerd_agent.records import FloatArray
 from ainerd_agent.workflows.model_at_work import ModelAtWork
 
@@ -227,7 +229,10 @@ def _encode(catalog: Catalog, encoder: Encoder, uid: str, places: Sequence[int],
         part = slice(start, start + BATCH)
         first, last = min(places[part]), max(places[part])
         maps = array.read((slice(first, last + 1),))[[place - first for place in places[part]]]
-        parts.append(encoding_of(encoder, maps.reshape(-1, *maps.shape[-2:]), contrast[part].ravel()))
+        age_lags = read_age_lags(catalog[MAPS, uid], places[part])
+        short = [short_lags_or_none(*each) for each in zip(age_lags, contrast[part], strict=True)]
+        flat = maps.reshape(-1, *maps.shape[-2:])
+        parts.append(encoding_of(encoder, flat, contrast[part].ravel(), np.concatenate(short)))
     return Encoding(
         latents=np.concatenate([part.latents for part in parts]),
         reconstruction_error=np.concatenate([part.reconstruction_error for part in parts]),

@@ -81,6 +81,17 @@ def read_age_lag(run: Container, measurement: int, stream: str | None = None) ->
     return index.age_lag_of(place, array.read((place,)))
 
 
+def read_age_lags(run: Container, places: Sequence[int]) -> list[AgeLagMap | None]:
+    """As `read_age_lag`, of several measurements by their places in the index of the maps, in one request."""
+    index = maps_index(run.metadata_copy()[0])
+    if AGE_LAG not in index.arrays or not places:
+        return [None] * len(places)
+    array: Array = run[AGE_LAG]
+    first = min(places)
+    stored = array.read((slice(first, max(places) + 1),))
+    return [index.age_lag_of(place, stored[place - first]) for place in places]
+
+
 def read_bad_pixels(run: Container, measurement: int, stream: str | None = None) -> BadPixels | None:
     """Pixels that a measurement was analysed without, from a container of maps.
 

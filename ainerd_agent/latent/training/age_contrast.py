@@ -1,12 +1,13 @@
-"""Teaching the architecture "ages", by contrast, which maps are repeats of one another.
+"""Teaching the architecture "ages" which maps are repeats of one another, and how noisy a map is.
 
-The *decay* learns from real maps, each with the mean of those of its group that share no frame with it, and from
-simulated ones with their truth. The *texture* learns with the decay held: the whole latent shall tell pairs of the same
-g2 apart, whatever the noise. Partners are the truth, another measurement, and the truth with the noise of a real map.
-The two of a pair stand side by side in each batch. Textures of real repeats are drawn together, and nothing drives
-those of different real maps apart: with that, the texture learnt the experiments by heart.
+The *decay* learns by contrast from real maps, each with the mean of those of its group that share no frame with it, and
+from simulated ones with their truth. Distances are squared, as in `ainerd_agent.latent.training.contrast`.
 
-Distances are squared, as in `ainerd_agent.latent.training.contrast`.
+Of the *texture* only its noise is learnt: how strong noise is in its numbers, from maps whose noise is known. For real
+maps it is what they differ in from their repeats. Too low an estimate lets noise pass for dynamics, so it is a quantile
+of what is likely, and a high one for real maps, whose repeats lie together then.
+
+Directions of the texture, and components that maps are drawn on, are fixed before (`age_units`).
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
+from ainerd_agent.latent.short_lags import N_SHORT
 from ainerd_agent.latent.training.age_lessons import Images, PairImages, RealImages
 from ainerd_agent.latent.training.checkpoint import Recipe, load_checkpoint, save_checkpoint
 from ainerd_agent.latent.training.contrast import STEPS_PER_CHECKPOINT, contrast_loss
 
-SHARE = 1.3
-"""What the texture is multiplied by after the training. With more, pairs of the same g2 are told apart more surely, and
-real, mostly stationary maps are found less well, whose texture is noise."""
+SHARE = 1.4
+"""How far apart a usual texture and none are, in units of the root mean square of the decay's numbers. With more, pairs
+of the same g2 are told apart more surely, and real, mostly stationary maps are found less well."""
 
 PAIRS_PER_STEP = 160
 GROUPS_PER_STEP = 384
@@ -35,11 +37,14 @@ LEARNING_RATE = 1.5e-3
 
 WEIGHT_DECAY = 1e-2
 
-SIMULATED_DECAY, PAIR, DRAWING, STILL = 0.3, 2.0, 1.0, 1.0
-"""Weights of the parts of the loss; those of the decay of real maps and the texture of simulated ones are 1.
+SIMULATED_DECAY, DRAWING, NOISE = 0.3, 1.0, 1.0
+"""Weights of the parts of the loss; that of the decay of real maps is 1."""
 
-`STILL` is that of the squared distance between the textures of real repeats. With less, the texture follows the noise
-of real maps, and retrieval of those gets worse; with more, pairs of the same g2 are told apart less often."""
+SIMULATED_QUANTILE, REAL_QUANTILE = 0.6, 0.95
+"""Of the noise that is likely: what is taken for the noise of a map."""
+
+LEAST_POWER = 1e-8
+"""Of noise, in units of a usual texture: less is rounding."""
 
 OTHER_NOISE = 0.5
 """Share of the simulated measurements that get the noise of the other of their pair, of any strength."""
@@ -129,9 +134,17 @@ def train_ages(
             save_checkpoint(checkpoint, model, optimiser, schedule, recipe=recipe, history=losses)
         if on_step is not None:
             on_step(step, losses[-1])
-    model.share.fill_(SHARE)
     model.eval()
+    _set_share(model, lessons)
     return losses
+
+
+@torch.no_grad()
+def _set_share(model: AgesAutoencoder, lessons: AgeLessons) -> None:
+    """Weigh the texture by how far apart decays are, of real maps where there are some."""
+    images = lessons.pairs.noisy.reshape(-1, model.image.n_values) if lessons.real is None else lessons.real.images
+    decay = model.encode_decay(torch.from_numpy(images))
+    model.share.copy_(SHARE * (decay - decay.mean(dim=0)).square().sum(dim=1).mean().sqrt())
 
 
 class _Batches:
@@ -145,7 +158,6 @@ class _Batches:
             order = known[np.argsort(self._real.group[known], kind="stable")]
             _, starts = np.unique(self._real.group[order], return_index=True)
             self._members = np.split(order, starts[1:]) if len(order) else []
-            self._residuals = self._real.residuals
 
     def simulated(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Truth (n, 2, c), measurements (n, 2, r, c), and what to draw (n, 2, d)."""
@@ -154,10 +166,9 @@ class _Batches:
         noise = (noisy - truth[:, :, None])[:, ::-1]
         other = rng.random(noisy.shape[:3]) < OTHER_NOISE
         strength = rng.uniform(0.3, 1.3, noisy.shape[:3])[..., None].astype(np.float32)
-        noisy = np.where(other[..., None], truth[:, :, None] + strength * noise, noisy)
-        if self._real is not None and len(self._residuals):
-            some = self._residuals[rng.integers(0, len(self._residuals), truth.shape[:2])]
-            noisy = np.concatenate([noisy, (truth + some)[:, :, None]], axis=2)
+        of_map = slice(0, noisy.shape[-1] - 2 * N_SHORT)  # what is known of short lags stays their own
+        swapped = (truth[:, :, None] + strength * noise)[..., of_map]
+        noisy[..., of_map] = np.where(other[..., None], swapped, noisy[..., of_map])
         drawn = self._drawn[chosen]
         return torch.from_numpy(truth), torch.from_numpy(noisy.astype(np.float32)), torch.from_numpy(drawn)
 
@@ -175,41 +186,32 @@ class _Batches:
 
 
 def _simulated_loss(model: AgesAutoencoder, lessons: AgeLessons, truth: Tensor, noisy: Tensor, drawn: Tensor) -> Tensor:
-    n, _, repeats, cells = noisy.shape
-    images = torch.cat([truth[:, :, None], noisy], dim=2).view(-1, cells)
-    decay, texture = model.encode_decay(images), model.encode_texture(images)
+    n, _, repeats, values = noisy.shape
     # One of each pair: the decay does not tell the two apart, and shall not try to.
-    own = decay.view(n, 2, 1 + repeats, -1)[:, 0]
+    own = model.encode_decay(torch.cat([truth[:, :1], noisy[:, 0]], dim=1).view(-1, values)).view(n, 1 + repeats, -1)
     loss = SIMULATED_DECAY * contrast_loss(own[:, 0], own[:, 1:])
-    whole = torch.cat([decay.detach(), texture], dim=1)
-    latents = whole.view(2 * n, 1 + repeats, -1)
-    loss = loss + contrast_loss(latents[:, 0], latents[:, 1:])
-    loss = loss + contrast_loss(latents[:, 1], latents[:, 2:3])
-    loss = loss + PAIR * _pair_loss(latents.view(n, 2, 1 + repeats, -1)[:, :, 1:])
-    found = model.drawer(whole).view(n, 2, 1 + repeats, -1)
+    images = noisy.view(-1, values)
+    noise = (noisy - truth[:, :, None]).view(-1, values)
+    loss = loss + NOISE * _noise_loss(model, images, noise, SIMULATED_QUANTILE)
+    with torch.no_grad():
+        latents = torch.cat([model.encode_decay(images), model.encode_texture(images)], dim=1)
+    found = model.drawer(latents).view(n, 2, repeats, -1)
     weight = torch.from_numpy(lessons.drawn_weight)
     drawing: Tensor = ((found - drawn[:, :, None]) ** 2 * weight).sum(dim=-1).mean()
     return loss + DRAWING * drawing
 
 
-def _pair_loss(latents: Tensor) -> Tensor:
-    """How badly measurements of the two of a pair lie apart, against those of one of them; (n, 2, r, d)."""
-
-    def squared(first: Tensor, second: Tensor) -> Tensor:
-        apart: Tensor = ((first - second) ** 2).sum(dim=-1)
-        return apart
-
-    first, second = latents[:, 0], latents[:, 1]
-    within = torch.stack([squared(each[:, 0], each[:, 1]) for each in (first, second)])
-    between = torch.stack([squared(first[:, 0], second[:, 1]), squared(first[:, 1], second[:, 0])])
-    loss: Tensor = nn.functional.softplus(within[:, None] - between[None]).mean()
-    return loss
-
-
 def _real_loss(model: AgesAutoencoder, others: Tensor, images: Tensor) -> Tensor:
-    both = torch.cat([others, images])
-    decay = model.encode_decay(both)
-    texture = model.encode_texture(both)
+    decay = model.encode_decay(torch.cat([others, images]))
     n = len(others)
-    apart: Tensor = ((texture[:n] - texture[n:]) ** 2).sum(dim=1).mean()
-    return contrast_loss(decay[:n], decay[n:, None]) + STILL * apart
+    loss = contrast_loss(decay[:n], decay[n:, None])
+    return loss + NOISE * _noise_loss(model, images, images - others, REAL_QUANTILE)
+
+
+def _noise_loss(model: AgesAutoencoder, images: Tensor, noise: Tensor, quantile: float) -> Tensor:
+    """How badly the noise of the texture is known, of its logarithm; the least loss is at a quantile of it."""
+    view = model.image
+    power = model.texture.raw(view.texture(noise)).square().mean(dim=1)
+    short = torch.log(power + LEAST_POWER) - model.texture.log_noise(view.texture(images), model.profile(images))
+    loss: Tensor = torch.maximum(quantile * short, (quantile - 1) * short).mean()
+    return loss

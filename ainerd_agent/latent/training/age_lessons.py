@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ainerd_agent.latent.age_lag_image import AgeLagImage
+from ainerd_agent.latent.age_lag_image import N_DECAY_LAGS, AgeLagImage
 from ainerd_agent.latent.lag_autoencoder import COARSE, coarse
 from ainerd_agent.latent.scaling import SIDE, replace_diagonal, resize, scale
+from ainerd_agent.latent.short_lags import N_SHORT, extended_to_short_lags
 from ainerd_agent.latent.training.lessons import groups_of
-from ainerd_agent.records import MapStack
+from ainerd_agent.records import FloatArray, MapStack
 from ainerd_agent.scattering.files.map_files import StoredMaps
 from ainerd_agent.scattering.simulation.non_stationary import Covariance, random_pair
 from ainerd_agent.scattering.simulation.speckle import covariance_root, speckle_intensity
@@ -42,6 +43,12 @@ COARSE_SIDE = 50
 UNKNOWN_CONTRAST_SHARE = 0.15
 """Of the measurements whose contrast is estimated from the map."""
 
+FAST_SHARE = 0.1
+"""Of the pairs that decay within a pixel of the map."""
+
+SHORT_LAGS = 2.0 ** -(np.arange(N_SHORT) + 0.5)
+"""Middles of the octaves below a pixel, in pixels."""
+
 PAIRS_AT_A_TIME = 10
 MAPS_AT_A_TIME = 100
 
@@ -52,9 +59,9 @@ class PairImages:
 
     Attributes
     ----------
-    truth : ndarray, shape (n, 2, n_cells)
+    truth : ndarray, shape (n, 2, n_values)
         Without noise.
-    noisy : ndarray, shape (n, 2, REPEATS, n_cells)
+    noisy : ndarray, shape (n, 2, REPEATS, n_values)
     drawing : ndarray of float16, shape (n, 2, 4096)
         The truth at 64 x 64.
     """
@@ -66,6 +73,11 @@ class PairImages:
     def __len__(self) -> int:
         return len(self.truth)
 
+    @property
+    def noise(self) -> Images:
+        """What the measurements differ in from the truth, shape (n, 2, REPEATS, n_values)."""
+        return np.asarray(self.noisy - self.truth[:, :, None])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RealImages:
@@ -73,8 +85,8 @@ class RealImages:
 
     Attributes
     ----------
-    images : ndarray, shape (n, n_cells)
-    others : ndarray, shape (n, n_cells)
+    images : ndarray, shape (n, n_values)
+    others : ndarray, shape (n, n_values)
         Mean of the maps of the same group that share no frame with it; NaN where there are fewer than two.
     group : ndarray of int, shape (n,)
     """
@@ -85,7 +97,7 @@ class RealImages:
 
     @property
     def residuals(self) -> Images:
-        """Real noise, (n, n_cells): what a map differs in from its repeats, without the noise of their mean."""
+        """Real noise, (n, n_values): what a map differs in from its repeats, without the noise of their mean."""
         found = self.images - self.others
         return np.asarray(found[np.isfinite(found).all(axis=1)])
 
@@ -166,16 +178,58 @@ def _some_pairs(seed: int, without: Collection[str], number: int, n_pairs: int) 
     rng = np.random.default_rng([seed, number])
     view = AgeLagImage()
     truth = np.empty((n_pairs, 2, SIDE, SIDE), dtype=np.float32)
-    noisy = np.empty((n_pairs, 2, REPEATS, view.n_cells), dtype=np.float32)
+    noisy = np.empty((n_pairs, 2, REPEATS, view.n_values), dtype=np.float32)
+    short = np.empty((n_pairs, 2, N_SHORT))
     for row in range(n_pairs):
-        pair = random_pair(SIDE, rng, without=without)
-        for side, g1 in enumerate((pair.first, pair.second)):
-            truth[row, side] = np.abs(g1) ** 2
+        for side, (g1, at_short_lags) in enumerate(_two_dynamics(rng, without)):
+            truth[row, side], short[row, side] = np.abs(g1) ** 2, at_short_lags
             root = covariance_root(g1)
             noisy[row, side] = _images(view, np.stack([_measured(root, rng) for _ in range(REPEATS)]))
     flat = truth.reshape(-1, SIDE, SIDE)
+    images = _images(view, flat).reshape(n_pairs, 2, -1)
+    _add_short_lags(images, noisy, short, rng)
     drawing = coarse(torch.from_numpy(flat)[:, None]).numpy().astype(np.float16)
-    return PairImages(_images(view, flat).reshape(n_pairs, 2, -1), noisy, drawing.reshape(n_pairs, 2, COARSE**2))
+    return PairImages(images, noisy, drawing.reshape(n_pairs, 2, COARSE**2))
+
+
+def _two_dynamics(rng: np.random.Generator, without: Collection[str]) -> list[tuple[Covariance, FloatArray]]:
+    """g1 of the two of a pair, each (256, 256), and what |g1|**2 is at lags below a pixel, (N_SHORT,)."""
+    if rng.random() < FAST_SHARE:
+        return [_fast(rng) for _ in range(2)]
+    pair = random_pair(SIDE, rng, without=without)
+    found: list[tuple[Covariance, FloatArray]] = []
+    for g1 in (pair.first, pair.second):
+        first, second = (float(np.mean(np.abs(np.diagonal(g1, lag)) ** 2)) for lag in (1, 2))
+        found.append((g1, extended_to_short_lags(first, second)))
+    return found
+
+
+def _fast(rng: np.random.Generator) -> tuple[Covariance, FloatArray]:
+    """Dynamics in equilibrium of which the map has lost most, and the lags below its pixels have not."""
+    tau = float(np.exp(rng.uniform(np.log(0.003), np.log(3))))  # in pixels of the map
+    exponent = float(rng.uniform(0.6, 1.8))
+    lag = np.abs(np.subtract.outer(np.arange(SIDE), np.arange(SIDE)))
+    return np.exp(-0.5 * (lag / tau) ** exponent), np.exp(-((SHORT_LAGS / tau) ** exponent))
+
+
+def _add_short_lags(truth: Images, noisy: Images, short: FloatArray, rng: np.random.Generator) -> None:
+    """Fill in what is known of short lags in images (n, 2, n_values) and (n, 2, REPEATS, n_values).
+
+    Movies have many frames in a pixel of the map, or few, or are not there at all: any number of octaves is known. Of
+    the truth all are, or none. An error of the contrast, or of the baseline, is one of short lags as well.
+    """
+    first = truth.shape[-1] - 2 * N_SHORT - N_DECAY_LAGS
+    off = (noisy - truth[:, :, None])[..., first : first + 1]
+    level = truth[:, :, None, first : first + 1]
+    by_contrast = short[:, :, None] * off / np.maximum(level, 0.3) + rng.normal(0, 0.01, (*noisy.shape[:3], N_SHORT))
+    for images, values, share, least in (
+        (truth, short, 0.5, N_SHORT),
+        (noisy, short[:, :, None] + by_contrast, 0.6, 1),
+    ):
+        shape = images.shape[:-1]
+        octaves = np.where(rng.random(shape) < share, rng.integers(least, N_SHORT + 1, shape), 0)
+        known = np.arange(N_SHORT) < octaves[..., None]
+        images[..., -2 * N_SHORT :] = np.concatenate([np.where(known, values, 0), known], axis=-1)
 
 
 def _images(view: AgeLagImage, scaled: MapStack) -> Images:

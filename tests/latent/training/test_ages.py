@@ -11,7 +11,7 @@ from ainerd_agent.latent.training.age_lessons import REPEATS, PairImages, RealIm
 from ainerd_agent.latent.training.age_units import fix_units, lessons_of
 from ainerd_agent.scattering.files.map_files import StoredMaps
 
-N_CELLS = AgesAutoencoder(width=4).image.n_cells
+N_CELLS = AgesAutoencoder(width=4).image.n_values
 
 
 def drawn_pairs(n=40, seed=0):
