@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Architecture(StrEnum):
     """What a model can be."""
 
-    LAG = "lag"
     AGES = "ages"
+    LAG = "lag"
     PAPER = "paper"
 
 
@@ -44,8 +44,8 @@ def train(
     architecture: Annotated[
         Architecture | None,
         typer.Option(
-            help="lag: decay and texture apart; ages: it sees what happens at which age; paper: that of the AI-NERD "
-            "paper. By default lag, or that of --from."
+            help="ages: it sees what happens at which age; lag: decay and texture apart; paper: that of the AI-NERD "
+            "paper. By default ages, or that of --from."
         ),
     ] = None,
     simulated: Annotated[
@@ -78,10 +78,10 @@ def train(
 ) -> None:
     """Train a model on simulated and real maps, or fine-tune one on maps of your own.
 
-    A tenth of the experiments (column series) is kept apart before anything is learnt. Beside the model's file, its
+    A quarter of the experiments (column series) is kept apart before anything is learnt. Beside the model's file, its
     metrics are written (.json). A checkpoint beside it is written now and then, for --resume after a kill.
 
-    Your own maps, in minutes:  ainerd train mine.safetensors --from lag-v1 --real my-maps.npz
+    Your own maps, in minutes:  ainerd train mine.safetensors --from ages-v1 --real my-maps.npz
     """
     from ainerd_agent.workflows.train import RealMaps, TrainOptions
     from ainerd_agent.workflows.train import train as train_model

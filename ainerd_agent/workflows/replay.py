@@ -134,7 +134,7 @@ def replay(
     Examples
     --------
     >>> replay(catalog, Settings(), PastRuns(sample="silica 60 %"))  # doctest: +SKIP
-    Replayed(model='lag-v1', runs=3, analysed=54, failed=0, there=0, waiting=0, passed_over={})
+    Replayed(model='ages-v1', runs=3, analysed=54, failed=0, there=0, waiting=0, passed_over={})
     """
     past = PastRuns() if past is None else past
     counts = {"runs": 0, "analysed": 0, "failed": 0}

@@ -14,6 +14,7 @@ import torch
 from ainerd_agent.errors import ModelError
 from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
 from ainerd_agent.latent.encoder import ARCHITECTURES, Encoder, Network
+from ainerd_agent.latent.held_out import BY_HASH
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.training.age_contrast import LEARNING_RATE as AGES_RATE
@@ -23,7 +24,14 @@ from ainerd_agent.latent.training.age_units import fix_units, lessons_of
 from ainerd_agent.latent.training.batches import MixedMaps
 from ainerd_agent.latent.training.build_model import make_model
 from ainerd_agent.latent.training.contrast import LEARNING_RATE, train_decay
-from ainerd_agent.latent.training.lessons import Lesson, real_lesson, simulated_lessons, slowness_of, split_by_series
+from ainerd_agent.latent.training.lessons import (
+    KeptApart,
+    Lesson,
+    keep_apart,
+    real_lesson,
+    simulated_lessons,
+    slowness_of,
+)
 from ainerd_agent.latent.training.reconstruction import Epoch
 from ainerd_agent.latent.training.reconstruction import train as train_reconstruction
 from ainerd_agent.latent.training.texture import coarse_truths, latents_of
@@ -33,7 +41,7 @@ SIMULATED_MAPS, SIMULATED_MAPS_TO_REFINE = 6000, 500
 EPOCHS, EPOCHS_TO_REFINE = 12, 6
 CONTRAST_STEPS, CONTRAST_STEPS_TO_REFINE = 1000, 200
 CONTRAST_RATE_TO_REFINE = 3e-4
-AGES_STEPS, AGES_STEPS_TO_REFINE = 700, 200
+AGES_STEPS, AGES_STEPS_TO_REFINE = 1000, 200
 RECONSTRUCTION_RATES, RECONSTRUCTION_RATES_TO_REFINE = (1e-4, 1e-3), (3e-5, 3e-4)
 TEXTURE_SHARE = 0.02
 """Variance of the texture's numbers, in units of the decay's."""
@@ -90,13 +98,14 @@ class TrainOptions:
     ----------
     begin : Path, str or None
         Model to fine-tune: a file, or the name of a shipped one. None trains from the beginning.
-    architecture : {"lag", "paper", "ages"} or None
-        "lag" keeps decay and texture apart and is what None stands for; "ages" sees what happens at which age, too;
-        "paper" is that of the AI-NERD paper. With `begin` it is that of the model.
+    architecture : {"ages", "lag", "paper"} or None
+        "ages" sees how the map decays and what happens at which age, and is what None stands for; "lag" keeps decay and
+        texture apart; "paper" is that of the AI-NERD paper. With `begin` it is that of the model.
     simulated : int or None
         Simulated maps to train on; by default 6000, or 500 for fine-tuning.
     real : RealMaps or None
-        A tenth of their experiments is kept apart before anything is learnt.
+        A quarter of their experiments is kept apart before anything is learnt, by the hash of `series`
+        (`ainerd_agent.latent.held_out`); a tenth, drawn by `seed`, where that would leave out none or all.
     epochs : int or None
         Passes over all maps, of the paper's architecture only; by default 12, or 6 for fine-tuning.
     n_clusters : int or None
@@ -108,7 +117,7 @@ class TrainOptions:
     """
 
     begin: Path | str | None = None
-    architecture: Literal["lag", "paper", "ages"] | None = None
+    architecture: Literal["ages", "lag", "paper"] | None = None
     simulated: int | None = None
     real: RealMaps | None = None
     epochs: int | None = None
@@ -201,7 +210,7 @@ def train(
 
     Examples
     --------
-    >>> options = TrainOptions(begin="lag-v1", real=RealMaps("my-maps.npz", contrast=0.3))
+    >>> options = TrainOptions(begin="ages-v1", real=RealMaps("my-maps.npz", contrast=0.3))
     >>> model = train("mine.safetensors", options, on_message=print)        # doctest: +SKIP
     >>> latents = model.encoder.encode(maps)                                # doctest: +SKIP
     """
@@ -209,7 +218,8 @@ def train(
     network, architecture = _network(options)
     training = _Training(options, _checkpoint(out, resume=resume), on_progress, on_message)
     own = options.n_simulated if architecture == "ages" else 0  # it has simulated maps of its own to learn from
-    lessons, held_out, repeats = training.lessons(options.n_simulated - own, clip=architecture == "paper")
+    real = None if options.real is None else keep_apart(read_maps(Path(options.real.file)), options.seed)
+    lessons, held_out, repeats = training.lessons(options.n_simulated - own, real, clip=architecture == "paper")
     maps, validation = (MixedMaps([lesson.maps for lesson in each]) for each in (lessons, held_out))
     metrics: dict[str, object] = {
         "from": None if options.begin is None else str(options.begin),
@@ -218,6 +228,8 @@ def train(
         "n_maps": len(maps) + own,
         "n_real": len(lessons[-1].maps) if options.real is not None else 0,
     }
+    if real is not None and real.by_hash:
+        metrics["held_out"] = BY_HASH
     if isinstance(network, AgesAutoencoder):
         metrics["contrast_loss"] = training.learn_ages(network, repeats)
     elif isinstance(network, LagAutoencoder):
@@ -257,7 +269,9 @@ class _Training:
 
         return done
 
-    def lessons(self, given: int, *, clip: bool) -> tuple[list[Lesson], list[Lesson], RealImages | None]:
+    def lessons(
+        self, given: int, stored: KeptApart | None, *, clip: bool
+    ) -> tuple[list[Lesson], list[Lesson], RealImages | None]:
         """Maps to learn from, `given` of them simulated, those that are kept apart, and real repeats to learn from."""
         options, repeats = self.options, None
         apart = max(MIN_HELD_OUT, options.n_simulated // 10)
@@ -266,11 +280,10 @@ class _Training:
         held_out = simulated_lessons(
             apart, 2 * options.seed + 1, clip=clip, on_part=self.count(stage, given + apart, before=given)
         )
-        if (real := options.real) is not None:
-            known, unseen = split_by_series(read_maps(Path(real.file)), options.seed)
-            repeats = real_images(known, baseline=real.baseline, contrast=real.contrast)
-            for lesson, stored in ((lessons, known), (held_out, unseen)):
-                lesson.append(real_lesson(stored, baseline=real.baseline, contrast=real.contrast, clip=clip))
+        if (real := options.real) is not None and stored is not None:
+            repeats = real_images(stored.known, baseline=real.baseline, contrast=real.contrast)
+            for lesson, part in ((lessons, stored.known), (held_out, stored.unseen)):
+                lesson.append(real_lesson(part, baseline=real.baseline, contrast=real.contrast, clip=clip))
             self.say(f"{len(lessons[-1].maps)} real maps to train on, {len(held_out[-1].maps)} kept apart")
         return lessons, held_out, repeats
 
@@ -349,7 +362,7 @@ class _Training:
 def _network(options: TrainOptions) -> tuple[Network, str]:
     """The network to train, and its architecture; refuses options that it would ignore."""
     if options.begin is None:
-        architecture: str = options.architecture or "lag"
+        architecture: str = options.architecture or "ages"
         with torch.random.fork_rng(devices=()):  # the caller's random numbers stay as they were
             torch.manual_seed(options.seed)
             network = ARCHITECTURES[architecture]()

@@ -43,7 +43,7 @@ def test_the_examples_run(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "restored: ShortFirst" in done.stdout
     with serving(tmp_path) as uri, connect(uri) as catalog:
-        results = catalog.model("lag-v1")
+        results = catalog.model("ages-v1")
         rows = results.suggestions().set_index("agent")
         assert rows.loc["adaptive", "event"].tolist().count("measured") == 4
         spot = rows.loc["spot"]

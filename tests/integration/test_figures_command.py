@@ -48,7 +48,7 @@ def test_points_of_a_catalog_are_drawn_with_their_maps(tmp_path):
     ):
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert done.exit_code == 0, done.output
-    assert "12 points of lag-v1" in done.output
+    assert "12 points of ages-v1" in done.output
     assert (tmp_path / "figures" / "reconstructions.png").stat().st_size > 5000
     with open_catalog(folder) as catalog:
         encoder, data = data_of_catalog(catalog)

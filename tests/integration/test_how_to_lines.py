@@ -33,7 +33,7 @@ ELSEWHERE = {
 }
 
 NOT_RUN = {
-    ".venv/bin/ainerd train mine.safetensors --from lag-v1 --real my-maps.npz --contrast 0.3": "minutes: test_train.py",
+    ".venv/bin/ainerd train mine.safetensors --from ages-v1 --real my-maps.npz --contrast 0.3": "minutes: test_train",
     ".venv/bin/ainerd evaluate mine.safetensors --real my-maps.npz --contrast 0.3": "of the model that was trained",
     "AINERD_MODEL=mine.safetensors .venv/bin/ainerd ingest my-maps.npz --contrast 0.3": "of the model that was trained",
     ".venv/bin/ainerd reprocess --catalog ainerd-session --model my-model.safetensors": "a person's own model",
@@ -70,7 +70,7 @@ REPLACED = {
     "http://tiled.example:8000": "{address}",
     'open_catalog("ainerd-session", create=True)': 'open_catalog("{uri}")',  # "or the address of a server"
     "silica 60 %": "simulated glass",  # the sample of the session
-    'TrainOptions(begin="lag-v1", real=real)': 'TrainOptions(begin="lag-v1", real=real, simulated=20, n_clusters=3)',
+    'TrainOptions(begin="ages-v1", real=real)': 'TrainOptions(begin="ages-v1", real=real, simulated=20, n_clusters=3)',
     "simulated=500": "simulated=40",  # so that a training takes seconds
     "n_measurements=8": "n_measurements=2",
 }
@@ -222,7 +222,7 @@ def a_beamline(names: dict[str, Any], uri: str, stack: ExitStack) -> None:
 
 def a_model(names: dict[str, Any], uri: str, stack: ExitStack) -> None:
     """A model of the reader's own."""
-    encoder = Encoder.load("lag-v1")
+    encoder = Encoder.load("ages-v1")
     encoder.name = "my-model"
     encoder.save(Path("my-model.safetensors"))
 

@@ -39,7 +39,7 @@ def test_a_scan_from_the_profile_is_analysed(tmp_path):
     with serving(tmp_path) as uri, client_of(uri) as client:
         (raw,) = client["raw"].values()
         assert raw.metadata["stop"]["exit_status"] == "success"
-        (run,) = client["ainerd"]["lag-v1"].search(Key("status") == "success").values()
+        (run,) = client["ainerd"]["ages-v1"].search(Key("status") == "success").values()
         points = run["points"].read()
         assert len(points) == 54
         # The agent is the one of the settings, which the profile passed over.

@@ -21,7 +21,7 @@ from tests.pages import HOW_TO, blocks_of, run_block
 
 PAGE = HOW_TO / "questions-to-ask-your-catalog.md"
 
-WEIGHTS = "lag-v1"
+WEIGHTS = "ages-v1"
 """The model that the page names."""
 
 pytestmark = [

@@ -31,7 +31,7 @@ from ainerd_agent.records import AgentRequest
 from tests.integration.catalog_servers import free_port, redis, running
 from tests.integration.conftest import ROOT, ainerd
 
-MODEL = "lag-v1"
+MODEL = "ages-v1"
 LIMITS = {"x": (1.0, 2.0), "y": (1.0, 2.0)}
 PATIENCE = 60.0
 

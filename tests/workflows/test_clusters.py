@@ -58,11 +58,11 @@ def test_a_refit_is_a_model_of_its_own_whose_clusters_lie_where_the_points_do(gr
 
     assert made.name == "autumn"
     np.testing.assert_allclose(made.clusters.centres.mean(axis=1), [4, 2, 0], atol=0.1)  # the slowest first
-    assert (encoder.name, encoder.clusters.version) == ("lag-v1", before)
+    assert (encoder.name, encoder.clusters.version) == ("ages-v1", before)
     maps = np.exp(-np.abs(np.subtract.outer(np.arange(32), np.arange(32))) / 5)[None]
     np.testing.assert_array_equal(made.encode(maps), encoder.encode(maps))
 
-    with pytest.raises(ModelError, match="cannot be called lag-v1 like the old one"):
-        refit_clusters(encoder, points, tmp_path / "lag-v1.safetensors")
+    with pytest.raises(ModelError, match="cannot be called ages-v1 like the old one"):
+        refit_clusters(encoder, points, tmp_path / "ages-v1.safetensors")
     with pytest.raises(ModelError, match="the points are of the model other"):
         refit_clusters(encoder, ModelPoints(model="other", latents=groups, slowness=slowness), tmp_path / "x")

@@ -55,13 +55,13 @@ def test_figures_of_real_maps_and_targets_stand_beside_those_of_the_card(model, 
     assert 0 <= found.figures["missed_scale_real"] <= 1
     assert found.figures["target_mse"] < 0.01
     assert found.on_card == json.loads(card_of().read_text())["figures"]
-    assert (found.model, found.weights_sha256) == ("lag-v1", Encoder.load(model).weights_sha256)
+    assert (found.model, found.weights_sha256) == ("ages-v1", Encoder.load(model).weights_sha256)
 
     write_card(found)
     written = json.loads(card_of(model).read_text())
     assert written["figures"] == {**found.on_card, **found.figures}
     assert written["weights_sha256"] == found.weights_sha256
-    assert Encoder.load(model).name == "lag-v1"
+    assert Encoder.load(model).name == "ages-v1"
 
 
 def test_progress_counts_the_simulated_maps(model):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
+from ainerd_agent.latent.held_out import held_out
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, replace_diagonal, resize, scale
 from ainerd_agent.latent.training.batches import LongMaps, SmallMaps, TrainingMaps
@@ -18,7 +19,7 @@ from ainerd_agent.scattering.files.map_files import StoredMaps
 from ainerd_agent.scattering.simulation.maps import relaxation_time, simulate_maps
 
 HELD_OUT_SHARE = 0.1
-"""Share of the experiments that nothing is learnt from."""
+"""Share of the experiments that nothing is learnt from, where the seed decides which."""
 
 LONG_SIDE = 320
 """Of simulated maps: room for windows along the diagonal."""
@@ -140,6 +141,31 @@ def groups_of(stored: StoredMaps) -> NDArray[np.int64] | None:
     numbers = np.stack([np.unique(each, return_inverse=True)[1] for each in columns])
     _, group = np.unique(numbers, axis=1, return_inverse=True)
     return np.asarray(group).ravel()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptApart:
+    """Maps to train on, and those of experiments that nothing is learnt from.
+
+    Attributes
+    ----------
+    known, unseen : StoredMaps
+    by_hash : bool
+        Whether the hash of the experiment decided (`ainerd_agent.latent.held_out`), and not the seed.
+    """
+
+    known: StoredMaps
+    unseen: StoredMaps
+    by_hash: bool
+
+
+def keep_apart(stored: StoredMaps, seed: int) -> KeptApart:
+    """Keep experiments apart by the hash of `series`; by the seed where that would leave out none or all of them."""
+    if (series := stored.columns.get("series")) is not None:
+        apart = held_out(series)
+        if apart.any() and not apart.all():
+            return KeptApart(stored.select(~apart), stored.select(apart), by_hash=True)
+    return KeptApart(*split_by_series(stored, seed), by_hash=False)
 
 
 def split_by_series(stored: StoredMaps, seed: int, share: float = HELD_OUT_SHARE) -> tuple[StoredMaps, StoredMaps]:
