@@ -1,0 +1,6 @@
+"""What is wrong with C2 maps, seen in the maps themselves: no model is asked."""
+
+from ainerd_agent.latent.faults.fault import Fault
+from ainerd_agent.latent.faults.find import find_faults
+
+__all__ = ["Fault", "find_faults"]
