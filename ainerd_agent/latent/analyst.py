@@ -9,6 +9,7 @@ import numpy as np
 
 from ainerd_agent.latent.atlas.atlas import Atlas
 from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.reasons import Reasons, advice_for, reasons_of
 from ainerd_agent.records import Analysis, Fingerprints, FloatArray, MapStack, ShearStress
 
 _log = logging.getLogger(__name__)
@@ -46,10 +47,9 @@ class Analyst:
     ) -> list[Analysis]:
         """As `analyse`, of maps whose `encoding_of` is known; the maps themselves are not looked at."""
         cluster, distance = self.encoder.clusters.predict(encoding.latents)
-        unlike = None
-        if (limits := self.encoder.familiarity) is not None:
-            unlike = limits.unlike(encoding.misfit, distance)
-            self._advise(fingerprints, limits.advice(encoding.misfit, distance))
+        taken = [each.origin.exposure.frames for each in fingerprints for _ in range(len(each.bins))]
+        reasons = reasons_of(self.encoder, encoding, distance, taken)
+        self._advise(fingerprints, reasons)
         analyses, first = [], 0
         for each, stress in zip(fingerprints, stresses, strict=True):
             part = slice(first, first + len(each.bins))
@@ -63,17 +63,25 @@ class Analyst:
                     novelty=self.atlas.add(encoding.latents[part], each.bins.azimuth, each.bins.q),
                     reconstruction_error=encoding.reconstruction_error[part],
                     stress=stress,
-                    unlike=None if unlike is None else unlike[part],
+                    unlike=None if reasons is None else np.array([bool(why) for why in reasons[part]]),
+                    reasons=_in_words(reasons, part),
                 )
             )
         return analyses
 
-    def _advise(self, fingerprints: Sequence[Fingerprints], advice: str | None) -> None:
+    def _advise(self, fingerprints: Sequence[Fingerprints], reasons: Reasons | None) -> None:
         """Say it once a run: at every measurement nobody would read it."""
+        advice = None if reasons is None else advice_for(reasons)
         runs = {each.origin.raw_uid for each in fingerprints} - self._advised
         if advice is not None and runs:
             self._advised |= runs
             _log.warning("Run %s: %s", ", ".join(sorted(runs)), advice)
+
+
+def _in_words(reasons: Reasons | None, part: slice) -> tuple[str, ...] | None:
+    """The reasons for the maps of one measurement; None where there are none at all."""
+    told = () if reasons is None else tuple("; ".join(each) for each in reasons[part])
+    return told if any(told) else None
 
 
 def encoding_of(encoder: Encoder, maps: MapStack, contrast: FloatArray) -> Encoding:

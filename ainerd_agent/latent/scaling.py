@@ -38,11 +38,14 @@ class ScaledMaps:
         What the maps were divided by.
     baseline : float
         What was subtracted before.
+    own : ndarray of float32, shape (n, size, size)
+        The maps on this scale in their own size, and not clipped.
     """
 
     maps: MapStack
     contrast: FloatArray
     baseline: float
+    own: MapStack
 
 
 def scale(
@@ -84,9 +87,8 @@ def scale(
         found = np.maximum(beside[unknown].mean(axis=1, dtype=np.float64), far.std(axis=1, dtype=np.float64))
         divisor[unknown] = np.maximum(found, np.finfo(np.float32).tiny)
     stack /= divisor[:, None, None].astype(np.float32)
-    if clip:
-        np.clip(stack, *CLIP, out=stack)
-    return ScaledMaps(resize(stack, SIDE), divisor, baseline)
+    clipped = stack.clip(*CLIP) if clip else stack
+    return ScaledMaps(resize(clipped, SIDE), divisor, baseline, stack)
 
 
 def replace_diagonal(maps: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -12,7 +12,7 @@ class Fault:
     Attributes
     ----------
     said : str
-        In words, such as "not symmetric"; of frames, what follows on their numbers, such as "stripe".
+        In words, such as "not symmetric"; of frames, what follows their numbers, such as "stripe".
     pixels : tuple of (int, int)
         First and last row of the map, from 0, of each run of frames that it concerns; empty where it concerns all.
     """
@@ -37,7 +37,7 @@ class Fault:
         told = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
         single = len(runs) == 1 and runs[0][0] == runs[0][1]
         of = f"of {total}" if n_frames else f"of the map's {size}"
-        return f"frame{'' if single else 's'} {told} {of} {self.said}"
+        return f"frame{'' if single else 's'} {told} {of}: {self.said}"
 
 
 def runs_of(rows: list[int]) -> tuple[tuple[int, int], ...]:

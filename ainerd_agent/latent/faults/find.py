@@ -13,8 +13,12 @@ from ainerd_agent.latent.faults.symmetry import asymmetric
 from ainerd_agent.latent.faults.values import off_scale
 from ainerd_agent.records import MapStack
 
-NO_SIGNAL = 2.35
-"""Least signal of a map, in units of the noise: noise alone is below it in 95 % of cases."""
+NO_SIGNAL = (1.55, 0.2)
+"""Least signal of a map, in units of the noise: this, and this times the logarithm of the side. Noise alone is below in
+95 % of cases; the larger a map, the more decays are looked for in it."""
+
+NO_LEVEL = 0.05
+"""Of the contrast: a map without noise whose level is less holds nothing."""
 
 ORDERED = 4.0
 """A decay from the diagonal that nobody doubts, in units of the noise. Only maps without one are looked at twice."""
@@ -37,6 +41,10 @@ PER_STRUCTURE = 8.0
 INVERTED = 4.5
 """A rise from the diagonal, in units of the noise, that no dynamics has."""
 
+LARGEST = 1e6
+"""Contrasts that no map has."""
+
+OUT_OF_BOUNDS = Fault("scale off: values of more than a million contrasts")
 NOT_SYMMETRIC = Fault("not symmetric")
 NOISE = Fault("white noise: no correlation, or all of it is gone within one pixel")
 SHUFFLED = Fault("frames seem shuffled: correlation does not fall with the lag")
@@ -69,6 +77,11 @@ def find_faults(maps: MapStack) -> list[tuple[Fault, ...]]:
     return found
 
 
+def _possible(maps: MapStack) -> list[Fault | None]:
+    """Values so large that nothing can be computed with them."""
+    return [OUT_OF_BOUNDS if each > LARGEST else None for each in np.abs(maps).max(axis=(1, 2))]
+
+
 def _symmetry(maps: MapStack) -> list[Fault | None]:
     return [NOT_SYMMETRIC if each else None for each in asymmetric(maps)]
 
@@ -84,7 +97,8 @@ def _order(maps: MapStack) -> list[Fault | None]:
     moved = order.decay - PER_STRUCTURE * np.maximum(largest - 1, 0) < DISORDERED
     correlated = (order.level > CLEAR_LEVEL * order.noise / _root_of_pairs(maps)) & (order.level < AT_REST)
     shuffled = doubtful & ((largest > STRUCTURED) | moved & correlated)
-    empty = doubtful & (order.signal < NO_SIGNAL)
+    bare = (order.noise == 0) & (np.abs(order.level) < NO_LEVEL)
+    empty = bare | doubtful & (order.signal < NO_SIGNAL[0] + NO_SIGNAL[1] * np.log(maps.shape[-1]))
     reasons = ((turned, UPSIDE_DOWN), (shuffled, SHUFFLED), (empty, NOISE))
     return [next((fault for where, fault in reasons if where[index]), None) for index in range(len(maps))]
 
@@ -94,6 +108,5 @@ def _root_of_pairs(maps: MapStack) -> float:
     return float(np.sqrt(size * (size - 1) / 2))
 
 
-CHECKS: tuple[Callable[[MapStack], list[Fault | None]], ...] = (_symmetry, gaps, _order, stripes, off_scale)
+CHECKS: tuple[Callable[[MapStack], list[Fault | None]], ...] = (_possible, _symmetry, gaps, _order, stripes, off_scale)
 """In this order: what a later one would mistake comes first."""
-

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,14 +20,18 @@ BESIDE = 2
 GUARD = 2
 """Lags from the diagonal that are left out: there, correlations change from row to row."""
 
-FARTHEST = 4.7
-"""Of a stripe, in standard deviations of such differences. Of noise, one of the rows of 2 % of the maps is beyond 4."""
+FARTHEST = 5.0
+"""Height of a stripe, in standard deviations of such heights in its map; noise is hardly ever beyond."""
 
-LEAST_STRIPE = 0.05
-"""Of the contrast. Smaller stripes do no harm, and small ones come of dynamics, too."""
+ROUGH = 1.5
+"""By which the standard deviation, stripes included, may exceed that of most rows."""
 
-ALIKE = 0.4
-"""Share of a stripe's height that it has before and after its own time. An avalanche is a step, up on the one side."""
+LEAST_STRIPE = 0.15
+"""Height in units of the contrast: dynamics make smaller ones."""
+
+ALIKE = 0.6
+"""Share of its height by which a stripe stands out against either side. An avalanche is a step, and stands out against
+one."""
 
 
 def gaps(maps: MapStack) -> list[Fault | None]:
@@ -41,7 +43,7 @@ def gaps(maps: MapStack) -> list[Fault | None]:
     usual = np.quantile(extent, 0.75, axis=1, keepdims=True)
     flat = extent <= FLAT * usual
     return [
-        Fault("are a gap: nothing but one value", runs_of(np.flatnonzero(rows).tolist())) if rows.any() else None
+        Fault("gap, nothing but one value", runs_of(np.flatnonzero(rows).tolist())) if rows.any() else None
         for rows in flat & (usual > 0)
     ]
 
@@ -64,25 +66,21 @@ def _striped(sums: NDArray[np.float32], width: int) -> tuple[NDArray[np.int64], 
     """First rows of possible stripes, and where there is one, (n, n_rows), from sums along the rows."""
     size = sums.shape[1]
     first = np.arange(BESIDE, size - width - BESIDE + 1)
-    early, late = np.maximum(first - BESIDE - GUARD, 0), np.minimum(first + width + BESIDE + GUARD, size)
-    before = _excess(lambda rows: sums[:, rows, early], first, width)
-    after = _excess(lambda rows: sums[:, rows, -1] - sums[:, rows, late], first, width)
-    height = (before + after) / (early + size - late)
-    middle = np.median(height, axis=1, keepdims=True)
-    height = height - middle
+    start, stop = np.maximum(first - BESIDE - GUARD, 0), np.minimum(first + width + BESIDE + GUARD, size)
+
+    def mean_of(*rows: NDArray[np.int64]) -> FloatArray:
+        """Over all columns but those near the diagonal."""
+        summed = sum(sums[:, row, start] + sums[:, row, -1] - sums[:, row, stop] for row in rows)
+        return np.asarray(summed / (len(rows) * (start + size - stop)))
+
+    inside = mean_of(*(first + row for row in range(width)))
+    over_earlier = inside - mean_of(*(first - 1 - row for row in range(BESIDE)))
+    over_later = inside - mean_of(*(first + width + row for row in range(BESIDE)))
+    height = (over_earlier + over_later) / 2
+    height -= np.median(height, axis=1, keepdims=True)
     spread = 1.4826 * np.median(np.abs(height), axis=1, keepdims=True)
-    least = max(3, size // 16)
+    # Of a map with more rows than frames, most rows lie between two others
+    spread = np.maximum(spread, height.std(axis=1, keepdims=True) / ROUGH)
     sign = np.sign(height)
-    both = (early >= least) & (size - late >= least)
-    halves = np.minimum(
-        sign * (before / np.maximum(early, 1) - middle), sign * (after / np.maximum(size - late, 1) - middle)
-    )
-    far = np.abs(height) > np.maximum(FARTHEST * spread, LEAST_STRIPE)
-    return first, np.asarray(far & both & (halves > ALIKE * np.abs(height)))
-
-
-def _excess(of: Callable[[NDArray[np.int64]], FloatArray], first: NDArray[np.int64], width: int) -> FloatArray:
-    """What rows have above the mean of those beside them."""
-    inside = sum(of(first + row) for row in range(width)) / width
-    beside = sum(of(first - 1 - row) + of(first + width + row) for row in range(BESIDE)) / (2 * BESIDE)
-    return np.asarray(inside - beside)
+    alike = np.minimum(sign * over_earlier, sign * over_later) > ALIKE * np.abs(height)
+    return first, np.asarray(alike & (np.abs(height) > np.maximum(FARTHEST * spread, LEAST_STRIPE)))

@@ -20,7 +20,7 @@ TOO_HIGH = 1.3
 TOO_LOW = -0.35
 """The same of block means: nothing is below the baseline."""
 
-SURE = 4.5
+SURE = 3.4
 """Standard errors beyond these."""
 
 BLOCKS = 12
@@ -72,10 +72,17 @@ def _lowest(maps: MapStack) -> tuple[FloatArray, FloatArray]:
     n_blocks = max(4, min(BLOCKS, size // 4))
     weights = _blocks(size, n_blocks)
     means = weights @ maps @ weights.T
-    rows, columns = np.triu_indices(n_blocks - 2, k=1)
+    return means.min(axis=(1, 2)), noise_of_blocks(means)
+
+
+def noise_of_blocks(means: NDArray[np.floating]) -> FloatArray:
+    """Standard deviation by noise (n,) of the means of blocks (n, n_blocks, n_blocks), off the diagonal.
+
+    From what a mean has above those of one lag a little earlier and later, by the median: dynamics make little of it.
+    """
+    rows, columns = np.triu_indices(means.shape[-1] - 2, k=1)
     curved = means[:, rows + 1, columns + 1] - (means[:, rows, columns] + means[:, rows + 2, columns + 2]) / 2
-    spread = 1.4826 * np.median(np.abs(curved), axis=1) / np.sqrt(1.5)
-    return means.min(axis=(1, 2)), spread
+    return np.asarray(1.4826 * np.median(np.abs(curved), axis=1) / np.sqrt(1.5), dtype=np.float64)
 
 
 def _blocks(size: int, n_blocks: int) -> NDArray[np.float32]:
