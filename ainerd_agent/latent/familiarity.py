@@ -13,6 +13,10 @@ from ainerd_agent.records import FloatArray
 MARGIN = 1.5
 """By which a limit lies above what known maps reach: a model is asked about experiments that nobody knew."""
 
+CANNOT_DRAW = "the model cannot draw it"
+FAR = "far from all maps of the training"
+"""Reasons."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Familiarity:
@@ -46,14 +50,8 @@ class Familiarity:
 
     def reasons(self, excess: FloatArray, distances: FloatArray) -> list[tuple[str, ...]]:
         """Why each of maps (n,) is unlike the training; nothing, as a rule. What is not known is beyond a limit."""
-        return [
-            (
-                *(() if error <= self.largest_excess else (CANNOT_DRAW,)),
-                *(() if far <= self.largest_distance else (FAR,)),
-            )
-            for error, far in zip(excess, distances, strict=True)
-        ]
-
-
-CANNOT_DRAW = "the model cannot draw it"
-FAR = "far from all maps of the training"
+        beyond = (
+            (CANNOT_DRAW, ~(np.asarray(excess) <= self.largest_excess)),
+            (FAR, ~(np.asarray(distances) <= self.largest_distance)),
+        )
+        return [tuple(reason for reason, where in beyond if where[index]) for index in range(len(excess))]

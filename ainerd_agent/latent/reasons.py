@@ -50,8 +50,8 @@ def advice_for(reasons: Reasons) -> str | None:
         for reason, count in Counter(reason for each in marked for reason in each).most_common()
     )
     advice = (
-        f"{len(marked)} of {len(reasons)} maps are marked: {told}. Do not trust their clusters and neighbours, and look "
-        "at the maps."
+        f"{len(marked)} of {len(reasons)} maps are marked: {told}. Do not trust their clusters and neighbours, "
+        "and look at the maps."
     )
     if any(reason in (CANNOT_DRAW, FAR) for each in marked for reason in each):
         advice += " If such maps are sound, fine-tune the model on them: ainerd train --from MODEL"

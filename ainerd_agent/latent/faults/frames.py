@@ -57,8 +57,10 @@ def stripes(maps: MapStack) -> list[Fault | None]:
         if maps.shape[-1] < 4 * (BESIDE + GUARD) + width:
             continue
         first, striped = _striped(sums, width)
-        for row in range(width):
-            found[:, first + row] |= striped
+        rows = first[:, None] + np.arange(width)
+        new = striped & ~found[:, rows].any(axis=2)  # a row that stands out alone is not called a wider stripe as well
+        for row in rows.T:
+            found[:, row] |= new
     return [Fault("stripe", runs_of(np.flatnonzero(rows).tolist())) if rows.any() else None for rows in found]
 
 
