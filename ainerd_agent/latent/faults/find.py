@@ -13,7 +13,7 @@ from ainerd_agent.latent.faults.symmetry import asymmetric
 from ainerd_agent.latent.faults.values import off_scale
 from ainerd_agent.records import MapStack
 
-NO_SIGNAL = (1.55, 0.2)
+NO_SIGNAL = (1.5, 0.17)
 """Least signal of a map, in units of the noise: this, and this times the logarithm of the side. Noise alone is below in
 95 % of cases; the larger a map, the more decays are looked for in it."""
 
@@ -23,7 +23,7 @@ NO_LEVEL = 0.05
 ORDERED = 4.0
 """A decay from the diagonal that nobody doubts, in units of the noise. Only maps without one are looked at twice."""
 
-DISORDERED = 1.0
+DISORDERED = 0.8
 """A map with a level but less decay than this shows no order, unless the level is that of a sample at rest."""
 
 CLEAR_LEVEL = 4.0

@@ -55,8 +55,7 @@ def order_of(maps: MapStack) -> Order:
     safe = np.where(noise > 0, noise, np.inf)[:, None]
     decays = (flat @ centred.T).astype(np.float64) / safe
     levels = (flat @ raw.T).astype(np.float64) / safe
-    signal = np.maximum(levels.max(axis=1), decays.max(axis=1))
-    return Order(level, signal, decays.max(axis=1), -decays.min(axis=1), noise)
+    return Order(level, levels.max(axis=1), decays.max(axis=1), -decays.min(axis=1), noise)
 
 
 def structure(maps: MapStack) -> tuple[FloatArray, FloatArray]:

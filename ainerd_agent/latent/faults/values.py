@@ -20,7 +20,7 @@ TOO_HIGH = 1.3
 TOO_LOW = -0.35
 """The same of block means: nothing is below the baseline."""
 
-SURE = 3.4
+SURE = 3.6
 """Standard errors beyond these."""
 
 BLOCKS = 12
