@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ainerd_agent.latent.atlas.atlas import Atlas
 from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.faults import Fault
 from ainerd_agent.latent.reasons import Reasons, advice_for, reasons_of
 from ainerd_agent.records import Analysis, Fingerprints, FloatArray, MapStack, ShearStress
+
+NOT_FINITE = Fault("not finite: NaN or infinite values")
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +91,13 @@ def _in_words(reasons: Reasons | None, part: slice) -> tuple[str, ...] | None:
 def encoding_of(encoder: Encoder, maps: MapStack, contrast: FloatArray) -> Encoding:
     """Encode maps (n, size, size) of this package, whose contrast (n,) their frames told.
 
-    Where counts were too few to tell, the map has to.
+    Where counts were too few to tell, the map has to. A map that is not finite counts as an empty one and is marked, so
+    that it costs itself and not those beside it; `MapError` where none is finite.
     """
-    return encoder.measure(maps, contrast=np.where(contrast > 0, contrast, np.nan))
+    known = np.where(contrast > 0, contrast, np.nan)
+    useless = ~np.isfinite(maps).all(axis=(1, 2))
+    if not useless.any() or useless.all():
+        return encoder.measure(maps, contrast=known)
+    found = encoder.measure(np.where(useless[:, None, None], np.float32(0), maps), contrast=known)
+    pairs = zip(found.faults, useless, strict=True)
+    return replace(found, faults=tuple((NOT_FINITE,) if bad else each for each, bad in pairs))

@@ -85,7 +85,7 @@ def scale(
     if (unknown := np.isnan(divisor)).any():
         far = stack[unknown, : size // 4, -(size // 4) :].reshape(np.count_nonzero(unknown), -1)
         found = np.maximum(beside[unknown].mean(axis=1, dtype=np.float64), far.std(axis=1, dtype=np.float64))
-        divisor[unknown] = np.maximum(found, np.finfo(np.float32).tiny)
+        divisor[unknown] = np.where(found > np.finfo(np.float32).tiny, found, 1.0)  # a constant: nothing to scale by
     stack /= divisor[:, None, None].astype(np.float32)
     clipped = stack.clip(*CLIP) if clip else stack
     return ScaledMaps(resize(clipped, SIDE), divisor, baseline, stack)

@@ -11,7 +11,7 @@ from ainerd_agent.catalog.codec.points import points_table
 from ainerd_agent.latent import Analyst, Encoder
 from ainerd_agent.latent.familiarity import FAR
 from ainerd_agent.latent.reasons import advice_for
-from ainerd_agent.records import Exposure, ShearStress
+from ainerd_agent.records import Bins, Exposure, ShearStress
 from ainerd_agent.scattering.files.map_files import StoredMaps
 
 
@@ -64,3 +64,20 @@ def test_only_maps_that_a_model_does_not_know_ask_for_fine_tuning():
     assert advice_for([(), ()]) is None
     assert "fine-tune" not in advice_for([("not symmetric",), ()])
     assert advice_for([(FAR,), ()]).endswith("ainerd train --from MODEL")
+
+
+@pytest.mark.parametrize("useless", [0.0, -1.0, np.nan])
+def test_a_constant_or_useless_map_costs_itself_and_not_those_beside_it(encoder, fingerprints, useless):
+    (sound,) = fingerprints[:1]
+    beside = replace(
+        sound,
+        c2=np.concatenate([sound.c2, np.full_like(sound.c2, useless)]),
+        contrast=np.append(sound.contrast, useless),
+        bins=Bins(q=np.full(2, np.nan), azimuth=np.full(2, np.nan), n_pixels=np.ones(2, np.int64)),
+    )
+    alone = Analyst(encoder).analyse([sound], [ShearStress()])[0]
+    both = Analyst(encoder).analyse([beside], [ShearStress()])[0]
+    assert both.unlike.tolist() == [False, True]
+    assert np.isfinite(both.latents).all()
+    assert both.cluster[0] == alone.cluster[0]
+    np.testing.assert_allclose(both.latents[0], alone.latents[0], atol=1e-4)
