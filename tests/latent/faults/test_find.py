@@ -77,7 +77,8 @@ def test_a_stripe_is_where_it_is():
 
 
 def test_real_dynamics_at_their_extremes_are_sound():
-    still, jump = np.ones((64, 64)), np.exp(-np.abs(np.subtract.outer(np.arange(64) > 30, np.arange(64) > 30)) * 2.0)
+    later = (np.arange(64) > 30).astype(float)
+    still, jump = np.ones((64, 64)), np.exp(-2 * np.abs(np.subtract.outer(later, later)))
     assert said_of(np.stack([still, still + exponential(64, 1e-9, 0.3, 1), jump])) == [""] * 3
     assert said_of(exponential(64, 1.5, 0.1, 2)[None]) == [""]
 
