@@ -36,11 +36,12 @@ from rich.console import Console
 from tables import Row, Table, write_figures
 
 from ainerd_agent.latent import Encoder
+from ainerd_agent.latent.damage import FlagScore
 from ainerd_agent.latent.encoder import SHIPPED, card_of
 from ainerd_agent.latent.evaluation import evaluate_flag, evaluate_retrieval, evaluate_same_g2, windows_of
 from ainerd_agent.latent.release_gate import refusal
 from ainerd_agent.latent.resampling import Figure
-from ainerd_agent.latent.same_g2 import SameG2, auc_of_pair, score, trials, truth_of
+from ainerd_agent.latent.same_g2 import KINDS, SameG2, auc_of_pair, score, trials, truth_of
 from ainerd_agent.scattering.files.map_files import read_maps
 from ainerd_agent.scattering.simulation.maps import SimulatedMaps, simulate_maps
 from ainerd_agent.workflows.evaluate import kept_apart, read_card
@@ -147,25 +148,30 @@ def picture_table(encoders: Mapping[str, Encoder], size: Size, target: Path | No
 def flag_table(
     encoders: Mapping[str, Encoder], size: Size, simulated: SimulatedMaps, real: Path | None
 ) -> tuple[Table, dict[str, Any]]:
-    """How often the flag is wrong, on real windows that training left out and on simulated maps."""
-    found: dict[str, Any] = {}
+    """How often the flag is wrong, on real windows that training left out and on two kinds of simulated maps."""
+    found: dict[str, FlagScore] = {}
+    sound = simulated.c2[: size.flagged].astype(np.float32)
+    measured = list(trials(max(1, size.flagged // (8 * len(KINDS))), SEED, kinds=KINDS))
+    same_g2, contrast = (np.concatenate(each) for each in zip(*((t.c2, t.contrast) for t in measured), strict=True))
     for name, encoder in encoders.items():
-        some = slice(None, size.flagged)
-        sound = simulated.c2[some].astype(np.float32)
         found[f"{name}, simulated"] = evaluate_flag(
-            encoder, sound, baseline=0.0, contrast=simulated.contrast[some], seed=SEED
+            encoder, sound, baseline=0.0, contrast=simulated.contrast[: size.flagged], seed=SEED
         )
+        found[f"{name}, of one g2"] = evaluate_flag(encoder, same_g2, baseline=0.0, contrast=contrast, seed=SEED)
         if real is not None:
             apart = windows_of(kept_apart(read_maps(real), read_card(card_of(name)))[0])
             windows = apart.maps[:: max(1, len(apart) // size.flagged)]
             found[f"{name}, real"] = evaluate_flag(encoder, windows, baseline=1.0, contrast=1.0, seed=SEED)
-    flagged = {name: each for name, each in found.items() if each is not None}
-    table = Table('The flag "unlike the training": how often it is wrong', ["", *flagged])
-    if flagged:
-        table.add(Row(["sound maps, flagged", *(f"{each.false_alarms:.0%}" for each in flagged.values())]))
-        for damage in next(iter(flagged.values())).missed:
-            table.add(Row([f"{damage}, missed", *(f"{each.missed[damage]:.0%}" for each in flagged.values())]))
-    return table, {name: None if each is None else asdict(each) for name, each in found.items()}
+    table = Table('The flag "unlike the training": how often it is wrong', ["", *found])
+    table.add(Row(["sound maps, flagged", *(_share(each, each.false_alarms) for each in found.values())]))
+    for damage in next(iter(found.values())).missed:
+        table.add(Row([f"{damage}, missed", *(_share(each, each.missed[damage]) for each in found.values())]))
+    return table, {name: asdict(each) for name, each in found.items()}
+
+
+def _share(score: FlagScore, share: float) -> str:
+    low, high = score.interval(share)
+    return f"{share:.1%} ({low:.1%} to {high:.1%})"
 
 
 def gate(model: str, real: Path | None, n_pairs: int) -> str | None:

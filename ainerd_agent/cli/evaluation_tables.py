@@ -41,9 +41,12 @@ FIGURES_IN_WORDS = {
 
 DAMAGES_IN_WORDS = {
     "gap": "a gap of zeros, 2 to 30 % of the frames",
-    "stripes": "stripes",
+    "constant": "a gap of another value",
+    "stripes": "stripes of 0.7 contrasts",
+    "strong": "stripes of one to two contrasts, up or down",
     "shuffled": "frames in a wrong order",
     "inverted": "upside down",
+    "negated": "below the baseline",
     "noise": "white noise",
     "asymmetric": "asymmetric",
     "scale": "too high by 2.5 to 4",

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ainerd_agent.latent.atlas.atlas import Atlas
 from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.faults import Fault
+from ainerd_agent.latent.reasons import Reasons, advice_for, reasons_of
 from ainerd_agent.latent.short_lags import short_lags_or_none
 from ainerd_agent.records import Analysis, Fingerprints, FloatArray, MapStack, ShearStress
+
+NOT_FINITE = Fault("not finite: NaN or infinite values")
 
 _log = logging.getLogger(__name__)
 
@@ -48,10 +53,9 @@ class Analyst:
     ) -> list[Analysis]:
         """As `analyse`, of maps whose `encoding_of` is known; the maps themselves are not looked at."""
         cluster, distance = self.encoder.clusters.predict(encoding.latents)
-        unlike = None
-        if (limits := self.encoder.familiarity) is not None:
-            unlike = limits.unlike(encoding.misfit, distance)
-            self._advise(fingerprints, limits.advice(encoding.misfit, distance))
+        taken = [each.origin.exposure.frames for each in fingerprints for _ in range(len(each.bins))]
+        reasons = reasons_of(self.encoder, encoding, distance, taken)
+        self._advise(fingerprints, reasons)
         analyses, first = [], 0
         for each, stress in zip(fingerprints, stresses, strict=True):
             part = slice(first, first + len(each.bins))
@@ -65,22 +69,37 @@ class Analyst:
                     novelty=self.atlas.add(encoding.latents[part], each.bins.azimuth, each.bins.q),
                     reconstruction_error=encoding.reconstruction_error[part],
                     stress=stress,
-                    unlike=None if unlike is None else unlike[part],
+                    unlike=None if reasons is None else np.array([bool(why) for why in reasons[part]]),
+                    reasons=_in_words(reasons, part),
                 )
             )
         return analyses
 
-    def _advise(self, fingerprints: Sequence[Fingerprints], advice: str | None) -> None:
+    def _advise(self, fingerprints: Sequence[Fingerprints], reasons: Reasons | None) -> None:
         """Say it once a run: at every measurement nobody would read it."""
+        advice = None if reasons is None else advice_for(reasons)
         runs = {each.origin.raw_uid for each in fingerprints} - self._advised
         if advice is not None and runs:
             self._advised |= runs
             _log.warning("Run %s: %s", ", ".join(sorted(runs)), advice)
 
 
+def _in_words(reasons: Reasons | None, part: slice) -> tuple[str, ...] | None:
+    """The reasons for the maps of one measurement; None where there are none at all."""
+    told = () if reasons is None else tuple("; ".join(each) for each in reasons[part])
+    return told if any(told) else None
+
+
 def encoding_of(encoder: Encoder, maps: MapStack, contrast: FloatArray, short: FloatArray | None = None) -> Encoding:
     """Encode maps (n, size, size) of this package, whose contrast (n,) their frames told, and short lags (n, N_SHORT).
 
-    Where counts were too few to tell, the map has to.
+    Where counts were too few to tell, the map has to. A map that is not finite counts as an empty one and is marked, so
+    that it costs itself and not those beside it; `MapError` where none is finite.
     """
-    return encoder.measure(maps, contrast=np.where(contrast > 0, contrast, np.nan), short_lags=short)
+    known = np.where(contrast > 0, contrast, np.nan)
+    useless = np.asarray(~np.isfinite(maps).all(axis=(1, 2)))
+    if not useless.any() or useless.all():
+        return encoder.measure(maps, contrast=known, short_lags=short)
+    found = encoder.measure(np.where(useless[:, None, None], np.float32(0), maps), contrast=known, short_lags=short)
+    pairs = zip(found.faults, useless, strict=True)
+    return replace(found, faults=tuple((NOT_FINITE,) if bad else each for each, bad in pairs))

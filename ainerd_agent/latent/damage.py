@@ -35,6 +35,13 @@ class FlagScore:
     false_alarms: float
     missed: Mapping[str, float]
 
+    def interval(self, share: float) -> tuple[float, float]:
+        """Of 95 % (Wilson), for a share of `n_maps`."""
+        n, z = self.n_maps, 1.96
+        middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+        return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
+
 
 def gap_of_zeros(scaled: FloatArray, zero: float, rng: np.random.Generator) -> FloatArray:
     """2 to 30 % of the frames, in one piece, were not there, and zeros were stored in their place."""
@@ -45,11 +52,26 @@ def gap_of_zeros(scaled: FloatArray, zero: float, rng: np.random.Generator) -> F
     return scaled
 
 
+def gap_of_a_constant(scaled: FloatArray, zero: float, rng: np.random.Generator) -> FloatArray:
+    """The same with another value in place of the zeros."""
+    return gap_of_zeros(scaled, float(rng.uniform(-1, 1)), rng)
+
+
 def stripes(scaled: FloatArray, zero: float, rng: np.random.Generator) -> FloatArray:
     """One to three frames correlate more with all others, as where the beam was not stable."""
     for frame in rng.choice(len(scaled), rng.integers(1, 4), replace=False):
         scaled[frame] += 0.7
         scaled[:, frame] += 0.7
+    return scaled
+
+
+def strong_stripes(scaled: FloatArray, zero: float, rng: np.random.Generator) -> FloatArray:
+    """One to three bands of one to three frames that correlate much more, or less, with all others."""
+    height = rng.uniform(1, 2) * rng.choice([-1, 1])
+    for first in rng.choice(len(scaled) - 2, rng.integers(1, 4), replace=False):
+        band = slice(first, first + rng.integers(1, 4))
+        scaled[band] += height
+        scaled[:, band] += height
     return scaled
 
 
@@ -62,6 +84,11 @@ def shuffled_frames(scaled: FloatArray, zero: float, rng: np.random.Generator) -
 def upside_down(scaled: FloatArray, zero: float, rng: np.random.Generator) -> FloatArray:
     """Correlation that is low where it should be high."""
     return 1 - scaled
+
+
+def negated(scaled: FloatArray, zero: float, rng: np.random.Generator) -> FloatArray:
+    """Below the baseline what should be above it."""
+    return -scaled
 
 
 def white_noise(scaled: FloatArray, zero: float, rng: np.random.Generator) -> FloatArray:
@@ -82,9 +109,12 @@ def wrong_scale(scaled: FloatArray, zero: float, rng: np.random.Generator) -> Fl
 
 DAMAGES: Mapping[str, Damage] = {
     "gap": gap_of_zeros,
+    "constant": gap_of_a_constant,
     "stripes": stripes,
+    "strong": strong_stripes,
     "shuffled": shuffled_frames,
     "inverted": upside_down,
+    "negated": negated,
     "noise": white_noise,
     "asymmetric": asymmetric,
     "scale": wrong_scale,

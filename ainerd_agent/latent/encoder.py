@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -21,6 +21,7 @@ from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
 from ainerd_agent.latent.clusters import Clusters, Latents
 from ainerd_agent.latent.familiarity import Familiarity
+from ainerd_agent.latent.faults import Fault, find_faults, noise_of_blocks
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
@@ -46,6 +47,9 @@ MAPS_AT_A_TIME = 32
 MISFIT_BLOCK = 16
 """Side of the blocks whose means tell misfit from noise."""
 
+LEAST_MISFIT = 1e-3
+"""Squared scaled C2 that no model has to draw, however little noise a map has."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
@@ -58,11 +62,25 @@ class Encoding:
         Mean squared difference between the scaled map and its reconstruction (`Encoder.reconstruct`); noise raises it.
     misfit : ndarray, shape (n,)
         The same of means over 16 x 16 values, in which little noise is left: what the model cannot draw.
+    noise : ndarray, shape (n,)
+        Standard deviation of such means by the noise of the map alone.
+    faults : tuple of tuple of Fault, shape (n,)
+        What is wrong with each map itself (`ainerd_agent.latent.faults`); empty where the maps were not looked at.
+    side : int
+        Of the maps, whose rows the faults number.
     """
 
     latents: Latents
     reconstruction_error: FloatArray
     misfit: FloatArray
+    noise: FloatArray
+    faults: tuple[tuple[Fault, ...], ...] = ()
+    side: int = SIDE
+
+    @property
+    def excess(self) -> FloatArray:
+        """Misfit in units of what the noise of each map makes of it (n,)."""
+        return np.asarray(self.misfit / (self.noise**2 + LEAST_MISFIT))
 
 
 class Encoder:
@@ -147,7 +165,6 @@ class Encoder:
         _compare_with_card(source, sha256)
         try:
             centres = tensors.pop("clusters.centres").numpy()
-            limits = json.loads(about.get("familiarity", "null"))
             network = kind(**_configuration(about, centres.shape[1]))
             network.load_state_dict(tensors)
             return cls(
@@ -155,7 +172,7 @@ class Encoder:
                 Clusters(centres),
                 name=about["name"],
                 repeatability=float(about["repeatability"]),
-                familiarity=None if limits is None else Familiarity(**limits),
+                familiarity=Familiarity.read(json.loads(about.get("familiarity", "null"))),
                 weights_sha256=sha256,
             )
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -253,22 +270,22 @@ class Encoder:
         contrast: ArrayLike | None = None,
         short_lags: ArrayLike | None = None,
     ) -> Encoding:
-        """Latents together with how well they reconstruct the maps; parameters as for `encode`."""
-        return self.measure_scaled(self.scale(maps, baseline=baseline, contrast=contrast).maps, short_lags)
+        """Latents, how well they reconstruct the maps, and what is wrong with these; parameters as for `encode`."""
+        scaled = self.scale(maps, baseline=baseline, contrast=contrast)
+        found = self.measure_scaled(scaled.maps, short_lags)
+        return replace(found, faults=tuple(find_faults(scaled.own)), side=scaled.own.shape[-1])
 
     def measure_scaled(self, scaled: MapStack, short_lags: ArrayLike | None = None) -> Encoding:
-        """As `measure`, of maps that are scaled already."""
+        """As `measure`, of maps that are scaled already, without their faults."""
         latents = self.encode_scaled(scaled, short_lags)
-        error, misfit = [], []
+        error, misfit, noise = [], [], []
         for part in _parts(len(scaled)):
-            difference = self._draw(latents[part], scaled[part]) - scaled[part].clip(*CLIP)
+            measured = scaled[part].clip(*CLIP)
+            difference = self._draw(latents[part], scaled[part]) - measured
             error.append(np.mean(difference**2, axis=(1, 2), dtype=np.float64))
-            n_blocks = SIDE // MISFIT_BLOCK
-            blocks = difference.reshape(len(difference), n_blocks, MISFIT_BLOCK, n_blocks, MISFIT_BLOCK).mean(
-                axis=(2, 4)
-            )
-            misfit.append(np.mean(blocks**2, axis=(1, 2), dtype=np.float64))
-        return Encoding(latents, np.concatenate(error), np.concatenate(misfit))
+            misfit.append(np.mean(_blocks(difference) ** 2, axis=(1, 2), dtype=np.float64))
+            noise.append(noise_of_blocks(_blocks(measured)))
+        return Encoding(latents, np.concatenate(error), np.concatenate(misfit), np.concatenate(noise))
 
     def decode(self, latents: ArrayLike) -> MapStack:
         """Scaled maps (baseline 0, contrast 1) of latent vectors, (n, 64) to (n, 256, 256)."""
@@ -320,6 +337,12 @@ class Encoder:
     @torch.inference_mode()
     def _decode(self, latents: Latents) -> MapStack:
         return np.asarray(self.network.decode(torch.from_numpy(latents))[:, 0].numpy())
+
+
+def _blocks(maps: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Means over blocks of maps (n, 256, 256)."""
+    n_blocks = SIDE // MISFIT_BLOCK
+    return np.asarray(maps.reshape(len(maps), n_blocks, MISFIT_BLOCK, n_blocks, MISFIT_BLOCK).mean(axis=(2, 4)))
 
 
 def _parts(length: int) -> list[slice]:

@@ -16,6 +16,7 @@ from ainerd_agent.latent.clusters import Latents
 from ainerd_agent.latent.damage import FlagScore, score_flag
 from ainerd_agent.latent.encoder import Encoder
 from ainerd_agent.latent.g2_discriminant import COMPONENTS, G2Discriminant
+from ainerd_agent.latent.reasons import reasons_of
 from ainerd_agent.latent.retrieval import ARCHIVE, Retrieval, leak_free, retrieve
 from ainerd_agent.latent.same_g2 import SameG2, auc_of_pair, score, trials
 from ainerd_agent.latent.stability import METHODS, SEEDS, stability
@@ -234,19 +235,17 @@ def encode_stored(encoder: Encoder, maps: MapStack, *, baseline: float, contrast
 
 def unlike_training(
     encoder: Encoder, maps: MapStack, *, baseline: float, contrast: ArrayLike | None
-) -> NDArray[np.bool_] | None:
-    """Which maps the model says are unlike its training, (n,); None for a model that carries no limits."""
-    if encoder.familiarity is None:
-        return None
+) -> NDArray[np.bool_]:
+    """Which maps are marked, (n,): something is wrong with them, or they are beyond the limits of the model."""
     found = encoder.measure(maps, baseline=baseline, contrast=contrast)
     _, distance = encoder.clusters.predict(found.latents)
-    return encoder.familiarity.unlike(found.misfit, distance)
+    return np.array([bool(each) for each in reasons_of(encoder, found, distance) or ()])
 
 
 def evaluate_flag(
     encoder: Encoder, maps: MapStack, *, baseline: float, contrast: ArrayLike | None, seed: int = 0
-) -> FlagScore | None:
-    """False alarms and misses of the flag "unlike the training"; None for a model without one.
+) -> FlagScore:
+    """False alarms and misses of the flag "unlike the training".
 
     Parameters
     ----------
@@ -255,12 +254,9 @@ def evaluate_flag(
     baseline, contrast : float, and float or array_like of shape (n,)
         As for `Encoder.encode`.
     """
-    if encoder.familiarity is None:
-        return None
 
     def flag(each: MapStack) -> NDArray[np.bool_]:
-        found = unlike_training(encoder, each, baseline=baseline, contrast=contrast)
-        return np.zeros(len(each), dtype=bool) if found is None else found
+        return unlike_training(encoder, each, baseline=baseline, contrast=contrast)
 
     known = encoder.scale(maps, baseline=baseline, contrast=contrast).contrast
     return score_flag(flag, maps, baseline=baseline, contrast=known, seed=seed)

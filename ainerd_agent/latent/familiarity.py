@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
 from ainerd_agent.records import FloatArray
+
+MARGIN = 1.5
+"""By which a limit lies above what known maps reach: a model is asked about experiments that nobody knew."""
+
+CANNOT_DRAW = "the model cannot draw it"
+FAR = "far from all maps of the training"
+"""Reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,35 +24,34 @@ class Familiarity:
 
     Attributes
     ----------
-    largest_error : float
-        Misfit (`Encoding.misfit`, squared scaled C2) that maps of the training seldom exceed.
+    largest_excess : float
+        Misfit in units of the noise (`Encoding.excess`) that maps of the training do not have.
     largest_distance : float
         The same for the distance to the nearest latent, or centre, of the training.
     """
 
-    largest_error: float
+    largest_excess: float
     largest_distance: float
 
     @classmethod
-    def of(cls, errors: FloatArray, distances: FloatArray, *, quantile: float = 0.99) -> Familiarity:
-        """Limits from the errors and distances (n,) of known maps that were held back from the training."""
-        if not len(errors) or not len(distances) or not (np.isfinite(errors).all() and np.isfinite(distances).all()):
-            raise MapError("limits need finite errors and distances of at least one known map")
+    def of(cls, excess: FloatArray, distances: FloatArray, *, quantile: float = 0.999) -> Familiarity:
+        """Limits from the excess and distances (n,) of known maps that were held back from the training."""
+        if not len(excess) or not len(distances) or not (np.isfinite(excess).all() and np.isfinite(distances).all()):
+            raise MapError("limits need finite misfits and distances of at least one known map")
         return cls(
-            largest_error=float(np.quantile(errors, quantile)),
-            largest_distance=float(np.quantile(distances, quantile)),
+            largest_excess=MARGIN * float(np.quantile(excess, quantile)),
+            largest_distance=MARGIN * float(np.quantile(distances, quantile)),
         )
 
-    def unlike(self, errors: FloatArray, distances: FloatArray) -> NDArray[np.bool_]:
-        """Which maps (n,) are unlike the training: of either a larger error or a larger distance, or of unknown."""
-        return ~((np.asarray(errors) <= self.largest_error) & (np.asarray(distances) <= self.largest_distance))
+    @classmethod
+    def read(cls, told: Mapping[str, float] | None) -> Familiarity | None:
+        """Limits as a model's file tells them; None for older files, whose limits did not know of noise."""
+        return None if told is None or "largest_excess" not in told else cls(**told)
 
-    def advice(self, errors: FloatArray, distances: FloatArray) -> str | None:
-        """What to tell the person who measures, where some maps are unlike the training."""
-        unlike = self.unlike(errors, distances)
-        if not unlike.any():
-            return None
-        return (
-            f"{np.count_nonzero(unlike)} of {len(unlike)} maps are unlike those that the model was trained on; "
-            "do not trust their clusters and neighbours. Fine-tune the model on such maps: ainerd train --from MODEL"
+    def reasons(self, excess: FloatArray, distances: FloatArray) -> list[tuple[str, ...]]:
+        """Why each of maps (n,) is unlike the training; nothing, as a rule. What is not known is beyond a limit."""
+        beyond = (
+            (CANNOT_DRAW, ~(np.asarray(excess) <= self.largest_excess)),
+            (FAR, ~(np.asarray(distances) <= self.largest_distance)),
         )
+        return [tuple(reason for reason, where in beyond if where[index]) for index in range(len(excess))]

@@ -38,11 +38,14 @@ class ScaledMaps:
         What the maps were divided by.
     baseline : float
         What was subtracted before.
+    own : ndarray of float32, shape (n, size, size)
+        The maps on this scale in their own size, and not clipped.
     """
 
     maps: MapStack
     contrast: FloatArray
     baseline: float
+    own: MapStack
 
 
 def scale(
@@ -82,11 +85,10 @@ def scale(
     if (unknown := np.isnan(divisor)).any():
         far = stack[unknown, : size // 4, -(size // 4) :].reshape(np.count_nonzero(unknown), -1)
         found = np.maximum(beside[unknown].mean(axis=1, dtype=np.float64), far.std(axis=1, dtype=np.float64))
-        divisor[unknown] = np.maximum(found, np.finfo(np.float32).tiny)
+        divisor[unknown] = np.where(found > np.finfo(np.float32).tiny, found, 1.0)  # a constant: nothing to scale by
     stack /= divisor[:, None, None].astype(np.float32)
-    if clip:
-        np.clip(stack, *CLIP, out=stack)
-    return ScaledMaps(resize(stack, SIDE), divisor, baseline)
+    clipped = stack.clip(*CLIP) if clip else stack
+    return ScaledMaps(resize(clipped, SIDE), divisor, baseline, stack)
 
 
 def replace_diagonal(maps: NDArray[np.floating]) -> NDArray[np.floating]:

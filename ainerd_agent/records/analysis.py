@@ -33,8 +33,10 @@ class Analysis:
     reconstruction_error : ndarray, shape (n_bins,)
         Mean squared difference between the scaled map and its reconstruction.
     unlike : ndarray of bool, shape (n_bins,), or None
-        Which maps are unlike those that the model was trained on: their other values cannot be trusted. None where the
-        model does not tell.
+        Which maps are unlike those that the model was trained on: their other values cannot be trusted. None where
+        nobody looked.
+    reasons : tuple of str, shape (n_bins,), or None
+        Why they are, in words; empty for a map that is not. None where no map is, or it is not known why.
     cluster_probability : ndarray, shape (n_bins,), or None
         Of `cluster`.
     kind : tuple of str, shape (n_bins,), or None
@@ -57,6 +59,7 @@ class Analysis:
     reconstruction_error: FloatArray
     stress: ShearStress
     unlike: NDArray[np.bool_] | None = None
+    reasons: tuple[str, ...] | None = None
     cluster_probability: FloatArray | None = None
     kind: tuple[str, ...] | None = None
     kind_probability: FloatArray | None = None

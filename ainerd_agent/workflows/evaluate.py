@@ -186,9 +186,8 @@ def _of_real(encoder: Encoder, real: RealMaps, card: Mapping[str, Any] | None) -
     )
     figures = retrieval_figures(found) | {"ari": mean, "ari_least": least}
     some = windows.maps[:: max(1, len(windows) // FLAGGED_MAPS)]
-    if (flag := evaluate_flag(encoder, some, baseline=real.baseline, contrast=real.contrast)) is not None:
-        figures |= _flag_figures(flag, "real")
-    return figures
+    flag = evaluate_flag(encoder, some, baseline=real.baseline, contrast=real.contrast)
+    return figures | _flag_figures(flag, "real")
 
 
 def retrieval_figures(found: RealRetrieval) -> dict[str, float]:
@@ -230,7 +229,7 @@ def _flag_figures(flag: FlagScore, of: str) -> dict[str, float]:
 def _of_simulated_flag(encoder: Encoder) -> dict[str, float]:
     maps = simulate_maps(FLAGGED_MAPS, SIMULATION_SEED - 1)
     flag = evaluate_flag(encoder, maps.c2.astype(np.float32), baseline=0.0, contrast=maps.contrast)
-    return {} if flag is None else _flag_figures(flag, "simulated")
+    return _flag_figures(flag, "simulated")
 
 
 def _of_target(encoder: Encoder, file: Path) -> float:

@@ -53,3 +53,14 @@ def test_a_flag_is_scored_by_what_it_says(maps):
     found = score_flag(lopsided, maps, baseline=1.0, contrast=0.4)
     assert found.false_alarms == 0
     assert {name for name, share in found.missed.items() if share == 0} == {"asymmetric"}
+
+
+def test_intervals_hold_their_share():
+    score = score_flag(
+        lambda each: np.zeros(len(each), dtype=bool), np.ones((3, 8, 8), np.float32), baseline=0.0, contrast=1.0
+    )
+    low, high = score.interval(0.0)
+    assert low == 0
+    assert 0.4 < high < 0.7
+    low, high = score.interval(1 / 3)
+    assert low < 1 / 3 < high

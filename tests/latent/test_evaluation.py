@@ -75,14 +75,14 @@ def test_pairs_of_one_g2_are_encoded_with_their_contrast():
     assert len(found.kinds) == len(KINDS)
 
 
-def test_the_flag_is_that_of_the_model(stored):
+def test_the_flag_looks_at_the_maps_whatever_the_model(stored):
     sound = stored.select(~stored.columns["is_mean"])
     encoder = Encoder.load()
     found = evaluate_flag(encoder, sound.maps, baseline=1.0, contrast=1.0)
-    assert found is not None
     assert found.n_maps == 50
+    assert found.missed["asymmetric"] == found.missed["gap"] == 0
     assert found.missed["scale"] < 0.5
     said = unlike_training(encoder, sound.maps, baseline=1.0, contrast=1.0)
     assert found.false_alarms == np.mean(said)
     encoder.familiarity = None
-    assert evaluate_flag(encoder, sound.maps, baseline=1.0, contrast=1.0) is None
+    assert evaluate_flag(encoder, sound.maps, baseline=1.0, contrast=1.0).missed["gap"] == 0

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ainerd_agent.catalog.codec.columns import NUMBER, SMALL_INTEGER, TEXT, TRUTH, Column, latent_columns
-from ainerd_agent.catalog.codec.point_columns import NOT_FITTED, POINT_COLUMNS, UNLIKE
+from ainerd_agent.catalog.codec.point_columns import NOT_FITTED, POINT_COLUMNS, UNLIKE, own_and_reasons
 from ainerd_agent.catalog.codec.point_layout import PointsLayout
 from ainerd_agent.records import (
     Ageing,
@@ -127,8 +127,9 @@ def _tree(group: pd.DataFrame, layout: PointsLayout, duration: float) -> dict[st
         tree["analysis"]["unlike"] = unlike
     if unlike is not None:
         problems = zip(tree["fingerprints"]["quality"]["problems"], unlike, strict=True)
-        own = (text.removesuffix(UNLIKE).removesuffix("; ") if is_unlike else text for text, is_unlike in problems)
-        tree["fingerprints"]["quality"]["problems"] = tuple(own)
+        told = [own_and_reasons(text) if is_unlike else (text, "") for text, is_unlike in problems]
+        tree["fingerprints"]["quality"]["problems"] = tuple(own for own, _ in told)
+        tree["analysis"]["reasons"] = tuple(why for _, why in told) if any(why for _, why in told) else None
     origin, first, current = tree["origin"], group.iloc[0], layout.current()
     if layout.old:
         # 0.1 did not write when an exposure ended; its map spans it.

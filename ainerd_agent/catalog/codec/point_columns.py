@@ -7,6 +7,20 @@ from typing import Any
 from ainerd_agent.catalog.codec.columns import INTEGER, NUMBER, SMALL_INTEGER, TEXT, TRUTH, Column
 
 UNLIKE = "unlike the maps that the model was trained on"
+"""Ends what is said of a map's problems; after it come the reasons, where they are known."""
+
+
+def marked(reasons: str) -> str:
+    """What is said of a map that is unlike the training."""
+    return f"{UNLIKE}: {reasons}" if reasons else UNLIKE
+
+
+def own_and_reasons(problems: str) -> tuple[str, str]:
+    """What is said of a map itself, and why it is unlike the training: the inverse of joining both by a semicolon."""
+    own, _, reasons = problems.rpartition(UNLIKE)
+    return own.removesuffix("; "), reasons.removeprefix(": ")
+
+
 """In `problems`, of a map whose cluster and neighbours cannot be trusted."""
 
 NOT_FITTED = "not fitted"

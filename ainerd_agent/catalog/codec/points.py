@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ainerd_agent.catalog.codec.columns import Column
-from ainerd_agent.catalog.codec.point_columns import NOT_FITTED, POINT_COLUMNS, UNLIKE
+from ainerd_agent.catalog.codec.point_columns import NOT_FITTED, POINT_COLUMNS, marked
 from ainerd_agent.catalog.codec.point_layout import points_schema
 from ainerd_agent.catalog.codec.run_columns import RunValues, first_columns, run_values
 from ainerd_agent.records import Analysis, Fingerprints
@@ -79,6 +79,8 @@ def _value(pair: _Pair, path: str) -> Any:
 
 def _problems(fingerprints: Fingerprints, analysis: Analysis) -> list[str]:
     """What is doubtful about each map or its labels."""
-    unlike = np.zeros(len(analysis.cluster), np.bool_) if analysis.unlike is None else analysis.unlike
-    problems = zip(fingerprints.quality.problems, unlike, strict=True)
-    return ["; ".join(([text] if text else []) + ([UNLIKE] if is_unlike else [])) for text, is_unlike in problems]
+    n_bins = len(analysis.cluster)
+    unlike = np.zeros(n_bins, np.bool_) if analysis.unlike is None else analysis.unlike
+    reasons = ("",) * n_bins if analysis.reasons is None else analysis.reasons
+    told = zip(fingerprints.quality.problems, unlike, reasons, strict=True)
+    return ["; ".join(filter(None, (text, marked(why) if is_unlike else ""))) for text, is_unlike, why in told]

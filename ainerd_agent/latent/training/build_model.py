@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
+from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +48,7 @@ def make_model(
     """
     still = copy.deepcopy(network).to("cpu")
     encoder = Encoder(still, Clusters(np.zeros((1, 64), np.float32)), name=name, repeatability=1.0)
-    noisy, clean, errors = measure_pairs(encoder, known)
+    noisy, clean, excess = measure_pairs(encoder, known)
     if len(noisy) <= max(CLUSTER_NUMBERS) and n_clusters is None:
         raise MapError(f"{len(noisy)} maps are too few to choose a number of clusters by: say how many")
     if n_clusters is None:
@@ -57,17 +60,39 @@ def make_model(
         name=name,
         # Two measurements differ by the noise of both.
         repeatability=float(np.sqrt(2) * np.median(np.linalg.norm(noisy - clean, axis=1))),
-        familiarity=Familiarity.of(errors, clusters.predict(noisy)[1]),
+        familiarity=Familiarity.of(excess, clusters.predict(noisy)[1]),
     )
 
 
+def add_limits(path: Path, known: TrainingMaps) -> Encoder:
+    """Give a model's file the limits of what is familiar, without training it again; its card follows.
+
+    Parameters
+    ----------
+    path : Path
+        Of the model (.safetensors); it is written anew.
+    known : TrainingMaps
+        Held back from its training.
+    """
+    encoder = Encoder.load(path)
+    latents, _, excess = measure_pairs(encoder, known)
+    encoder.familiarity = Familiarity.of(excess, encoder.clusters.predict(latents)[1])
+    card = path.with_suffix(".json")
+    told = json.loads(card.read_text()) if card.exists() else None
+    encoder.save(path)
+    if told is not None:
+        told["weights_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        card.write_text(json.dumps(told, indent=2) + "\n")
+    return Encoder.load(path)
+
+
 def measure_pairs(encoder: Encoder, known: TrainingMaps) -> tuple[Latents, Latents, FloatArray]:
-    """Latents of maps (n, 64), of their targets, and what of the maps cannot be drawn (`Encoding.misfit`, n)."""
-    noisy, clean, errors = [], [], []
+    """Latents of maps (n, 64), of their targets, and their `Encoding.excess` (n,)."""
+    noisy, clean, excess = [], [], []
     for chosen in np.array_split(np.arange(len(known)), -(-len(known) // MAPS_AT_A_TIME)):
         maps, targets = known.draw(chosen, None)
         found = encoder.measure_scaled(maps)
         noisy.append(found.latents)
         clean.append(encoder.encode_scaled(targets))
-        errors.append(found.misfit)
-    return np.concatenate(noisy), np.concatenate(clean), np.concatenate(errors)
+        excess.append(found.excess)
+    return np.concatenate(noisy), np.concatenate(clean), np.concatenate(excess)
