@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +20,11 @@ from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
 from ainerd_agent.latent.clusters import Clusters, Latents
 from ainerd_agent.latent.familiarity import Familiarity
+from ainerd_agent.latent.kinds import KindModel
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
+from ainerd_agent.latent.map_noise import N_NOISES, noise_of
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
+from ainerd_agent.latent.repeats import Noise, RepeatModel
 from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
 from ainerd_agent.records import FloatArray, MapStack
 
@@ -31,6 +34,7 @@ SHIPPED = ("paper-v1", "ages-v1", "lag-v1")
 FORMATS = ("1", "2")
 """Of the file. 1 had the paper's architecture only, and no limits of what is familiar."""
 
+_Part = TypeVar("_Part", RepeatModel, KindModel)
 Network = PaperAutoencoder | LagAutoencoder | AgesAutoencoder
 
 ARCHITECTURES: Mapping[str, type[Network]] = {
@@ -56,11 +60,14 @@ class Encoding:
         Mean squared difference between the scaled map and its reconstruction (`Encoder.reconstruct`); noise raises it.
     misfit : ndarray, shape (n,)
         The same of means over 16 x 16 values, in which little noise is left: what the model cannot draw.
+    noise : ndarray of float32, shape (n, N_NOISES)
+        Of the maps, as `ainerd_agent.latent.map_noise` tells it; NaN where the model reads nothing from it.
     """
 
     latents: Latents
     reconstruction_error: FloatArray
     misfit: FloatArray
+    noise: Noise
 
 
 class Encoder:
@@ -77,6 +84,10 @@ class Encoder:
         Typical distance between latents of two maps of the same dynamics.
     familiarity : Familiarity, optional
         Limits beyond which maps are unlike those of the training.
+    repeats : RepeatModel, optional
+        How far apart repeats fall at any place and noise.
+    kinds : KindModel, optional
+        Reads the kind of dynamics.
     weights_sha256 : str
         Of the file the weights came from; empty for a model that was not saved.
 
@@ -95,6 +106,8 @@ class Encoder:
         name: str,
         repeatability: float,
         familiarity: Familiarity | None = None,
+        repeats: RepeatModel | None = None,
+        kinds: KindModel | None = None,
         weights_sha256: str = "",
     ) -> None:
         self.network = network.eval()
@@ -103,6 +116,8 @@ class Encoder:
         self.name = name
         self.repeatability = repeatability
         self.familiarity = familiarity
+        self.repeats = repeats
+        self.kinds = kinds
         self.weights_sha256 = weights_sha256
 
     @property
@@ -146,14 +161,18 @@ class Encoder:
         try:
             centres = tensors.pop("clusters.centres").numpy()
             limits = json.loads(about.get("familiarity", "null"))
+            repeats = _part(RepeatModel, "repeats", about, tensors)
+            kinds = _part(KindModel, "kinds", about, tensors)
             network = kind(**_configuration(about, centres.shape[1]))
             network.load_state_dict(tensors)
             return cls(
                 network,
-                Clusters(centres),
+                Clusters(centres, float(about.get("softness", "nan"))),
                 name=about["name"],
                 repeatability=float(about["repeatability"]),
                 familiarity=None if limits is None else Familiarity(**limits),
+                repeats=repeats,
+                kinds=kinds,
                 weights_sha256=sha256,
             )
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -195,7 +214,12 @@ class Encoder:
             "name": self.name,
             "repeatability": repr(self.repeatability),
             "familiarity": json.dumps(None if self.familiarity is None else asdict(self.familiarity)),
+            "softness": repr(self.clusters.softness),
         }
+        for part, model in (("repeats", self.repeats), ("kinds", self.kinds)):
+            if model is not None:
+                about[part] = json.dumps(model.configuration)
+                tensors |= {f"{part}.{key}": value.contiguous() for key, value in model.state_dict().items()}
         unfinished = path.with_name(f"{path.name}.unfinished")
         unfinished.write_bytes(save(tensors, metadata=about))  # save_file would let nobody else read it
         unfinished.rename(path)
@@ -249,7 +273,15 @@ class Encoder:
                 axis=(2, 4)
             )
             misfit.append(np.mean(blocks**2, axis=(1, 2), dtype=np.float64))
-        return Encoding(latents, np.concatenate(error), np.concatenate(misfit))
+        if self.repeats is None and self.kinds is None:
+            noise = np.full((len(scaled), N_NOISES), np.nan, dtype=np.float32)
+        else:
+            noise = self.told_noise(scaled)
+        return Encoding(latents, np.concatenate(error), np.concatenate(misfit), noise)
+
+    def told_noise(self, scaled: MapStack) -> Noise:
+        """Noise of maps that are scaled already, as `Encoding.noise`."""
+        return np.concatenate([noise_of(scaled[part]) for part in _parts(len(scaled))])
 
     def decode(self, latents: ArrayLike) -> MapStack:
         """Scaled maps (baseline 0, contrast 1) of latent vectors, (n, 64) to (n, 256, 256)."""
@@ -289,6 +321,19 @@ class Encoder:
     @torch.inference_mode()
     def _decode(self, latents: Latents) -> MapStack:
         return np.asarray(self.network.decode(torch.from_numpy(latents))[:, 0].numpy())
+
+
+def _part(
+    model: type[_Part], name: str, about: Mapping[str, str], tensors: dict[str, torch.Tensor]
+) -> _Part | None:
+    """A part of the model's file, whose tensors are taken out; None where the file has none."""
+    own = {key.removeprefix(f"{name}."): tensors.pop(key) for key in [*tensors] if key.startswith(f"{name}.")}
+    if name not in about:
+        return None
+    made = model(**json.loads(about[name]))
+    made.load_state_dict(own)
+    made.eval()
+    return made
 
 
 def _parts(length: int) -> list[slice]:

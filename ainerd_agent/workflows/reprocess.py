@@ -232,6 +232,7 @@ def _encode(catalog: Catalog, encoder: Encoder, uid: str, places: Sequence[int],
         latents=np.concatenate([part.latents for part in parts]),
         reconstruction_error=np.concatenate([part.reconstruction_error for part in parts]),
         misfit=np.concatenate([part.misfit for part in parts]),
+        noise=np.concatenate([part.noise for part in parts]),
     )
 
 

@@ -21,7 +21,7 @@ from ainerd_agent.latent.training.age_contrast import train_ages
 from ainerd_agent.latent.training.age_lessons import REPEATS, RealImages, real_images, simulated_pairs
 from ainerd_agent.latent.training.age_units import fix_units, lessons_of
 from ainerd_agent.latent.training.batches import MixedMaps
-from ainerd_agent.latent.training.build_model import make_model
+from ainerd_agent.latent.training.build_model import ReadingLessons, make_model
 from ainerd_agent.latent.training.contrast import LEARNING_RATE, train_decay
 from ainerd_agent.latent.training.lessons import Lesson, real_lesson, simulated_lessons, slowness_of, split_by_series
 from ainerd_agent.latent.training.reconstruction import Epoch
@@ -37,6 +37,9 @@ AGES_STEPS, AGES_STEPS_TO_REFINE = 700, 200
 RECONSTRUCTION_RATES, RECONSTRUCTION_RATES_TO_REFINE = (1e-4, 1e-3), (3e-5, 3e-4)
 TEXTURE_SHARE = 0.02
 """Variance of the texture's numbers, in units of the decay's."""
+
+READING_DYNAMICS, LEAST_DYNAMICS = 1600, 20
+"""Simulated ones that kinds, and distances of repeats, are learnt from, and the least of them."""
 
 MIN_HELD_OUT = 50
 """Simulated maps that nothing is learnt from; a tenth of those to train on, where that is more."""
@@ -228,7 +231,13 @@ def train(
     training.say("finding clusters")
     slowness = np.concatenate([slowness_of(validation.draw(np.array([n]), None)[1]) for n in range(len(validation))])
     model = make_model(
-        network, validation, slowness, name=name or out.stem, n_clusters=options.n_clusters, seed=options.seed
+        network,
+        validation,
+        slowness,
+        name=name or out.stem,
+        n_clusters=options.n_clusters,
+        lessons=None if architecture == "paper" else _reading_lessons(options),
+        seed=options.seed,
     )
     trained = _write(model, metrics, out)
     training.checkpoint.unlink(missing_ok=True)
@@ -344,6 +353,14 @@ class _Training:
             on_batch=lambda done, total: self.count("learning to reconstruct", total)(done),
         )
         return [asdict(epoch) for epoch in history]
+
+
+def _reading_lessons(options: TrainOptions) -> ReadingLessons:
+    n_dynamics = min(READING_DYNAMICS, max(LEAST_DYNAMICS, options.n_simulated // 3))
+    if (real := options.real) is None:
+        return ReadingLessons(n_dynamics)
+    known, _ = split_by_series(read_maps(Path(real.file)), options.seed)
+    return ReadingLessons(n_dynamics, known, real.baseline, real.contrast)
 
 
 def _network(options: TrainOptions) -> tuple[Network, str]:

@@ -1,0 +1,146 @@
+"""Learning how far apart repeats fall, from simulated repeats and real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ainerd_agent.latent.clusters import Latents
+from ainerd_agent.latent.repeats import N_QUANTILES, Noise, RepeatModel
+
+SHARES = (0.5, 0.3, 0.2)
+"""Of the dynamics: those that uncertainties are learnt from, that distances in these units are, and that the rest is
+compared with. Each would be too sure of itself on what the one before has seen."""
+
+STEPS, RATE, DECAY = 500, 3e-3, 5e-2
+PAIRS_PER_STEP = 256
+FREEDOM = 5.0
+"""Degrees of freedom of the t distribution that differences are fitted by: some repeats are none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RepeatPairs:
+    """Pairs of measurements of the same dynamics.
+
+    Attributes
+    ----------
+    first, second : ndarray, shape (n, 64)
+        Latents.
+    first_noise, second_noise : ndarray, shape (n, noises)
+    dynamics : ndarray of int, shape (n,)
+        Whose repeats they are, or of which experiment: pairs of one are never parted.
+    """
+
+    first: Latents
+    second: Latents
+    first_noise: Noise
+    second_noise: Noise
+    dynamics: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def select(self, chosen: NDArray[np.bool_]) -> RepeatPairs:
+        """Some of them."""
+        return RepeatPairs(
+            self.first[chosen], self.second[chosen], self.first_noise[chosen], self.second_noise[chosen],
+            self.dynamics[chosen],
+        )  # fmt: skip
+
+    def parts(self, rng: np.random.Generator) -> list[RepeatPairs]:
+        """Parts by `SHARES`, at random."""
+        names = rng.permutation(np.unique(self.dynamics))
+        bounds = np.round(np.cumsum(SHARES)[:-1] * len(names)).astype(int)
+        return [self.select(np.isin(self.dynamics, some)) for some in np.split(names, bounds)]
+
+
+def learn_repeats(sources: Sequence[RepeatPairs], *, seed: int = 0) -> RepeatModel:
+    """Fit a model to pairs of repeats; each source, such as simulated and real ones, counts alike."""
+    rng = np.random.default_rng(seed)
+    parts = [each.parts(rng) for each in sources]
+    n_latents, n_noises = sources[0].first.shape[1], sources[0].first_noise.shape[1]
+    with torch.random.fork_rng(devices=()):  # the caller's random numbers go on as they were
+        torch.manual_seed(seed)
+        model = RepeatModel(n_latents, n_noises)
+        _fix_units(model, [each[0] for each in parts])
+        _fit(model, model.uncertainty, [each[0] for each in parts], _uncertainty_loss, rng)
+        _fit(model, model.typical, [each[1] for each in parts], _distance_loss, rng)
+    model.eval()
+    _keep_quantiles(model, [each[2] for each in parts])
+    return model
+
+
+@torch.no_grad()
+def _fix_units(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
+    n_latents = len(model.axes)
+    each = [
+        np.concatenate([np.concatenate([p.first, p.first_noise], 1), np.concatenate([p.second, p.second_noise], 1)])
+        for p in sources
+    ]
+    centre = np.mean([part.mean(axis=0) for part in each], axis=0)
+    spread = np.sqrt(np.mean([((part - centre) ** 2).mean(axis=0) for part in each], axis=0)) + 1e-6
+    model.centre.copy_(torch.from_numpy(centre))
+    model.spread.copy_(torch.from_numpy(spread))
+    # Along these axes differences of repeats are independent, and of one size on average.
+    scatter = np.zeros((n_latents, n_latents))
+    for part in sources:
+        apart = (part.first - part.second).astype(np.float64)
+        scale = np.maximum((apart**2).mean(axis=1, keepdims=True), 1e-12)  # loud pairs do not decide alone
+        scatter += (apart / scale**0.5).T @ (apart / scale**0.5) / len(apart) / len(sources)
+    values, vectors = np.linalg.eigh(scatter)
+    model.axes.copy_(torch.from_numpy(vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))))
+
+
+def _fit(
+    model: RepeatModel,
+    part: torch.nn.Module,
+    sources: Sequence[RepeatPairs],
+    loss_of: Callable[[RepeatModel, Tensor, Tensor, Tensor], Tensor],
+    rng: np.random.Generator,
+) -> None:
+    known = [(model.known(p.first, p.first_noise), model.known(p.second, p.second_noise)) for p in sources]
+    apart = [torch.from_numpy(np.asarray(p.first - p.second, dtype=np.float32)) for p in sources]
+    optimiser = torch.optim.AdamW(part.parameters(), RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
+    model.eval()
+    part.train()
+    for _ in range(STEPS):
+        loss = torch.zeros(())
+        for (first, second), difference in zip(known, apart, strict=True):
+            rows = torch.from_numpy(rng.integers(0, len(difference), PAIRS_PER_STEP))
+            loss = loss + loss_of(model, difference[rows], first[rows], second[rows])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    model.eval()
+
+
+def _uncertainty_loss(model: RepeatModel, apart: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    log_variance = torch.logaddexp(model.log_variance(first), model.log_variance(second))
+    square = (apart @ model.axes) ** 2
+    loss: Tensor = log_variance + (FREEDOM + 1) * torch.log1p(square / log_variance.exp() / FREEDOM)
+    return loss.mean()
+
+
+def _distance_loss(model: RepeatModel, apart: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    with torch.no_grad():
+        found = model.log_square(apart, first, second)
+    middle, log_scatter = model.expected(first, second)
+    surprise = (found - middle) / log_scatter.exp()
+    loss: Tensor = 2 * log_scatter + (FREEDOM + 1) * torch.log1p(surprise**2 / FREEDOM)
+    return loss.mean()
+
+
+def _keep_quantiles(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
+    found = [model.compare(p.first, p.first_noise, p.second, p.second_noise).surprise for p in sources]
+    levels = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
+    value = np.concatenate(found)
+    weight = np.concatenate([np.full(len(each), 1 / len(each) / len(found)) for each in found])
+    order = np.argsort(value)
+    model.quantiles.copy_(torch.from_numpy(np.interp(levels, np.cumsum(weight[order]), value[order])))
