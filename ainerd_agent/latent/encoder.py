@@ -323,9 +323,7 @@ class Encoder:
         return np.asarray(self.network.decode(torch.from_numpy(latents))[:, 0].numpy())
 
 
-def _part(
-    model: type[_Part], name: str, about: Mapping[str, str], tensors: dict[str, torch.Tensor]
-) -> _Part | None:
+def _part(model: type[_Part], name: str, about: Mapping[str, str], tensors: dict[str, torch.Tensor]) -> _Part | None:
     """A part of the model's file, whose tensors are taken out; None where the file has none."""
     own = {key.removeprefix(f"{name}."): tensors.pop(key) for key in [*tensors] if key.startswith(f"{name}.")}
     if name not in about:

@@ -56,6 +56,7 @@ def _parts(side: int, step: int) -> NDArray[np.float32]:
     """Weights of the differences in two means: near the diagonal, without what lies on it, and far from it."""
     first, second = np.meshgrid(np.arange(0, side - 1, step), np.arange(side - 1), indexing="ij")
     lag = (second - first).ravel()
-    near = (lag >= 2) & (lag < NEAR * side)
-    far = lag >= NEAR * side
+    bound = int(NEAR * (side - 1))
+    near = (lag >= 2) & (lag < bound)
+    far = lag >= bound
     return np.stack([part / part.sum() for part in (near, far)], axis=1).astype(np.float32)

@@ -11,7 +11,8 @@ from ainerd_agent.latent.encoder import Encoder, card_of
 from ainerd_agent.latent.held_out import held_out
 from ainerd_agent.latent.training.build_model import ReadingLessons, with_readings
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
-from ainerd_agent.workflows.train import READING_DYNAMICS, RealMaps
+from ainerd_agent.workflows.real_maps import RealMaps
+from ainerd_agent.workflows.train import READING_DYNAMICS
 
 
 def add_readings(

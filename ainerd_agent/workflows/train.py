@@ -28,6 +28,7 @@ from ainerd_agent.latent.training.reconstruction import Epoch
 from ainerd_agent.latent.training.reconstruction import train as train_reconstruction
 from ainerd_agent.latent.training.texture import coarse_truths, latents_of
 from ainerd_agent.scattering.files.map_files import read_maps
+from ainerd_agent.workflows.real_maps import RealMaps
 
 SIMULATED_MAPS, SIMULATED_MAPS_TO_REFINE = 6000, 500
 EPOCHS, EPOCHS_TO_REFINE = 12, 6
@@ -63,26 +64,6 @@ class Progress:
     done: int
     total: int
     unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class RealMaps:
-    """A file of measured C2 maps, and how they are normalised.
-
-    Attributes
-    ----------
-    file : Path or str
-        As `ainerd ingest` reads it. Its columns `series` and `roi` say what belongs together, `is_mean` which maps are
-        means of others.
-    baseline : float
-        Value of uncorrelated times: 1 for maps normalised like g2, 0 for this package's own.
-    contrast : float or None
-        Speckle contrast, where it is known; estimated from each map where not.
-    """
-
-    file: Path | str
-    baseline: float = 1.0
-    contrast: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +217,7 @@ def train(
         slowness,
         name=name or out.stem,
         n_clusters=options.n_clusters,
-        lessons=None if architecture == "paper" else _reading_lessons(options),
+        lessons=None if architecture == "paper" else training.reading_lessons(),
         seed=options.seed,
     )
     trained = _write(model, metrics, out)
@@ -282,6 +263,14 @@ class _Training:
                 lesson.append(real_lesson(stored, baseline=real.baseline, contrast=real.contrast, clip=clip))
             self.say(f"{len(lessons[-1].maps)} real maps to train on, {len(held_out[-1].maps)} kept apart")
         return lessons, held_out, repeats
+
+    def reading_lessons(self) -> ReadingLessons:
+        """What kinds, and distances of repeats, are learnt from: nothing of what is kept apart."""
+        n_dynamics = min(READING_DYNAMICS, max(LEAST_DYNAMICS, self.options.n_simulated // 3))
+        if (real := self.options.real) is None:
+            return ReadingLessons(n_dynamics)
+        known, _ = split_by_series(read_maps(Path(real.file)), self.options.seed)
+        return ReadingLessons(n_dynamics, known, real.baseline, real.contrast)
 
     def learn_ages(self, network: AgesAutoencoder, real: RealImages | None) -> list[float]:
         """Train the architecture "ages", and return some of its losses."""
@@ -353,14 +342,6 @@ class _Training:
             on_batch=lambda done, total: self.count("learning to reconstruct", total)(done),
         )
         return [asdict(epoch) for epoch in history]
-
-
-def _reading_lessons(options: TrainOptions) -> ReadingLessons:
-    n_dynamics = min(READING_DYNAMICS, max(LEAST_DYNAMICS, options.n_simulated // 3))
-    if (real := options.real) is None:
-        return ReadingLessons(n_dynamics)
-    known, _ = split_by_series(read_maps(Path(real.file)), options.seed)
-    return ReadingLessons(n_dynamics, known, real.baseline, real.contrast)
 
 
 def _network(options: TrainOptions) -> tuple[Network, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,8 @@ from ainerd_agent.latent.familiarity import Familiarity
 from ainerd_agent.latent.stability import choose, try_numbers
 from ainerd_agent.latent.training.batches import TrainingMaps
 from ainerd_agent.latent.training.learn_kinds import learn_kinds
-from ainerd_agent.latent.training.learn_repeats import learn_repeats
-from ainerd_agent.latent.training.readings import real_pairs, simulated_readings
+from ainerd_agent.latent.training.learn_repeats import RepeatPairs, learn_repeats
+from ainerd_agent.latent.training.readings import SimulatedReadings, real_pairs, simulated_readings
 from ainerd_agent.records import FloatArray
 from ainerd_agent.scattering.files.map_files import StoredMaps
 
@@ -108,6 +108,11 @@ def with_readings(
     if lessons.real is not None:
         real = real_pairs(encoder, lessons.real, baseline=lessons.baseline, contrast=lessons.contrast, seed=seed)
         pairs += [] if real is None else [real]
+    return fit_readings(encoder, known, pairs, seed=seed)
+
+
+def fit_readings(encoder: Encoder, known: SimulatedReadings, pairs: Sequence[RepeatPairs], *, seed: int = 0) -> Encoder:
+    """As `with_readings`, from what was encoded by this model: simulated measurements, and pairs of repeats."""
     both = [np.concatenate([getattr(each, side) for each in pairs]) for side in ("first", "second")]
     return Encoder(
         encoder.network,

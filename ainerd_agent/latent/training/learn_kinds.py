@@ -50,7 +50,7 @@ class KindLessons:
 
 
 def learn_kinds(lessons: KindLessons, *, seed: int = 0) -> KindModel:
-    """Fit a classifier in which each kind is as likely beforehand, and calibrate it on dynamics that it has not seen."""
+    """Fit a classifier in which each kind is as likely beforehand, and calibrate it on dynamics not seen."""
     rng = np.random.default_rng(seed)
     names = rng.permutation(np.unique(lessons.dynamics))
     seen = np.isin(lessons.dynamics, names[: round(TRAINED_SHARE * len(names))])

@@ -111,9 +111,7 @@ def real_pairs(
     return RepeatPairs(z[one], z[other], told[one], told[other], experiment)
 
 
-def _apart(
-    group: NDArray[np.int64], window: NDArray[np.generic] | None, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _apart(group: NDArray[np.int64], window: NDArray[np.generic] | None, rng: np.random.Generator) -> NDArray[np.int64]:
     """Pairs (n, 2) of maps of a group that share no frame: windows of neighbouring numbers overlap."""
     found = []
     for number in np.unique(group):
