@@ -1,8 +1,8 @@
 """What people ask for, as queries that the Tiled server answers, and as a choice among rows of points.
 
 A condition is either a range of one of `RANGES`, `cluster`, `kind`, `share`, or a value that a key of the metadata must
-equal. Runs are found by what their metadata say of all their rows together, so that a run is found where it may hold a row
-that is asked for.
+equal. Runs are found by what their metadata say of all their rows together, so that a run is found where it may hold a
+row that is asked for.
 """
 
 from __future__ import annotations

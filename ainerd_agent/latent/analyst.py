@@ -69,7 +69,9 @@ class Analyst:
         for each, stress in zip(fingerprints, stresses, strict=True):
             part = slice(first, first + len(each.bins))
             first = part.stop
-            newness = self.atlas.add(encoding.latents[part], each.bins.azimuth, each.bins.q, noise=encoding.noise[part])
+            newness = self.atlas.judge(
+                encoding.latents[part], each.bins.azimuth, each.bins.q, noise=encoding.noise[part]
+            )
             analyses.append(
                 Analysis(
                     origin=each.origin,

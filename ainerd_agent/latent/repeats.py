@@ -65,6 +65,7 @@ class RepeatModel(nn.Module):
     centre: Tensor
     spread: Tensor
     axes: Tensor
+    signal: Tensor
     quantiles: Tensor
 
     def __init__(self, latent: int, noises: int, width: int = 32) -> None:
@@ -73,6 +74,7 @@ class RepeatModel(nn.Module):
         self.register_buffer("centre", torch.zeros(latent + noises))
         self.register_buffer("spread", torch.ones(latent + noises))
         self.register_buffer("axes", torch.eye(latent))
+        self.register_buffer("signal", torch.ones(latent))
         self.register_buffer("quantiles", torch.linspace(-3, 3, N_QUANTILES))
         self.uncertainty = _network(latent + noises, latent, width)
         self.typical = _network(latent + 2 * noises, 2, width)
@@ -92,9 +94,15 @@ class RepeatModel(nn.Module):
         return found
 
     def log_square(self, apart: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """Logarithm of the mean square of differences (n, latent) in units of their uncertainty, shape (n,)."""
-        variance = torch.logaddexp(self.log_variance(first), self.log_variance(second))
-        return torch.log(((apart @ self.axes) ** 2 / variance.exp()).mean(dim=1) + 1e-12)
+        """Logarithm of the mean square of differences (n, latent) in units of their uncertainty, shape (n,).
+
+        A number counts as far as it can tell dynamics apart: with the weight signal / (signal + uncertainty), that of
+        the likelihood ratio between different dynamics and the same.
+        """
+        variance = torch.logaddexp(self.log_variance(first), self.log_variance(second)).exp()
+        weight = self.signal / (self.signal + variance)
+        square = (apart @ self.axes) ** 2 / variance
+        return torch.log((weight * square).sum(dim=1) / weight.sum(dim=1) + 1e-12)
 
     def expected(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Mean of `log_square` for repeats, and the logarithm of its scatter, shape (n,) each."""

@@ -514,3 +514,14 @@ class TestSuggestionFigure:
             "found",
         ]
         assert "120°" in [axes.get_title() for axes in figure.axes]
+
+
+def test_kinds_are_drawn_as_shares_and_over_azimuth():
+    time, azimuth = np.repeat([0.0, 10.0, 20.0], 4), np.tile([0.0, 90.0, 180.0, 270.0], 3)
+    kind = ["ageing"] * 4 + ["ageing", "intermittent", "unknown", ""] + ["flowing"] * 4
+    figure = figures.kinds_over_time(time, azimuth, kind)
+    shares, over_azimuth = figure.axes
+    heights = np.array([bar.get_height() for bar in shares.patches]).reshape(6, 3)
+    np.testing.assert_allclose(heights[:, 1], [0, 0.25, 0.25, 0, 0, 0.5])
+    assert over_azimuth.collections[0].get_array().size == 12
+    assert [text.get_text() for text in figure.legends[0].get_texts()][0] == "unknown"

@@ -57,7 +57,7 @@ class Atlas:
     repeatability : float
         Distance between repeats that is assumed until partners were seen; the model's own figure.
     enough : int
-        So many latents are stored whatever they are. Of further measurements, `add` stores what has a novelty of 1 at
+        So many latents are stored whatever they are. Of further measurements, `judge` stores what has a novelty of 1 at
         least: a repeat of something stored makes the next repeat no less new.
     repeats : RepeatModel, optional
         Of the latent model: novelty is then in units of what repeats have at that place and noise. Without it, the unit
@@ -91,6 +91,16 @@ class Atlas:
         return float(np.median(np.concatenate(self._partner_distances)))
 
     def add(
+        self,
+        latents: Latents,
+        azimuth: FloatArray,
+        q: FloatArray | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
+    ) -> FloatArray:
+        """Novelty alone, as `judge` tells it of maps whose noise is not known, shape (n_bins,)."""
+        return self.judge(latents, azimuth, q, columns).novelty
+
+    def judge(
         self,
         latents: Latents,
         azimuth: FloatArray,

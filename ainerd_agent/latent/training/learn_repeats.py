@@ -86,14 +86,26 @@ def _fix_units(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
     spread = np.sqrt(np.mean([((part - centre) ** 2).mean(axis=0) for part in each], axis=0)) + 1e-6
     model.centre.copy_(torch.from_numpy(centre))
     model.spread.copy_(torch.from_numpy(spread))
-    # Along these axes differences of repeats are independent, and of one size on average.
-    scatter = np.zeros((n_latents, n_latents))
+    _fix_axes(model, sources)
+
+
+def _fix_axes(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
+    """Axes along which differences of repeats are independent and of one size, and different dynamics are, too.
+
+    The latter have the variance `signal` along them.
+    """
+    n_latents = len(model.axes)
+    within, among = np.zeros((2, n_latents, n_latents))
     for part in sources:
         apart = (part.first - part.second).astype(np.float64)
-        scale = np.maximum((apart**2).mean(axis=1, keepdims=True), 1e-12)  # loud pairs do not decide alone
-        scatter += (apart / scale**0.5).T @ (apart / scale**0.5) / len(apart) / len(sources)
-    values, vectors = np.linalg.eigh(scatter)
-    model.axes.copy_(torch.from_numpy(vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))))
+        apart /= np.sqrt(np.maximum((apart**2).mean(axis=1, keepdims=True), 1e-12))  # loud pairs do not decide alone
+        within += apart.T @ apart / len(apart) / len(sources)
+        among += np.cov(part.first.T) / len(sources)
+    values, vectors = np.linalg.eigh(within)
+    white = vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))
+    signal, turned = np.linalg.eigh(white.T @ among @ white)
+    model.axes.copy_(torch.from_numpy(white @ turned))
+    model.signal.copy_(torch.from_numpy(2 * np.maximum(signal, 1e-6)))  # a difference has the variance of both
 
 
 def _fit(
