@@ -79,7 +79,7 @@ class Clusters:
         """Probability that a repeat falls into the same cluster, shape (n,); None where nobody knows."""
         if np.isnan(self.softness):
             return None
-        return self.shares(latents).max(axis=1)
+        return np.asarray(self.shares(latents).max(axis=1))
 
     def shares(self, latents: Latents) -> FloatArray:
         """Probability of each cluster for a repeat, shape (n, k)."""

@@ -1,13 +1,15 @@
 """How far apart two measurements of the same dynamics fall, by noise alone, at any place of the latent space.
 
 It differs tenfold between dynamics and levels of noise. A small network says how uncertain each number of a latent is,
-from the latent and the noise of its map. Distances are then taken in these units. What they come to for repeats, and
-how they scatter, a second network says; what is left is compared with that of known repeats, so that no shape of the
-distribution has to be assumed.
+from the latent and the noise of its map. Distances are taken in these units, for each part of the latent apart: an
+avalanche moves the texture alone, and repeats differ by their decay most of all. What they come to for repeats, and how
+they scatter, a second network says. What is left is compared with that of known repeats, so that no shape of the
+distribution has to be assumed. The least probable part decides; how probable that is, known repeats say again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +40,9 @@ class Comparison:
     ----------
     distance : ndarray, shape (n,)
         In units of that of repeats there: half of the repeats are nearer than 1.
-    surprise : ndarray, shape (n,)
-        Its logarithm, in units of the scatter that it has among repeats there.
-    scatter : ndarray, shape (n,)
+    surprise : ndarray, shape (n, n_parts)
+        Logarithm of the square of each part's, in units of the scatter that it has among repeats there.
+    scatter : ndarray, shape (n, n_parts)
         That scatter.
     """
 
@@ -54,8 +56,8 @@ class RepeatModel(nn.Module):
 
     Parameters
     ----------
-    latent : int
-        Length of the latent vectors.
+    parts : sequence of int
+        Lengths of the parts of a latent vector, which are looked at apart: its decay and its texture.
     noises : int
         How many numbers tell the noise of a map (`ainerd_agent.latent.map_noise`).
     width : int
@@ -65,19 +67,21 @@ class RepeatModel(nn.Module):
     centre: Tensor
     spread: Tensor
     axes: Tensor
-    signal: Tensor
+    usual: Tensor
     quantiles: Tensor
 
-    def __init__(self, latent: int, noises: int, width: int = 32) -> None:
+    def __init__(self, parts: Sequence[int], noises: int, width: int = 32) -> None:
         super().__init__()
-        self.configuration = {"latent": latent, "noises": noises, "width": width}
+        latent = sum(parts)
+        self.configuration = {"parts": list(parts), "noises": noises, "width": width}
+        self.parts = tuple(parts)
         self.register_buffer("centre", torch.zeros(latent + noises))
         self.register_buffer("spread", torch.ones(latent + noises))
         self.register_buffer("axes", torch.eye(latent))
-        self.register_buffer("signal", torch.ones(latent))
-        self.register_buffer("quantiles", torch.linspace(-3, 3, N_QUANTILES))
+        self.register_buffer("usual", torch.ones(()))
+        self.register_buffer("quantiles", torch.linspace(-3, 3, N_QUANTILES).repeat(len(parts) + 1, 1))
         self.uncertainty = _network(latent + noises, latent, width)
-        self.typical = _network(latent + 2 * noises, 2, width)
+        self.typical = _network(len(parts) + 2 * noises, 2 * len(parts), width)
 
     def known(self, latents: Latents, noise: Noise) -> Tensor:
         """What is known of maps, in units of what it was for those learnt from; (n, latent + noises).
@@ -93,55 +97,59 @@ class RepeatModel(nn.Module):
         found: Tensor = self.uncertainty(known)
         return found
 
-    def log_square(self, apart: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """Logarithm of the mean square of differences (n, latent) in units of their uncertainty, shape (n,).
-
-        A number counts as far as it can tell dynamics apart: with the weight signal / (signal + uncertainty), that of
-        the likelihood ratio between different dynamics and the same.
-        """
-        variance = torch.logaddexp(self.log_variance(first), self.log_variance(second)).exp()
-        weight = self.signal / (self.signal + variance)
-        square = (apart @ self.axes) ** 2 / variance
-        return torch.log((weight * square).sum(dim=1) / weight.sum(dim=1) + 1e-12)
+    def log_squares(self, apart: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """Logarithm of the mean square of differences (n, latent) in units of their uncertainty, shape (n, n_parts)."""
+        variance = torch.logaddexp(self.log_variance(first), self.log_variance(second))
+        square = (apart @ self.axes) ** 2 / variance.exp()
+        means = [part.mean(dim=1) for part in square.split(self.parts, dim=1)]
+        return torch.log(torch.stack(means, dim=1) + 1e-12)
 
     def expected(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of `log_square` for repeats, and the logarithm of its scatter, shape (n,) each."""
-        n_latents = len(self.axes)
-        mean = (first + second) / 2
-        noise = (first - second)[:, n_latents:].abs()
-        found: Tensor = self.typical(torch.cat([mean, noise], dim=1))
-        return found[:, 0], found[:, 1]
+        """Mean of `log_squares` for repeats, and the logarithm of its scatter, shape (n, n_parts) each."""
+        variance = torch.logaddexp(self.log_variance(first), self.log_variance(second))
+        # Of the latents no more than this: from all their numbers, it would learn single dynamics by heart.
+        level = torch.stack([part.mean(dim=1) for part in variance.split(self.parts, dim=1)], dim=1)
+        one, other = first[:, sum(self.parts) :], second[:, sum(self.parts) :]
+        seen = torch.cat([level, (one + other) / 2, (one - other).abs()], dim=1)
+        middle, log_scatter = self.typical(seen).chunk(2, dim=1)
+        return middle, log_scatter
 
     @torch.inference_mode()
     def compare(self, latents: Latents, noise: Noise, others: Latents, their_noise: Noise) -> Comparison:
         """Compare maps with others, one by one: latents (n, 64) and noise (n, noises) of either."""
         first, second = self.known(latents, noise), self.known(others, their_noise)
         apart = torch.from_numpy(np.asarray(latents - others, dtype=np.float32))
-        found = self.log_square(apart, first, second)
+        found = self.log_squares(apart, first, second)
         middle, log_scatter = self.expected(first, second)
         scatter = log_scatter.exp()
-        median = middle + scatter * self.quantiles[len(self.quantiles) // 2]
-        return Comparison(
-            ((found - median) / 2).exp().numpy().astype(np.float64),
-            ((found - middle) / scatter).numpy().astype(np.float64),
-            scatter.numpy().astype(np.float64),
-        )
+        distance = (found - middle).exp().mean(dim=1).sqrt() / self.usual
+        values = (distance, (found - middle) / scatter, scatter)
+        return Comparison(*(each.numpy().astype(np.float64) for each in values))
 
     def probability(self, surprise: FloatArray) -> FloatArray:
-        """Probability that a repeat is as surprisingly far away or farther, of any shape.
+        """Probability that a repeat is as surprisingly far away or farther in any part; (n, n_parts) to (n,)."""
+        return self._beyond(-1, self.rareness(surprise))
 
-        Beyond the farthest known repeats it falls exponentially, as it does before.
+    def rareness(self, surprise: FloatArray) -> FloatArray:
+        """How seldom the most surprising part of repeats is as far away, as a logarithm; (n, n_parts) to (n,)."""
+        each = [self._beyond(part, surprise[:, part]) for part in range(len(self.parts))]
+        return np.asarray(-np.log(np.min(each, axis=0)))
+
+    def _beyond(self, row: int, values: FloatArray) -> FloatArray:
+        """Share of known repeats beyond values (n,), by a row of the quantiles.
+
+        Beyond the farthest of them it falls exponentially, as it does before.
         """
-        steps = self.quantiles.numpy().astype(np.float64)
+        steps = self.quantiles[row].numpy().astype(np.float64)
         levels = (np.arange(len(steps)) + 0.5) / len(steps)
-        last, before = steps[-1], steps[-1 - len(steps) // 50]
-        decay = np.log((1 - levels[-1 - len(steps) // 50]) / (1 - levels[-1])) / max(last - before, 1e-6)
-        inside = 1 - np.interp(surprise, steps, levels)
-        beyond = (1 - levels[-1]) * np.exp(-decay * np.maximum(surprise - last, 0))
-        return np.asarray(np.clip(np.where(surprise > last, beyond, inside), LEAST_PROBABILITY, 1.0))
+        before = -1 - len(steps) // 50
+        decay = np.log((1 - levels[before]) / (1 - levels[-1])) / max(steps[-1] - steps[before], 1e-6)
+        outside = (1 - levels[-1]) * np.exp(-decay * np.maximum(values - steps[-1], 0))
+        found = np.where(values > steps[-1], outside, 1 - np.interp(values, steps, levels))
+        return np.asarray(np.clip(found, LEAST_PROBABILITY, 1.0))
 
 
 def _network(n_in: int, n_out: int, width: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(n_in, width), nn.GELU(), nn.Dropout(0.1), nn.Linear(width, width), nn.GELU(), nn.Linear(width, n_out)
+        nn.Linear(n_in, width), nn.GELU(), nn.Dropout(0.2), nn.Linear(width, width), nn.GELU(), nn.Linear(width, n_out)
     )

@@ -57,6 +57,21 @@ def test_the_same_distance_is_newer_where_repeats_are_near(model):
     assert np.median(distance[quiet]) > 2 * np.median(distance[loud])
 
 
+def test_a_part_that_alone_is_far_away_is_seen():
+    """Two of six numbers differ by what is much for them, and little for the others."""
+    quiet, change = (repeats(2000, seed) for seed in (6, 7))
+    for pairs in (quiet, change):
+        for side in (pairs.first, pairs.second):
+            side[:, :2] *= 0.1
+    change.second[:, 0] += 1.0 * np.exp(change.first_noise[:, 0])
+    seen = {}
+    for parts in ((2, 4), (6,)):
+        model = learn_repeats([quiet], parts=parts)
+        seen[parts] = np.mean(probabilities(model, change)[0] < 0.01)
+    assert seen[2, 4] > 0.9
+    assert seen[2, 4] >= seen[(6,)]
+
+
 def test_a_comparison_has_no_direction(model):
     pairs = repeats(50, 3)
     there, _ = probabilities(model, pairs)
@@ -66,8 +81,8 @@ def test_a_comparison_has_no_direction(model):
 
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=20))
 def test_what_is_more_surprising_is_less_probable(values):
-    surprise = np.sort(np.array(values))
-    found = RepeatModel(LATENT, NOISES).probability(surprise)
+    surprise = np.sort(np.array(values))[:, None]
+    found = RepeatModel((LATENT,), NOISES).probability(surprise)
     assert (np.diff(found) <= 1e-12).all()
     assert ((found > 0) & (found <= 1)).all()
 

@@ -68,6 +68,7 @@ class LocalUnit:
     def newness(self, latents: Latents, noise: Noise, nearest: Latents, their_noise: Noise) -> Newness:
         """How new latents are, each against the nearest one."""
         found, correction = self.model.compare(latents, noise, nearest, their_noise), self.log_correction
+        # A surprise is about the square.
         probability = self.model.probability(found.surprise - 2 * correction / found.scatter)
         known = np.isfinite(noise).all(axis=1) & np.isfinite(their_noise).all(axis=1)
         return Newness(found.distance * np.exp(-correction), np.where(known, probability, np.nan))

@@ -12,6 +12,7 @@ from ainerd_agent.errors import MapError
 from ainerd_agent.latent.clusters import Clusters, Latents
 from ainerd_agent.latent.encoder import Encoder, Network
 from ainerd_agent.latent.familiarity import Familiarity
+from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.stability import choose, try_numbers
 from ainerd_agent.latent.training.batches import TrainingMaps
 from ainerd_agent.latent.training.learn_kinds import learn_kinds
@@ -120,9 +121,17 @@ def fit_readings(encoder: Encoder, known: SimulatedReadings, pairs: Sequence[Rep
         name=encoder.name,
         repeatability=encoder.repeatability,
         familiarity=encoder.familiarity,
-        repeats=learn_repeats(pairs, seed=seed),
+        repeats=learn_repeats(pairs, parts=_parts_of(encoder.network), seed=seed),
         kinds=learn_kinds(known.lessons(), seed=seed),
     )
+
+
+def _parts_of(network: Network) -> tuple[int, ...] | None:
+    """Lengths of decay and texture; None where a latent has no parts."""
+    if isinstance(network, PaperAutoencoder):
+        return None
+    latent = int(network.configuration["latent"])
+    return network.n_decay, latent - network.n_decay
 
 
 def measure_pairs(encoder: Encoder, known: TrainingMaps) -> tuple[Latents, Latents, FloatArray]:

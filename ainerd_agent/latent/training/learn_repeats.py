@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ainerd_agent.latent.clusters import Latents
 from ainerd_agent.latent.repeats import N_QUANTILES, Noise, RepeatModel
+from ainerd_agent.records import FloatArray
 
-SHARES = (0.5, 0.3, 0.2)
+SHARES = (0.6, 0.2, 0.2)
 """Of the dynamics: those that uncertainties are learnt from, that distances in these units are, and that the rest is
 compared with. Each would be too sure of itself on what the one before has seen."""
 
@@ -52,32 +53,38 @@ class RepeatPairs:
             self.dynamics[chosen],
         )  # fmt: skip
 
-    def parts(self, rng: np.random.Generator) -> list[RepeatPairs]:
-        """Parts by `SHARES`, at random."""
+    def shares(self, rng: np.random.Generator) -> list[RepeatPairs]:
+        """Split by `SHARES`, at random."""
         names = rng.permutation(np.unique(self.dynamics))
         bounds = np.round(np.cumsum(SHARES)[:-1] * len(names)).astype(int)
         return [self.select(np.isin(self.dynamics, some)) for some in np.split(names, bounds)]
 
 
-def learn_repeats(sources: Sequence[RepeatPairs], *, seed: int = 0) -> RepeatModel:
-    """Fit a model to pairs of repeats; each source, such as simulated and real ones, counts alike."""
+def learn_repeats(sources: Sequence[RepeatPairs], *, parts: Sequence[int] | None = None, seed: int = 0) -> RepeatModel:
+    """Fit a model to pairs of repeats; each source, such as simulated and real ones, counts alike.
+
+    Parameters
+    ----------
+    sources : sequence of RepeatPairs
+    parts : sequence of int, optional
+        Lengths of the parts of a latent vector, as for `RepeatModel`; by default it is one.
+    """
     rng = np.random.default_rng(seed)
-    parts = [each.parts(rng) for each in sources]
+    shares = [each.shares(rng) for each in sources]
     n_latents, n_noises = sources[0].first.shape[1], sources[0].first_noise.shape[1]
     with torch.random.fork_rng(devices=()):  # the caller's random numbers go on as they were
         torch.manual_seed(seed)
-        model = RepeatModel(n_latents, n_noises)
-        _fix_units(model, [each[0] for each in parts])
-        _fit(model, model.uncertainty, [each[0] for each in parts], _uncertainty_loss, rng)
-        _fit(model, model.typical, [each[1] for each in parts], _distance_loss, rng)
+        model = RepeatModel(parts or (n_latents,), n_noises)
+        _fix_units(model, [each[0] for each in shares])
+        _fit(model, model.uncertainty, [each[0] for each in shares], _uncertainty_loss, rng)
+        _fit(model, model.typical, [each[1] for each in shares], _distance_loss, rng)
     model.eval()
-    _keep_quantiles(model, [each[2] for each in parts])
+    _keep_quantiles(model, [each[2] for each in shares])
     return model
 
 
 @torch.no_grad()
 def _fix_units(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
-    n_latents = len(model.axes)
     each = [
         np.concatenate([np.concatenate([p.first, p.first_noise], 1), np.concatenate([p.second, p.second_noise], 1)])
         for p in sources
@@ -89,23 +96,22 @@ def _fix_units(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
     _fix_axes(model, sources)
 
 
+@torch.no_grad()
 def _fix_axes(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
-    """Axes along which differences of repeats are independent and of one size, and different dynamics are, too.
-
-    The latter have the variance `signal` along them.
-    """
-    n_latents = len(model.axes)
-    within, among = np.zeros((2, n_latents, n_latents))
-    for part in sources:
-        apart = (part.first - part.second).astype(np.float64)
-        apart /= np.sqrt(np.maximum((apart**2).mean(axis=1, keepdims=True), 1e-12))  # loud pairs do not decide alone
-        within += apart.T @ apart / len(apart) / len(sources)
-        among += np.cov(part.first.T) / len(sources)
-    values, vectors = np.linalg.eigh(within)
-    white = vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))
-    signal, turned = np.linalg.eigh(white.T @ among @ white)
-    model.axes.copy_(torch.from_numpy(white @ turned))
-    model.signal.copy_(torch.from_numpy(2 * np.maximum(signal, 1e-6)))  # a difference has the variance of both
+    """Axes of each part along which differences of repeats are independent, and of one size on average."""
+    model.axes.zero_()
+    first = 0
+    for length in model.parts:
+        own = slice(first, first + length)
+        scatter = np.zeros((length, length))
+        for pairs in sources:
+            apart = (pairs.first - pairs.second)[:, own].astype(np.float64)
+            apart /= np.sqrt(np.maximum((apart**2).mean(axis=1, keepdims=True), 1e-12))  # loud ones do not decide alone
+            scatter += apart.T @ apart / len(apart)
+        values, vectors = np.linalg.eigh(scatter / len(sources))
+        white = vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))
+        model.axes[own, own] = torch.from_numpy(white.astype(np.float32))
+        first = own.stop
 
 
 def _fit(
@@ -142,17 +148,25 @@ def _uncertainty_loss(model: RepeatModel, apart: Tensor, first: Tensor, second: 
 
 def _distance_loss(model: RepeatModel, apart: Tensor, first: Tensor, second: Tensor) -> Tensor:
     with torch.no_grad():
-        found = model.log_square(apart, first, second)
+        found = model.log_squares(apart, first, second)
     middle, log_scatter = model.expected(first, second)
     surprise = (found - middle) / log_scatter.exp()
     loss: Tensor = 2 * log_scatter + (FREEDOM + 1) * torch.log1p(surprise**2 / FREEDOM)
     return loss.mean()
 
 
+@torch.no_grad()
 def _keep_quantiles(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
-    found = [model.compare(p.first, p.first_noise, p.second, p.second_noise).surprise for p in sources]
+    found = [model.compare(p.first, p.first_noise, p.second, p.second_noise) for p in sources]
+    weight = np.concatenate([np.full(len(each.distance), 1 / len(each.distance) / len(found)) for each in found])
+    model.usual.fill_(float(_quantiles(np.concatenate([each.distance for each in found]), weight, np.array([0.5]))[0]))
     levels = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
-    value = np.concatenate(found)
-    weight = np.concatenate([np.full(len(each), 1 / len(each) / len(found)) for each in found])
-    order = np.argsort(value)
-    model.quantiles.copy_(torch.from_numpy(np.interp(levels, np.cumsum(weight[order]), value[order])))
+    surprise = np.concatenate([each.surprise for each in found])
+    for part, values in enumerate(surprise.T):
+        model.quantiles[part] = torch.from_numpy(_quantiles(values, weight, levels))
+    model.quantiles[-1] = torch.from_numpy(_quantiles(model.rareness(surprise), weight, levels))
+
+
+def _quantiles(values: FloatArray, weight: FloatArray, levels: FloatArray) -> FloatArray:
+    order = np.argsort(values)
+    return np.interp(levels, np.cumsum(weight[order]) - weight[order] / 2, values[order])
