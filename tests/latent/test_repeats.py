@@ -27,7 +27,7 @@ def repeats(n: int, seed: int, *, apart: float = 0.0) -> RepeatPairs:
 
 @pytest.fixture(scope="module")
 def model() -> RepeatModel:
-    return learn_repeats([repeats(2000, 0)])
+    return learn_repeats([repeats(2000, 0)], steps=250)
 
 
 def probabilities(model: RepeatModel, pairs: RepeatPairs):
@@ -66,7 +66,7 @@ def test_a_part_that_alone_is_far_away_is_seen():
     change.second[:, 0] += 1.0 * np.exp(change.first_noise[:, 0])
     seen = {}
     for parts in ((2, 4), (6,)):
-        model = learn_repeats([quiet], parts=parts)
+        model = learn_repeats([quiet], parts=parts, steps=200)
         seen[parts] = np.mean(probabilities(model, change)[0] < 0.01)
     assert seen[2, 4] > 0.9
     assert seen[2, 4] >= seen[(6,)]
@@ -100,5 +100,5 @@ def test_random_numbers_of_the_caller_go_on_as_they_were():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    learn_repeats([repeats(40, 5)])
+    learn_repeats([repeats(40, 5)], steps=2)
     torch.testing.assert_close(torch.rand(2), expected)

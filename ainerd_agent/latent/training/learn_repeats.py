@@ -60,7 +60,9 @@ class RepeatPairs:
         return [self.select(np.isin(self.dynamics, some)) for some in np.split(names, bounds)]
 
 
-def learn_repeats(sources: Sequence[RepeatPairs], *, parts: Sequence[int] | None = None, seed: int = 0) -> RepeatModel:
+def learn_repeats(
+    sources: Sequence[RepeatPairs], *, parts: Sequence[int] | None = None, steps: int = STEPS, seed: int = 0
+) -> RepeatModel:
     """Fit a model to pairs of repeats; each source, such as simulated and real ones, counts alike.
 
     Parameters
@@ -68,6 +70,8 @@ def learn_repeats(sources: Sequence[RepeatPairs], *, parts: Sequence[int] | None
     sources : sequence of RepeatPairs
     parts : sequence of int, optional
         Lengths of the parts of a latent vector, as for `RepeatModel`; by default it is one.
+    steps : int
+        Of each of the two networks.
     """
     rng = np.random.default_rng(seed)
     shares = [each.shares(rng) for each in sources]
@@ -76,8 +80,8 @@ def learn_repeats(sources: Sequence[RepeatPairs], *, parts: Sequence[int] | None
         torch.manual_seed(seed)
         model = RepeatModel(parts or (n_latents,), n_noises)
         _fix_units(model, [each[0] for each in shares])
-        _fit(model, model.uncertainty, [each[0] for each in shares], _uncertainty_loss, rng)
-        _fit(model, model.typical, [each[1] for each in shares], _distance_loss, rng)
+        _fit(model, model.uncertainty, [each[0] for each in shares], _uncertainty_loss, rng, steps)
+        _fit(model, model.typical, [each[1] for each in shares], _distance_loss, rng, steps)
     model.eval()
     _keep_quantiles(model, [each[2] for each in shares])
     return model
@@ -120,14 +124,15 @@ def _fit(
     sources: Sequence[RepeatPairs],
     loss_of: Callable[[RepeatModel, Tensor, Tensor, Tensor], Tensor],
     rng: np.random.Generator,
+    steps: int,
 ) -> None:
     known = [(model.known(p.first, p.first_noise), model.known(p.second, p.second_noise)) for p in sources]
     apart = [torch.from_numpy(np.asarray(p.first - p.second, dtype=np.float32)) for p in sources]
     optimiser = torch.optim.AdamW(part.parameters(), RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
     model.eval()
     part.train()
-    for _ in range(STEPS):
+    for _ in range(steps):
         loss = torch.zeros(())
         for (first, second), difference in zip(known, apart, strict=True):
             rows = torch.from_numpy(rng.integers(0, len(difference), PAIRS_PER_STEP))

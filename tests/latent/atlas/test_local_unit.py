@@ -25,7 +25,8 @@ def repeats() -> RepeatModel:
     first, second = (0.3 * np.exp(loud)[:, None] * rng.normal(size=(2000, LATENT)) for _ in range(2))
     noise = np.stack([noise_like(1, each)[0] for each in loud])
     return learn_repeats(
-        [RepeatPairs(first.astype(np.float32), second.astype(np.float32), noise, noise, np.arange(2000))]
+        [RepeatPairs(first.astype(np.float32), second.astype(np.float32), noise, noise, np.arange(2000))],
+        steps=250,
     )
 
 
