@@ -81,7 +81,7 @@ class RepeatModel(nn.Module):
         self.register_buffer("usual", torch.ones(()))
         self.register_buffer("quantiles", torch.linspace(-3, 3, N_QUANTILES).repeat(len(parts) + 1, 1))
         self.uncertainty = _network(latent + noises, latent, width)
-        self.typical = _network(len(parts) + 2 * noises, 2 * len(parts), width)
+        self.typical = _network(latent + 2 * noises, 2 * len(parts), width)
 
     def known(self, latents: Latents, noise: Noise) -> Tensor:
         """What is known of maps, in units of what it was for those learnt from; (n, latent + noises).
@@ -106,12 +106,9 @@ class RepeatModel(nn.Module):
 
     def expected(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Mean of `log_squares` for repeats, and the logarithm of its scatter, shape (n, n_parts) each."""
-        variance = torch.logaddexp(self.log_variance(first), self.log_variance(second))
-        # Of the latents no more than this: from all their numbers, it would learn single dynamics by heart.
-        level = torch.stack([part.mean(dim=1) for part in variance.split(self.parts, dim=1)], dim=1)
-        one, other = first[:, sum(self.parts) :], second[:, sum(self.parts) :]
-        seen = torch.cat([level, (one + other) / 2, (one - other).abs()], dim=1)
-        middle, log_scatter = self.typical(seen).chunk(2, dim=1)
+        mean = (first + second) / 2
+        noise = (first - second)[:, sum(self.parts) :].abs()
+        middle, log_scatter = self.typical(torch.cat([mean, noise], dim=1)).chunk(2, dim=1)
         return middle, log_scatter
 
     @torch.inference_mode()
@@ -151,5 +148,5 @@ class RepeatModel(nn.Module):
 
 def _network(n_in: int, n_out: int, width: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(n_in, width), nn.GELU(), nn.Dropout(0.2), nn.Linear(width, width), nn.GELU(), nn.Linear(width, n_out)
+        nn.Linear(n_in, width), nn.GELU(), nn.Dropout(0.1), nn.Linear(width, width), nn.GELU(), nn.Linear(width, n_out)
     )

@@ -14,7 +14,7 @@ from ainerd_agent.latent.clusters import Latents
 from ainerd_agent.latent.repeats import N_QUANTILES, Noise, RepeatModel
 from ainerd_agent.records import FloatArray
 
-SHARES = (0.6, 0.2, 0.2)
+SHARES = (0.5, 0.3, 0.2)
 """Of the dynamics: those that uncertainties are learnt from, that distances in these units are, and that the rest is
 compared with. Each would be too sure of itself on what the one before has seen."""
 
