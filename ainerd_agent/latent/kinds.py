@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ainerd_agent.latent.clusters import Latents
@@ -76,16 +75,16 @@ class KindModel(nn.Module):
     def distance(self, latents: Latents) -> FloatArray:
         """How far latents (n, 64) are from all that was learnt from, shape (n,)."""
         scale = self.spread[: self.references.shape[1]]
-        units = [(each - self.centre[: len(scale)]) / scale for each in (torch.from_numpy(latents), self.references)]
-        return torch.cdist(*units).min(dim=1).values.numpy().astype(np.float64)
+        apart = torch.cdist(torch.from_numpy(latents) / scale, self.references / scale)
+        return np.asarray(apart.min(dim=1).values.numpy(), dtype=np.float64)
 
     @torch.inference_mode()
-    def predict(self, latents: Latents, noise: NDArray[np.float32], unlike: Sequence[bool] | None = None) -> Kinds:
+    def predict(self, latents: Latents, noise: NDArray[np.float32], unlike: ArrayLike | None = None) -> Kinds:
         """Read latents (n, 64), with the noise of their maps (n, noises).
 
         Parameters
         ----------
-        unlike : sequence of bool, optional
+        unlike : array_like of bool, shape (n,), optional
             Maps that are unlike the training for another reason: their kind is unknown.
         """
         of_all = torch.softmax(self.scores(latents, noise) / self.temperature, dim=1).numpy().astype(np.float64)

@@ -144,7 +144,7 @@ def _measured(root: Covariance, setup: _Setup, rng: np.random.Generator) -> MapS
     intensity = speckle_intensity(root, setup.pixels, setup.contrast, rng)
     movie = rng.poisson(setup.counts * intensity).astype(np.float32)
     deviation = movie / np.float32(max(movie.mean(), 1e-6)) - 1
-    c2 = np.asarray(deviation @ deviation.T / np.float32(setup.pixels))[None]
+    c2 = np.asarray(deviation @ deviation.T / np.float32(setup.pixels), dtype=np.float32)[None]
     if setup.coarse:
         replace_diagonal(c2)
         c2 = resize(c2, COARSE_SIDE)

@@ -59,15 +59,21 @@ class SimulatedReadings:
     def lessons(self) -> KindLessons:
         """All measurements with their kinds."""
         number = np.array([KINDS.index(kind) for kind in self.kind.tolist()])
-        flat = [of.reshape(-1, of.shape[-1]) for of in (self.latents, self.noise)]
-        return KindLessons(*flat, np.repeat(number, REPEATS), np.repeat(np.arange(len(number)), REPEATS))
+        return KindLessons(
+            self.latents.reshape(-1, self.latents.shape[-1]),
+            self.noise.reshape(-1, self.noise.shape[-1]),
+            np.repeat(number, REPEATS),
+            np.repeat(np.arange(len(number)), REPEATS),
+        )
 
 
 def simulated_readings(
     encoder: Encoder, n_dynamics: int, seed: int, *, on_part: Callable[[int], None] | None = None
 ) -> SimulatedReadings:
     """Simulate measurements and encode them."""
-    latents, noise, names, kinds = [], [], [], []
+    latents, noise = [], []
+    names: list[str] = []
+    kinds: list[str] = []
     for part in known_maps(n_dynamics, APART_SEED + seed):
         maps = part.scaled.reshape(-1, SIDE, SIDE)
         latents.append(encoder.encode_scaled(maps).reshape(len(part.name), REPEATS, -1))
