@@ -124,10 +124,28 @@ def avalanche_table(encoders: Mapping[str, Encoder], size: Size) -> tuple[Table,
     level = f"{AVALANCHE_LEVEL.pixels:,} pixels, {AVALANCHE_LEVEL.counts:g} count, contrast {AVALANCHE_LEVEL.contrast}"
     table = Table(
         f"An avalanche over half the correlation against its twin: {level}",
-        ["model", "distance, repeatabilities", "that of repeats, median", "farther apart than 99 % of the repeats"],
+        [
+            "model",
+            "distance, repeatabilities",
+            "that of repeats, median",
+            "farther apart than 99 % of the repeats",
+            "told to be no repeat",
+            "repeats told so",
+        ],
     )
     for name, each in found.items():
-        table.add(Row([name, told(each.apart), f"{each.repeats:.2f}", told(each.seen)]))
+        table.add(
+            Row(
+                [
+                    name,
+                    told(each.apart),
+                    f"{each.repeats:.2f}",
+                    told(each.seen),
+                    told(each.told),
+                    f"{each.mistaken:.3f}",
+                ]
+            )
+        )
     return table, {name: asdict(each) for name, each in found.items()}
 
 

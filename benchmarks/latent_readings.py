@@ -14,6 +14,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from ainerd_agent.latent import Encoder
+from ainerd_agent.latent.encoder import Encoding
 from ainerd_agent.latent.resampling import Figure, interval
 from ainerd_agent.latent.same_g2 import Level, Side, draw_sides, measure, random_level
 from ainerd_agent.latent.same_g2.dynamics import TIMES, by_clock, by_phase, clock_of
@@ -36,6 +37,9 @@ SUPERVISED = {
 
 HALF = float(np.log(2) / 2)
 """Clock units of an avalanche that takes half the correlation of C2."""
+
+UNLIKELY = 0.01
+"""`repeat_probability` below which a map is no repeat."""
 
 AVALANCHE_LEVEL = Level(pixels=1500, counts=1.0, modes=2)
 
@@ -141,7 +145,7 @@ def accuracy(kind: Array, found: Array) -> Figure:
 
 @dataclass(frozen=True, slots=True)
 class Avalanche:
-    """How far one avalanche takes a map from its twin, in units of the model's repeatability.
+    """How far one avalanche takes a map from its twin, in units of the model's repeatability, one for all.
 
     Attributes
     ----------
@@ -151,11 +155,17 @@ class Avalanche:
         Mean distance of an avalanche from its twin, and its interval.
     seen : tuple of float
         Share of pairs that are farther apart than 99 % of the repeats, and its interval.
+    told : tuple of float
+        Share of pairs whose `repeat_probability` is below 1 %, and its interval; NaN of models that do not tell it.
+    mistaken : float
+        The same of the repeats: 0.01 is right.
     """
 
     repeats: float
     apart: Figure
     seen: Figure
+    told: Figure
+    mistaken: float
 
 
 def half_jump(r: np.random.Generator) -> Side:
@@ -168,18 +178,43 @@ def see_avalanches(encoders: Mapping[str, Encoder], n_pairs: int, seed: int) -> 
     """An avalanche against its twin at 1,500 pixels, one count and contrast 0.5, each side measured twice."""
     r = np.random.default_rng(seed)
     distances: dict[str, list[Array]] = {name: [] for name in encoders}
+    probabilities: dict[str, list[Array]] = {name: [] for name in encoders}
+    pairs = [(0, 1), (2, 3), (0, 2), (1, 3)]
     for _ in range(n_pairs):
         sides = draw_sides(Kind(half_jump, stationary_twin), r)
         maps = np.stack([measure(side, AVALANCHE_LEVEL, r) for side in sides for _ in range(2)])
         for name, encoder in encoders.items():
-            z = encoder.encode(maps, contrast=AVALANCHE_LEVEL.contrast).astype(np.float64)
-            pairs = [(0, 1), (2, 3), (0, 2), (1, 3)]
+            found = encoder.measure(maps, contrast=AVALANCHE_LEVEL.contrast)
+            z = found.latents.astype(np.float64)
             apart = [np.linalg.norm(z[a] - z[b]) / encoder.repeatability for a, b in pairs]
             distances[name].append(np.array(apart))
-    found = {}
-    for name, each in distances.items():
-        stacked = np.stack(each)
-        limit = np.quantile(stacked[:, :2], 0.99)
-        apart, seen = stacked[:, 2:].mean(axis=1), (stacked[:, 2:] > limit).mean(axis=1)
-        found[name] = Avalanche(float(np.median(stacked[:, :2])), interval(apart), interval(seen, within=(0, 1)))
-    return found
+            probabilities[name].append(_probabilities(encoder, found, pairs))
+    return {name: _avalanche(np.stack(distances[name]), np.stack(probabilities[name])) for name in encoders}
+
+
+def _probabilities(encoder: Encoder, found: Encoding, pairs: list[tuple[int, int]]) -> Array:
+    if encoder.repeats is None:
+        return np.full(len(pairs), np.nan)
+    first, second = (list(side) for side in zip(*pairs, strict=True))
+    compared = encoder.repeats.compare(
+        found.latents[first], found.noise[first], found.latents[second], found.noise[second]
+    )
+    return encoder.repeats.probability(compared.surprise)
+
+
+def _avalanche(distance: Array, probability: Array) -> Avalanche:
+    """Of pairs (n, 4): two of repeats, and two of an avalanche and its twin."""
+    limit = np.quantile(distance[:, :2], 0.99)
+    seen = (distance[:, 2:] > limit).mean(axis=1)
+    nothing = float("nan")
+    told, mistaken = (nothing, nothing, nothing), nothing
+    if np.isfinite(probability).all():
+        told = interval((probability[:, 2:] < UNLIKELY).mean(axis=1), within=(0, 1))
+        mistaken = float(np.mean(probability[:, :2] < UNLIKELY))
+    return Avalanche(
+        float(np.median(distance[:, :2])),
+        interval(distance[:, 2:].mean(axis=1)),
+        interval(seen, within=(0, 1)),
+        told,
+        mistaken,
+    )

@@ -55,11 +55,11 @@ class ModelResults:
     def find(self, **conditions: Any) -> Self:
         """Those runs that fit: conditions can follow each other.
 
-        Conditions, here and elsewhere: `cluster=0`; `share=0.3` of the maps at least in that cluster; `stress`,
-        `novelty`, `time`, `x`, `y`, `tau` as ranges (from, to), with None for an open end; and values that keys of the
-        metadata must equal, as `sample="PEO"`; of these, `raw_uid` takes any name of a run (see `run`). The server
-        evaluates them. A run fits a range where its measurements have values in it, and a cluster where most of its
-        maps are in it.
+        Conditions, here and elsewhere: `cluster=0`; `kind="intermittent"`; `share=0.3` of the maps at least in that
+        cluster, or of that kind; `stress`, `novelty`, `repeat_probability`, `time`, `x`, `y`, `tau` as ranges (from,
+        to), with None for an open end; and values that keys of the metadata must equal, as `sample="PEO"`; of
+        these, `raw_uid` takes any name of a run (see `run`). The server evaluates them. A run fits a range where its
+        measurements have values in it, and a cluster or a kind where most of its maps are in it.
         """
         return type(self)(self.catalog, self.container.find(**conditions))
 
@@ -80,13 +80,20 @@ class ModelResults:
         return self.container.novel(k, by=by, **conditions)
 
     def similar(
-        self, what: Any, k: int = 20, *, by: By = "bin", folder: Path | None = None, encoder: Encoder | None = None
+        self,
+        what: Any,
+        k: int = 20,
+        *,
+        by: By = "bin",
+        folder: Path | None = None,
+        encoder: Encoder | None = None,
+        local: int | None = None,
     ) -> pd.DataFrame:
         """The k points that are most like a map, a latent vector or another point, or measurements like another one.
 
         See `ModelClient.similar`.
         """
-        return self.container.similar(what, k, by=by, folder=folder, encoder=encoder)
+        return self.container.similar(what, k, by=by, folder=folder, encoder=encoder, local=local)
 
     def follow(
         self,

@@ -1,8 +1,8 @@
 """What people ask for, as queries that the Tiled server answers, and as a choice among rows of points.
 
-A condition is either a range of one of `RANGES`, `cluster`, `share`, or a value that a key of the metadata must equal.
-Runs are found by what their metadata say of all their rows together, so that a run is found where it may hold a row
-that is asked for.
+A condition is either a range of one of `RANGES`, `cluster`, `kind`, `share`, or a value that a key of the metadata must
+equal. Runs are found by what their metadata say of all their rows together, so that a run is found where it may hold a
+row that is asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from ainerd_agent.catalog.schema import ANALYSIS_SPEC
 from ainerd_agent.catalog.tiled_types import Container, Query
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records.analysis import KINDS, UNKNOWN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,7 @@ RANGES = {
     "x": ("x", "x_min", "x_max"),
     "y": ("y", "y_min", "y_max"),
     "novelty": ("novelty", None, "novelty_max"),
+    "repeat_probability": ("repeat_probability", "repeat_probability_min", None),
     "tau": ("tau", "tau_median", "tau_median"),
 }
 """By condition: the column of points, and the keys with the least and the largest of them in a run.
@@ -42,6 +44,8 @@ _TO_SORT = 99
 """Items that are fetched at a time to be sorted: with one more, a page of Tiled's."""
 
 _TINY = 1e-3
+
+_CLUSTER_SHARE, _KIND_SHARE = "cluster_fraction_{}", "kind_fraction_{}"
 
 Interval = tuple[float, float]
 
@@ -56,8 +60,10 @@ class Conditions:
     ----------
     cluster : int or None
         Of most maps of a run, or with `share` of so many of them; of a row.
+    kind : str or None
+        Kind of dynamics, in the same way.
     share : tuple of float or None
-        Of the maps of a run that are in `cluster`, from 0 to 1.
+        Of the maps of a run that are in `cluster`, or of `kind`, from 0 to 1.
     ranges : mapping of str to tuple of float
         Of the quantities in `RANGES` and of axes, ends included.
     equal : mapping
@@ -65,6 +71,7 @@ class Conditions:
     """
 
     cluster: int | None = None
+    kind: str | None = None
     share: Interval | None = None
     ranges: Mapping[str, Interval] = field(default_factory=dict)
     equal: Mapping[str, Any] = field(default_factory=dict)
@@ -86,15 +93,18 @@ class Conditions:
             What cannot be understood.
         """
         given = dict(conditions)
-        cluster, share = given.pop("cluster", None), given.pop("share", None)
-        if share is not None and cluster is None:
-            raise CatalogError("share is the share of the maps in a cluster: say which cluster, too.")
+        cluster, kind, share = (given.pop(name, None) for name in ("cluster", "kind", "share"))
+        if share is not None and (cluster is None) == (kind is None):
+            raise CatalogError("share is the share of the maps in a cluster, or of a kind: say which cluster or kind.")
+        if kind is not None and kind not in (*KINDS, UNKNOWN):
+            raise CatalogError(f"kind is one of {', '.join((*KINDS, UNKNOWN))}, not {kind!r}.")
         if cluster is not None and (isinstance(cluster, bool) or int(cluster) != cluster or cluster < 0):
             raise CatalogError(f"cluster is a number from 0, not {cluster!r}.")
         is_range = {name for name, value in given.items() if name in RANGES or isinstance(value, tuple | list)}
         ranges = {name: _interval(name, given.pop(name)) for name in sorted(is_range) if given.get(name) is not None}
         return cls(
             cluster=None if cluster is None else int(cluster),
+            kind=kind,
             share=None if share is None else _interval("share", share),
             ranges=ranges,
             equal={key: value for key, value in given.items() if value is not None},
@@ -105,8 +115,10 @@ class Conditions:
         from tiled.queries import Key
 
         found = self._in_common()
-        if self.cluster is not None and self.share is None:
+        if self.cluster is not None and self._shared != _CLUSTER_SHARE.format(self.cluster):
             found.append(Key("dominant_cluster") == self.cluster)
+        if self.kind is not None and self._shared != _KIND_SHARE.format(self.kind):
+            found.append(Key("dominant_kind") == self.kind)
         return found
 
     def runs_with_rows(self) -> list[Query]:
@@ -114,8 +126,9 @@ class Conditions:
         from tiled.queries import Key
 
         found = self._in_common(but=("tau",))  # the median says nothing of single rows
-        if self.cluster is not None and self.share is None:
-            found.append(Key(f"cluster_fraction_{self.cluster}") > 0.0)
+        for key in self._fractions:
+            if key != self._shared:
+                found.append(Key(key) > 0.0)
         return found
 
     def rows(self, points: pd.DataFrame) -> NDArray[np.bool_]:
@@ -125,6 +138,8 @@ class Conditions:
         chosen = np.ones(len(points), dtype=np.bool_)
         if self.cluster is not None:
             chosen &= (points["cluster"] == self.cluster).to_numpy()
+        if self.kind is not None:
+            chosen &= (points["kind"] == self.kind).to_numpy() if "kind" in points else False
         for name, (least, largest) in self.ranges.items():
             column = _keys(name)[0]
             chosen &= points[column].between(least, largest).to_numpy() if column in points else False
@@ -132,7 +147,19 @@ class Conditions:
 
     def columns(self) -> list[str]:
         """Columns of points that `rows` looks at."""
-        return [*(["cluster"] if self.cluster is not None else []), *(_keys(name)[0] for name in self.ranges)]
+        own = [name for name in ("cluster", "kind") if getattr(self, name) is not None]
+        return [*own, *(_keys(name)[0] for name in self.ranges)]
+
+    @property
+    def _fractions(self) -> list[str]:
+        """Keys with the shares of the cluster and of the kind that are asked for."""
+        asked = [(_CLUSTER_SHARE, self.cluster), (_KIND_SHARE, self.kind)]
+        return [key.format(value) for key, value in asked if value is not None]
+
+    @property
+    def _shared(self) -> str | None:
+        """The key whose value `share` is about; with a share, there is one of them only."""
+        return None if self.share is None else self._fractions[0]
 
     def _in_common(self, but: Sequence[str] = ()) -> list[Query]:
         from tiled.queries import Key, SpecsQuery
@@ -140,7 +167,7 @@ class Conditions:
         found: list[Query] = [SpecsQuery(include=[ANALYSIS_SPEC[0]])]
         found += [Key(key) == value for key, value in self.equal.items()]
         if self.share is not None:
-            found += between(f"cluster_fraction_{self.cluster}", self.share)
+            found += between(self._fractions[0], self.share)
         for name, (least, largest) in self.ranges.items():
             if name not in but:
                 _, low, high = _keys(name)

@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
     """All runs that a latent model analysed: `/ainerd/<model>`, or those of them that were found.
 
-    Conditions, in all methods: `cluster=0`; `share=0.3` of the maps at least in that cluster; `stress`, `novelty`,
-    `time`, `x`, `y`, `tau` as ranges (from, to), with None for an open end; and values that keys of the metadata must
-    equal, as `sample="PEO"`. The server evaluates them; only points of runs that may fit are read.
+    Conditions, in all methods: `cluster=0`; `kind="intermittent"`; `share=0.3` of the maps at least in that cluster, or
+    of that kind; `stress`, `novelty`, `repeat_probability`, `time`, `x`, `y`, `tau` as ranges (from, to), with None for
+    an open end; and values that keys of the metadata must equal, as `sample="PEO"`. The server
+    evaluates them; only points of runs that may fit are read.
     """
 
     def __init__(self, *args: Any, queries: Sequence[Query] | None = None, **options: Any) -> None:
@@ -114,7 +115,14 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         return best
 
     def similar(
-        self, what: Any, k: int = 20, *, by: By = "bin", folder: Path | None = None, encoder: Encoder | None = None
+        self,
+        what: Any,
+        k: int = 20,
+        *,
+        by: By = "bin",
+        folder: Path | None = None,
+        encoder: Encoder | None = None,
+        local: int | None = None,
     ) -> pd.DataFrame:
         """The k points of all these runs that are most like a map or another point, the most similar first.
 
@@ -134,6 +142,9 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
             Where the index is kept; by default in the user's cache.
         encoder : Encoder, optional
             With which a map is encoded; by default the shipped one of this model's name.
+        local : int, optional
+            Take distances in units of that from each point to its own neighbour of this number, 10 for instance: points
+            amid many no longer are like almost everything. Of points only.
 
         Returns
         -------
@@ -147,8 +158,10 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         index, everything = open_index(self, folder), self.new_variation(queries=[])
         among = self.find() if self.queries else None
         if by == "measurement":
+            if local is not None:
+                raise CatalogError("local is for points: measurements are compared direction by direction.")
             return index.similar_measurements(what, k, model=everything, among=among)
-        return index.similar(what, k, model=everything, among=among, encoder=encoder)
+        return index.similar(what, k, model=everything, among=among, encoder=encoder, local=local)
 
     def follow(self, **options: Any) -> Generator[pd.DataFrame, None, None]:
         """Points as they are written, run by run; parameters as those of `ainerd_agent.catalog.follow`."""

@@ -25,6 +25,7 @@ from ainerd_agent.cli.options import (
 )
 from ainerd_agent.cli.tables import ROWS, show_rows, with_names
 from ainerd_agent.errors import CatalogError
+from ainerd_agent.records.analysis import KINDS, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,7 @@ RUN_COLUMNS = {
     "status": "status",
     "n_measurements": "n",
     "dominant_cluster": "cluster",
+    "dominant_kind": "kind",
     "shear_stress_min": "stress from",
     "shear_stress_max": "to",
     "novelty_max": "novelty",
@@ -57,7 +59,9 @@ POINT_COLUMNS = {
     "point": "point",
     "distance": "distance",
     "cluster": "cluster",
+    "kind": "kind",
     "novelty": "novelty",
+    "repeat_probability": "P(repeat)",
     "shear_stress": "stress",
     "tau": "tau",
     "x": "x",
@@ -86,7 +90,7 @@ UNITS = {
     "tau_median": "s",
     "azimuth": "°",
 }
-"""Units beside those of the columns of points; rep. are repeatabilities."""
+"""Units beside those of the columns of points; rep. are repeatabilities, those of repeats there by newer models."""
 
 
 class Rows(StrEnum):
@@ -105,10 +109,16 @@ class Format(StrEnum):
 
 
 CONDITIONS: Mapping[str, Any] = {
-    "cluster": Annotated[int | None, typer.Option(min=0, help="Kind of dynamics, 0 is the slowest.")],
-    "share": Annotated[str | None, typer.Option(metavar="RANGE", help="Of a run's maps in --cluster, from 0 to 1.")],
+    "cluster": Annotated[int | None, typer.Option(min=0, help="By rate, 0 is the slowest.")],
+    "kind": Annotated[str | None, typer.Option(help=f"Kind of dynamics: {', '.join((*KINDS, UNKNOWN))}.")],
+    "share": Annotated[
+        str | None, typer.Option(metavar="RANGE", help="Of a run's maps in --cluster or of --kind, from 0 to 1.")
+    ],
     "stress": Annotated[str | None, typer.Option(metavar="RANGE", help="Shear stress, Pa.")],
     "novelty": Annotated[str | None, typer.Option(metavar="RANGE", help="In units of repeatability.")],
+    "repeat_probability": Annotated[
+        str | None, typer.Option(metavar="RANGE", help="Of a repeat of the nearest map before; ..0.01 is no repeat.")
+    ],
     "tau": Annotated[str | None, typer.Option(metavar="RANGE", help="Relaxation time, s.")],
     "time": Annotated[str | None, typer.Option(metavar="RANGE", help="When it was measured.")],
     "x": Annotated[str | None, typer.Option(metavar="RANGE", help="Stage position, mm.")],
@@ -121,7 +131,7 @@ CONDITIONS: Mapping[str, Any] = {
 }
 """Options that say which runs and points are meant."""
 
-RANGES = ("share", "stress", "novelty", "tau", "time", "x", "y")
+RANGES = ("share", "stress", "novelty", "repeat_probability", "tau", "time", "x", "y")
 
 Columns = Annotated[str | None, typer.Option(help="Names of columns, separated by commas.")]
 Written = Annotated[Format, typer.Option("--format", help="How the answer is written.")]
@@ -195,7 +205,7 @@ def points(
 
 
 @find.command()
-@conditional("cluster", "stress", "tau", "time", "x", "y", "run", "sample", "where")
+@conditional("cluster", "kind", "repeat_probability", "stress", "tau", "time", "x", "y", "run", "sample", "where")
 def novel(
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
@@ -223,6 +233,10 @@ def similar(
     by: RowsBy = Rows.bin,
     *,
     conditions: dict[str, Any],
+    local: Annotated[
+        int | None,
+        typer.Option(min=1, help="Distances in units of that from each point to its own neighbour of this number: 10."),
+    ] = None,
     index: Annotated[Path | None, typer.Option(help="Folder of the index; in your cache by default.")] = None,
     columns: Columns = None,
     format: Written = Format.table,
@@ -234,7 +248,7 @@ def similar(
         results = opened.model(model)
         encoder = None if isinstance(asked, tuple) else _encoder_of(results)
         chosen = results.find(**conditions) if conditions else results
-        found = chosen.similar(asked, k, by=by.value, folder=index, encoder=encoder)
+        found = chosen.similar(asked, k, by=by.value, folder=index, encoder=encoder, local=local)
         units = _units(opened, found, format)
     _write(found, format, columns, _with_axes(MEASUREMENT_COLUMNS if whole else POINT_COLUMNS, units), units)
 

@@ -83,7 +83,8 @@ def train(
 
     Your own maps, in minutes:  ainerd train mine.safetensors --from ages-v1 --real my-maps.npz
     """
-    from ainerd_agent.workflows.train import RealMaps, TrainOptions
+    from ainerd_agent.workflows.real_maps import RealMaps
+    from ainerd_agent.workflows.train import TrainOptions
     from ainerd_agent.workflows.train import train as train_model
 
     options = TrainOptions(
@@ -140,7 +141,7 @@ def evaluate(
     from ainerd_agent.cli.evaluation_tables import evaluation_tables
     from ainerd_agent.workflows.evaluate import evaluate as evaluate_model
     from ainerd_agent.workflows.evaluate import write_card
-    from ainerd_agent.workflows.train import RealMaps
+    from ainerd_agent.workflows.real_maps import RealMaps
 
     console = Console()
     with Progress(console=Console(stderr=True)) as progress:

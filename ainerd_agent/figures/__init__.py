@@ -2,6 +2,7 @@
 
 from ainerd_agent.figures.age_lag import AgedMeasurement, age_lag_figure
 from ainerd_agent.figures.bad_pixels import bad_pixel_map
+from ainerd_agent.figures.kinds import kinds_over_time
 from ainerd_agent.figures.latent_embedding import embedding
 from ainerd_agent.figures.maps import c2_examples
 from ainerd_agent.figures.places import Places
@@ -20,6 +21,7 @@ __all__ = [
     "cluster_colours",
     "clusters_and_stress",
     "embedding",
+    "kinds_over_time",
     "links_figure",
     "relation_figure",
     "sample_map",

@@ -58,7 +58,7 @@ def clusters_and_stress(
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1))
     span = draw_shares(below, time, cluster, n_clusters, duration=duration)
     draw_stress(above, stress_time, stress, span)
-    _finish([above, below], span, np.asarray(minima, dtype=np.float64), time_label)
+    finish([above, below], span, np.asarray(minima, dtype=np.float64), time_label)
     cluster_legend(figure, n_clusters)
     return figure
 
@@ -110,7 +110,7 @@ def azimuth_time(
         for axes in panels:
             axes.set_ylim(lowest, highest)
     span = min(start for start, _ in spans), max(stop for _, stop in spans)
-    _finish(panels, span, np.empty(0), time_label)
+    finish(panels, span, np.empty(0), time_label)
     cluster_legend(figure, n_clusters)
     return figure
 
@@ -126,22 +126,31 @@ def relation_figure(relation: Relation) -> Figure:
     span = draw_shares(panels[1], time, cluster, n_clusters)
     draw_azimuth(panels[2], time, relation.azimuthal_bin, cluster, n_clusters, bins=True)
     draw_stress(panels[0], relation.samples.time, relation.samples.shear_stress, span)
-    _finish(list(panels), span, relation.minima, "XPCS time (s)")
+    finish(list(panels), span, relation.minima, "XPCS time (s)")
     cluster_legend(figure, n_clusters)
     return figure
 
 
 def draw_shares(
-    axes: Axes, time: ArrayLike, cluster: ArrayLike, n_clusters: int, *, duration: float | None = None
+    axes: Axes,
+    time: ArrayLike,
+    cluster: ArrayLike,
+    n_clusters: int,
+    *,
+    duration: float | None = None,
+    colours: Sequence[str] | None = None,
 ) -> tuple[float, float]:
-    """Stack the share of each cluster at each time, slow at the bottom; return the time span that is filled."""
+    """Stack the share of each cluster at each time, slow at the bottom; return the time span that is filled.
+
+    Other classes than clusters have `colours` of their own, (n_clusters,).
+    """
     starts, index = np.unique(np.asarray(time, dtype=np.float64), return_inverse=True)
     counts = np.zeros((len(starts), n_clusters))
     np.add.at(counts, (index, np.asarray(cluster, dtype=np.int64)), 1)
     shares = counts / counts.sum(axis=1, keepdims=True)
     stops = _stops(starts, duration)
     floor = np.zeros(len(starts))
-    for share, colour in zip(shares.T, cluster_colours(n_clusters), strict=True):
+    for share, colour in zip(shares.T, colours or cluster_colours(n_clusters), strict=True):
         axes.bar(
             starts, share, stops - starts, bottom=floor, align="edge", color=colour, linewidth=0, antialiased=False
         )
@@ -160,6 +169,7 @@ def draw_azimuth(
     *,
     bins: bool = False,
     duration: float | None = None,
+    colours: Sequence[str] | None = None,
 ) -> tuple[float, float]:
     """Colour each (time, azimuth) of a ring by its cluster, as wide as the measurement; return the time span.
 
@@ -179,7 +189,7 @@ def draw_azimuth(
         edges,
         np.array([0.0, 360.0]) if whole else _row_edges(angles),
         np.ma.masked_invalid(spaced),
-        cmap=ListedColormap(cluster_colours(n_clusters)),
+        cmap=ListedColormap(list(colours or cluster_colours(n_clusters))),
         norm=BoundaryNorm(np.arange(n_clusters + 1) - 0.5, n_clusters),
         rasterized=True,  # or vector viewers show hairlines between the cells
     )
@@ -224,7 +234,7 @@ def draw_stress(axes: Axes, time: ArrayLike, stress: ArrayLike, span: tuple[floa
         axes.set_ylim(low - margin * reach, high + margin * reach)
 
 
-def _finish(panels: Sequence[Axes], span: tuple[float, float], minima: FloatArray, time_label: str) -> None:
+def finish(panels: Sequence[Axes], span: tuple[float, float], minima: FloatArray, time_label: str) -> None:
     """Give the panels one time axis and the lines of the minima; label the lowest."""
     start, stop = span
     margin = 0.01 * (stop - start)

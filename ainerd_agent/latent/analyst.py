@@ -19,6 +19,12 @@ NOT_FINITE = Fault("not finite: NaN or infinite values")
 
 _log = logging.getLogger(__name__)
 
+TELLS_LESS = (
+    "does not tell the kind of dynamics and how probable a repeat is: those columns stay empty, and its novelty is in "
+    "one unit for all. Models from version 0.2 on do"
+)
+"""What is said of an older model."""
+
 
 class Analyst:
     """Encodes measurements, assigns clusters, and tells how new they are against those before.
@@ -26,12 +32,16 @@ class Analyst:
     Parameters
     ----------
     encoder : Encoder
+        What it does not tell, such as the kind of dynamics by a model of version 0.1, is None in the analyses; that is
+        said once.
     """
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
-        self.atlas = Atlas(encoder.repeatability)
+        self.atlas = Atlas(encoder.repeatability, repeats=encoder.repeats)
         self._advised: set[str] = set()
+        if encoder.kinds is None or encoder.repeats is None:
+            _log.info("The model %s %s", encoder.name, TELLS_LESS)
 
     def analyse(self, fingerprints: Sequence[Fingerprints], stresses: Sequence[ShearStress]) -> list[Analysis]:
         """Analyse measurements in order; each counts as seen for the next.
@@ -52,25 +62,38 @@ class Analyst:
         self, fingerprints: Sequence[Fingerprints], stresses: Sequence[ShearStress], encoding: Encoding
     ) -> list[Analysis]:
         """As `analyse`, of maps whose `encoding_of` is known; the maps themselves are not looked at."""
-        cluster, distance = self.encoder.clusters.predict(encoding.latents)
+        clusters = self.encoder.clusters
+        cluster, distance = clusters.predict(encoding.latents)
+        cluster_probability = clusters.probability(encoding.latents)
         taken = [each.origin.exposure.frames for each in fingerprints for _ in range(len(each.bins))]
         reasons = reasons_of(self.encoder, encoding, distance, taken)
         self._advise(fingerprints, reasons)
+        unlike = None if reasons is None else np.array([bool(why) for why in reasons])
+        kinds = None
+        if self.encoder.kinds is not None:
+            kinds = self.encoder.kinds.predict(encoding.latents, encoding.noise, unlike)
         analyses, first = [], 0
         for each, stress in zip(fingerprints, stresses, strict=True):
             part = slice(first, first + len(each.bins))
             first = part.stop
+            newness = self.atlas.judge(
+                encoding.latents[part], each.bins.azimuth, each.bins.q, noise=encoding.noise[part]
+            )
             analyses.append(
                 Analysis(
                     origin=each.origin,
                     latents=encoding.latents[part],
                     cluster=cluster[part],
                     centre_distance=distance[part],
-                    novelty=self.atlas.add(encoding.latents[part], each.bins.azimuth, each.bins.q),
+                    novelty=newness.novelty,
                     reconstruction_error=encoding.reconstruction_error[part],
                     stress=stress,
-                    unlike=None if reasons is None else np.array([bool(why) for why in reasons[part]]),
+                    unlike=None if unlike is None else unlike[part],
                     reasons=_in_words(reasons, part),
+                    cluster_probability=None if cluster_probability is None else cluster_probability[part],
+                    kind=None if kinds is None else kinds.kind[part],
+                    kind_probability=None if kinds is None else kinds.probability[part],
+                    repeat_probability=newness.repeat_probability,
                 )
             )
         return analyses

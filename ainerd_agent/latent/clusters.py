@@ -18,6 +18,9 @@ Labels = NDArray[np.int64]
 RESTARTS = 50
 """Starts of KMeans, of which the best is kept. With ten, labels of the paper's latents still depend on the seed."""
 
+SOFTNESSES = np.geomspace(0.05, 50, 60)
+"""That are tried, in units of the mean squared distance of repeats."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clusters:
@@ -28,9 +31,13 @@ class Clusters:
     Attributes
     ----------
     centres : ndarray of float32, shape (k, 64)
+    softness : float
+        Squared distance over which a map is surely of its cluster, from repeats; NaN where it is not known, as of
+        models before 0.2.
     """
 
     centres: Latents
+    softness: float = float("nan")
 
     def __len__(self) -> int:
         return len(self.centres)
@@ -68,6 +75,30 @@ class Clusters:
         cluster = distance.argmin(axis=1)
         return cluster, distance[np.arange(len(latents)), cluster]
 
+    def probability(self, latents: Latents) -> FloatArray | None:
+        """Probability that a repeat falls into the same cluster, shape (n,); None where nobody knows."""
+        if np.isnan(self.softness):
+            return None
+        return np.asarray(self.shares(latents).max(axis=1))
+
+    def shares(self, latents: Latents) -> FloatArray:
+        """Probability of each cluster for a repeat, shape (n, k)."""
+        distance = np.linalg.norm(latents[:, None, :].astype(np.float64) - self.centres[None], axis=-1)
+        odds = -(distance**2) / self.softness
+        odds = np.exp(odds - odds.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+    def softened(self, latents: Latents, repeats: Latents) -> Clusters:
+        """The same clusters, whose softness is that of latents (n, 64) and their repeats."""
+        of_repeat, _ = self.predict(repeats)
+        best, least = self, np.inf
+        for softness in SOFTNESSES * float(np.mean((latents - repeats) ** 2) * latents.shape[1]):
+            tried = Clusters(self.centres, float(softness))
+            loss = -np.log(tried.shares(latents)[np.arange(len(latents)), of_repeat] + 1e-12).mean()
+            if loss < least:
+                best, least = tried, loss
+        return best
+
     def refit(self, latents: Latents, slowness: FloatArray, *, batch: int = 1024, seed: int = 0) -> Clusters:
         """Follow a grown catalog: new clusters that start from these centres, by mini-batches.
 
@@ -88,7 +119,7 @@ class Clusters:
         ).fit(latents)
         moved = np.asarray(model.cluster_centers_, dtype=np.float32)
         labels, _ = Clusters(moved).predict(latents)
-        return Clusters(moved[np.argsort(by_slowness(labels, slowness, len(self)))])
+        return Clusters(moved[np.argsort(by_slowness(labels, slowness, len(self)))], self.softness)
 
 
 def by_slowness(labels: Labels, slowness: FloatArray, n_clusters: int) -> Labels:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,8 +22,11 @@ from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
 from ainerd_agent.latent.clusters import Clusters, Latents
 from ainerd_agent.latent.familiarity import Familiarity
 from ainerd_agent.latent.faults import Fault, find_faults, noise_of_blocks
+from ainerd_agent.latent.kinds import KindModel
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
+from ainerd_agent.latent.map_noise import N_NOISES, noise_of
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
+from ainerd_agent.latent.repeats import Noise, RepeatModel
 from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
 from ainerd_agent.latent.short_lags import N_SHORT
 from ainerd_agent.records import FloatArray, MapStack
@@ -34,6 +37,7 @@ SHIPPED = ("paper-v1", "lag-v1", "ages-v1")
 FORMATS = ("1", "2")
 """Of the file. 1 had the paper's architecture only, and no limits of what is familiar."""
 
+_Part = TypeVar("_Part", RepeatModel, KindModel)
 Network = PaperAutoencoder | LagAutoencoder | AgesAutoencoder
 
 ARCHITECTURES: Mapping[str, type[Network]] = {
@@ -62,25 +66,28 @@ class Encoding:
         Mean squared difference between the scaled map and its reconstruction (`Encoder.reconstruct`); noise raises it.
     misfit : ndarray, shape (n,)
         The same of means over 16 x 16 values, in which little noise is left: what the model cannot draw.
-    noise : ndarray, shape (n,)
+    block_noise : ndarray, shape (n,)
         Standard deviation of such means by the noise of the map alone.
     faults : tuple of tuple of Fault, shape (n,)
         What is wrong with each map itself (`ainerd_agent.latent.faults`); empty where the maps were not looked at.
     side : int
         Of the maps, whose rows the faults number.
+    noise : ndarray of float32, shape (n, N_NOISES)
+        Of the maps, as `ainerd_agent.latent.map_noise` tells it; NaN where the model reads nothing from it.
     """
 
     latents: Latents
     reconstruction_error: FloatArray
     misfit: FloatArray
-    noise: FloatArray
+    noise: Noise
+    block_noise: FloatArray
     faults: tuple[tuple[Fault, ...], ...] = ()
     side: int = SIDE
 
     @property
     def excess(self) -> FloatArray:
         """Misfit in units of what the noise of each map makes of it (n,)."""
-        return np.asarray(self.misfit / (self.noise**2 + LEAST_MISFIT))
+        return np.asarray(self.misfit / (self.block_noise**2 + LEAST_MISFIT))
 
 
 class Encoder:
@@ -97,6 +104,10 @@ class Encoder:
         Typical distance between latents of two maps of the same dynamics.
     familiarity : Familiarity, optional
         Limits beyond which maps are unlike those of the training.
+    repeats : RepeatModel, optional
+        How far apart repeats fall at any place and noise.
+    kinds : KindModel, optional
+        Reads the kind of dynamics.
     weights_sha256 : str
         Of the file the weights came from; empty for a model that was not saved.
 
@@ -115,6 +126,8 @@ class Encoder:
         name: str,
         repeatability: float,
         familiarity: Familiarity | None = None,
+        repeats: RepeatModel | None = None,
+        kinds: KindModel | None = None,
         weights_sha256: str = "",
     ) -> None:
         self.network = network.eval()
@@ -123,6 +136,8 @@ class Encoder:
         self.name = name
         self.repeatability = repeatability
         self.familiarity = familiarity
+        self.repeats = repeats
+        self.kinds = kinds
         self.weights_sha256 = weights_sha256
 
     @property
@@ -165,14 +180,18 @@ class Encoder:
         _compare_with_card(source, sha256)
         try:
             centres = tensors.pop("clusters.centres").numpy()
+            repeats = _part(RepeatModel, "repeats", about, tensors)
+            kinds = _part(KindModel, "kinds", about, tensors)
             network = kind(**_configuration(about, centres.shape[1]))
             network.load_state_dict(tensors)
             return cls(
                 network,
-                Clusters(centres),
+                Clusters(centres, float(about.get("softness", "nan"))),
                 name=about["name"],
                 repeatability=float(about["repeatability"]),
                 familiarity=Familiarity.read(json.loads(about.get("familiarity", "null"))),
+                repeats=repeats,
+                kinds=kinds,
                 weights_sha256=sha256,
             )
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -214,7 +233,12 @@ class Encoder:
             "name": self.name,
             "repeatability": repr(self.repeatability),
             "familiarity": json.dumps(None if self.familiarity is None else asdict(self.familiarity)),
+            "softness": repr(self.clusters.softness),
         }
+        for part, model in (("repeats", self.repeats), ("kinds", self.kinds)):
+            if model is not None:
+                about[part] = json.dumps(model.configuration)
+                tensors |= {f"{part}.{key}": value.contiguous() for key, value in model.state_dict().items()}
         unfinished = path.with_name(f"{path.name}.unfinished")
         unfinished.write_bytes(save(tensors, metadata=about))  # save_file would let nobody else read it
         unfinished.rename(path)
@@ -278,14 +302,28 @@ class Encoder:
     def measure_scaled(self, scaled: MapStack, short_lags: ArrayLike | None = None) -> Encoding:
         """As `measure`, of maps that are scaled already, without their faults."""
         latents = self.encode_scaled(scaled, short_lags)
-        error, misfit, noise = [], [], []
+        error, misfit, of_blocks = [], [], []
         for part in _parts(len(scaled)):
             measured = scaled[part].clip(*CLIP)
             difference = self._draw(latents[part], scaled[part]) - measured
             error.append(np.mean(difference**2, axis=(1, 2), dtype=np.float64))
             misfit.append(np.mean(_blocks(difference) ** 2, axis=(1, 2), dtype=np.float64))
-            noise.append(noise_of_blocks(_blocks(measured)))
-        return Encoding(latents, np.concatenate(error), np.concatenate(misfit), np.concatenate(noise))
+            of_blocks.append(noise_of_blocks(_blocks(measured)))
+        if self.repeats is None and self.kinds is None:
+            noise = np.full((len(scaled), N_NOISES), np.nan, dtype=np.float32)
+        else:
+            noise = self.told_noise(scaled)
+        return Encoding(
+            latents,
+            reconstruction_error=np.concatenate(error),
+            misfit=np.concatenate(misfit),
+            noise=noise,
+            block_noise=np.concatenate(of_blocks),
+        )
+
+    def told_noise(self, scaled: MapStack) -> Noise:
+        """Noise of maps that are scaled already, as `Encoding.noise`."""
+        return np.concatenate([noise_of(scaled[part]) for part in _parts(len(scaled))])
 
     def decode(self, latents: ArrayLike) -> MapStack:
         """Scaled maps (baseline 0, contrast 1) of latent vectors, (n, 64) to (n, 256, 256)."""
@@ -343,6 +381,17 @@ def _blocks(maps: NDArray[np.floating]) -> NDArray[np.floating]:
     """Means over blocks of maps (n, 256, 256)."""
     n_blocks = SIDE // MISFIT_BLOCK
     return np.asarray(maps.reshape(len(maps), n_blocks, MISFIT_BLOCK, n_blocks, MISFIT_BLOCK).mean(axis=(2, 4)))
+
+
+def _part(model: type[_Part], name: str, about: Mapping[str, str], tensors: dict[str, torch.Tensor]) -> _Part | None:
+    """A part of the model's file, whose tensors are taken out; None where the file has none."""
+    own = {key.removeprefix(f"{name}."): tensors.pop(key) for key in [*tensors] if key.startswith(f"{name}.")}
+    if name not in about:
+        return None
+    made = model(**json.loads(about[name]))
+    made.load_state_dict(own)
+    made.eval()
+    return made
 
 
 def _parts(length: int) -> list[slice]:

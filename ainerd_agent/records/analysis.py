@@ -15,6 +15,12 @@ from ainerd_agent.records.arrays import FloatArray
 from ainerd_agent.records.rheometry import ShearStress
 from ainerd_agent.records.run import Origin
 
+KINDS = ("equilibrium", "ageing", "intermittent", "oscillating", "flowing")
+"""Kinds of dynamics, by what their correlation does from age to age and over the lag."""
+
+UNKNOWN = "unknown"
+"""Kind of a map that is like none of them, or as like to one as to another."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
@@ -28,8 +34,8 @@ class Analysis:
     centre_distance : ndarray, shape (n_bins,)
         Euclidean distance to the cluster's centre.
     novelty : ndarray, shape (n_bins,)
-        Distance to the nearest latent seen before, in units of the repeatability of a measurement; NaN for the first
-        measurement of a session, which has nothing to be compared with.
+        Distance to the nearest latent seen before, in units of what repeats of a measurement have there, or, by a model
+        that does not tell, anywhere; NaN for the first measurement of a session, which has nothing to be compared with.
     reconstruction_error : ndarray, shape (n_bins,)
         Mean squared difference between the scaled map and its reconstruction.
     unlike : ndarray of bool, shape (n_bins,), or None
@@ -38,13 +44,15 @@ class Analysis:
     reasons : tuple of str, shape (n_bins,), or None
         Why they are, in words; empty for a map that is not. None where no map is, or it is not known why.
     cluster_probability : ndarray, shape (n_bins,), or None
-        Of `cluster`.
+        Of `cluster`: that a repeat of the measurement falls into the same one. None where the model does not tell; so
+        of those below.
     kind : tuple of str, shape (n_bins,), or None
         Kind of dynamics: "equilibrium", "ageing", "intermittent", "oscillating", "flowing" or "unknown".
     kind_probability : ndarray, shape (n_bins,), or None
-        Of `kind`.
+        Of `kind`; of an unknown one, of the most probable kind.
     repeat_probability : ndarray, shape (n_bins,), or None
-        That a repeat of something seen before lies as far from it as this map does.
+        That a repeat of the nearest map seen before lies as far from it as this one does, or farther. NaN for the
+        first measurement of a session.
     recognised_as : str
         What the measurement was taken for, where it ended for that.
     p_new : float

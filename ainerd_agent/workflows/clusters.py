@@ -175,6 +175,8 @@ def refit_clusters(encoder: Encoder, points: ModelPoints, out: Path | str) -> En
         name=out.stem,
         repeatability=encoder.repeatability,
         familiarity=encoder.familiarity,
+        repeats=encoder.repeats,
+        kinds=encoder.kinds,
     )
     new.save(out)
     return Encoder.load(out)

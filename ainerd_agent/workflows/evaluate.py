@@ -31,7 +31,7 @@ from ainerd_agent.latent.held_out import BY_HASH, held_out
 from ainerd_agent.latent.training.lessons import split_by_series
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.scattering.simulation.maps import simulate_maps
-from ainerd_agent.workflows.train import RealMaps
+from ainerd_agent.workflows.real_maps import RealMaps
 
 FLAGGED_MAPS = 60
 """Sound maps, and damaged ones of each damage, that the flag is tried on."""

@@ -14,6 +14,7 @@ import numpy as np
 from ainerd_agent.catalog.codec.metadata import axes_of
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import RheometerSamples
+from ainerd_agent.records.analysis import KINDS, UNKNOWN
 from ainerd_agent.workflows.one_measurement import read_measurement
 
 if TYPE_CHECKING:
@@ -151,7 +152,12 @@ def _figures_of_points(catalog: Catalog, findings: Findings, seed: int) -> dict[
     cluster, elapsed = points["cluster"].to_numpy(), points["elapsed"].to_numpy()
     latents = points.filter(regex=r"^z\d+$").to_numpy(dtype=np.float32)
     maps, duration = _maps_of(catalog, findings)
+    told = points["kind"].fillna("").to_numpy(dtype=str)
+    kinds = (
+        {} if not any(told) else {"kinds": figures.kinds_over_time(elapsed, points["azimuth"], told, duration=duration)}
+    )
     return {
+        **kinds,
         "c2-examples": figures.c2_examples(
             maps, cluster, n_clusters=n_clusters, centre_distance=points["centre_distance"], duration=points["duration"]
         ),
@@ -194,6 +200,7 @@ def summary(findings: Findings) -> dict[str, Any]:
         "n_measurements": findings.metadata["n_measurements"],
         "n_points": len(findings.points),
         "cluster_fractions": findings.metadata["cluster_fractions"],
+        "kind_fractions": {kind: findings.metadata.get(f"kind_fraction_{kind}") for kind in (*KINDS, UNKNOWN)},
         "failures": findings.metadata["failed"],
         "measurements": [{key: _plain(value) for key, value in row.items()} for row in rows],
     }

@@ -238,6 +238,7 @@ def _encode(catalog: Catalog, encoder: Encoder, uid: str, places: Sequence[int],
         reconstruction_error=np.concatenate([part.reconstruction_error for part in parts]),
         misfit=np.concatenate([part.misfit for part in parts]),
         noise=np.concatenate([part.noise for part in parts]),
+        block_noise=np.concatenate([part.block_noise for part in parts]),
         faults=tuple(each for part in parts for each in part.faults),
         side=parts[0].side,
     )

@@ -22,7 +22,7 @@ from ainerd_agent.latent.training.age_contrast import train_ages
 from ainerd_agent.latent.training.age_lessons import REPEATS, RealImages, real_images, simulated_pairs
 from ainerd_agent.latent.training.age_units import fix_units, lessons_of
 from ainerd_agent.latent.training.batches import MixedMaps
-from ainerd_agent.latent.training.build_model import make_model
+from ainerd_agent.latent.training.build_model import ReadingLessons, make_model
 from ainerd_agent.latent.training.contrast import LEARNING_RATE, train_decay
 from ainerd_agent.latent.training.lessons import (
     KeptApart,
@@ -35,7 +35,9 @@ from ainerd_agent.latent.training.lessons import (
 from ainerd_agent.latent.training.reconstruction import Epoch
 from ainerd_agent.latent.training.reconstruction import train as train_reconstruction
 from ainerd_agent.latent.training.texture import coarse_truths, latents_of
+from ainerd_agent.latent.training.texture_noise import learn_noise
 from ainerd_agent.scattering.files.map_files import read_maps
+from ainerd_agent.workflows.real_maps import RealMaps
 
 SIMULATED_MAPS, SIMULATED_MAPS_TO_REFINE = 6000, 500
 EPOCHS, EPOCHS_TO_REFINE = 12, 6
@@ -45,6 +47,9 @@ AGES_STEPS, AGES_STEPS_TO_REFINE = 1000, 200
 RECONSTRUCTION_RATES, RECONSTRUCTION_RATES_TO_REFINE = (1e-4, 1e-3), (3e-5, 3e-4)
 TEXTURE_SHARE = 0.02
 """Variance of the texture's numbers, in units of the decay's."""
+
+READING_DYNAMICS, LEAST_DYNAMICS = 1600, 20
+"""Simulated ones that kinds, and distances of repeats, are learnt from, and the least of them."""
 
 MIN_HELD_OUT = 50
 """Simulated maps that nothing is learnt from; a tenth of those to train on, where that is more."""
@@ -70,26 +75,6 @@ class Progress:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class RealMaps:
-    """A file of measured C2 maps, and how they are normalised.
-
-    Attributes
-    ----------
-    file : Path or str
-        As `ainerd ingest` reads it. Its columns `series` and `roi` say what belongs together, `is_mean` which maps are
-        means of others.
-    baseline : float
-        Value of uncorrelated times: 1 for maps normalised like g2, 0 for this package's own.
-    contrast : float or None
-        Speckle contrast, where it is known; estimated from each map where not.
-    """
-
-    file: Path | str
-    baseline: float = 1.0
-    contrast: float | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
     """What a model is trained on, and how.
@@ -105,7 +90,8 @@ class TrainOptions:
         Simulated maps to train on; by default 6000, or 500 for fine-tuning.
     real : RealMaps or None
         A quarter of their experiments is kept apart before anything is learnt, by the hash of `series`
-        (`ainerd_agent.latent.held_out`); a tenth, drawn by `seed`, where that would leave out none or all.
+        (`ainerd_agent.latent.held_out`), and another tenth validates; only a tenth, drawn by `seed`, where there are
+        too few experiments for that.
     epochs : int or None
         Passes over all maps, of the paper's architecture only; by default 12, or 6 for fine-tuning.
     n_clusters : int or None
@@ -240,7 +226,13 @@ def train(
     training.say("finding clusters")
     slowness = np.concatenate([slowness_of(validation.draw(np.array([n]), None)[1]) for n in range(len(validation))])
     model = make_model(
-        network, validation, slowness, name=name or out.stem, n_clusters=options.n_clusters, seed=options.seed
+        network,
+        validation,
+        slowness,
+        name=name or out.stem,
+        n_clusters=options.n_clusters,
+        lessons=None if architecture == "paper" else training.reading_lessons(),
+        seed=options.seed,
     )
     trained = _write(model, metrics, out)
     training.checkpoint.unlink(missing_ok=True)
@@ -282,10 +274,18 @@ class _Training:
         )
         if (real := options.real) is not None and stored is not None:
             repeats = real_images(stored.known, baseline=real.baseline, contrast=real.contrast)
-            for lesson, part in ((lessons, stored.known), (held_out, stored.unseen)):
+            for lesson, part in ((lessons, stored.known), (held_out, stored.validation)):
                 lesson.append(real_lesson(part, baseline=real.baseline, contrast=real.contrast, clip=clip))
             self.say(f"{len(lessons[-1].maps)} real maps to train on, {len(held_out[-1].maps)} kept apart")
         return lessons, held_out, repeats
+
+    def reading_lessons(self) -> ReadingLessons:
+        """What kinds, and distances of repeats, are learnt from: maps that the network was not trained on."""
+        n_dynamics = min(READING_DYNAMICS, max(LEAST_DYNAMICS, self.options.n_simulated // 3))
+        if (real := self.options.real) is None:
+            return ReadingLessons(n_dynamics)
+        validation = keep_apart(read_maps(Path(real.file)), self.options.seed).validation
+        return ReadingLessons(n_dynamics, validation, real.baseline, real.contrast)
 
     def learn_ages(self, network: AgesAutoencoder, real: RealImages | None) -> list[float]:
         """Train the architecture "ages", and return some of its losses."""
@@ -295,6 +295,8 @@ class _Training:
         pairs = simulated_pairs(n_pairs, options.seed, on_part=made)
         if not refining:
             fix_units(network, pairs, real, seed=options.seed)
+        self.say("learning the noise of textures")
+        learn_noise(network, pairs, real, seed=options.seed)
         steps = AGES_STEPS_TO_REFINE if refining else AGES_STEPS
         done = self.count("learning what is noise", steps, "steps")
         losses = train_ages(

@@ -80,3 +80,33 @@ def test_what_makes_no_sense_is_refused() -> None:
     ):
         with pytest.raises(CatalogError, match=reason):
             Conditions.of(conditions)
+
+
+def test_kinds_are_asked_for_like_clusters() -> None:
+    assert told(Conditions.of({"kind": "intermittent"}).runs()) == [("dominant_kind", "intermittent")]
+    assert told(Conditions.of({"kind": "ageing", "share": 0.1}).runs()) == [("kind_fraction_ageing", 0.1)]
+    both = told(Conditions.of({"kind": "ageing", "cluster": 1}).runs_with_rows())
+    assert both == [("cluster_fraction_1", 0.0), ("kind_fraction_ageing", 0.0)]
+    points = POINTS.assign(kind=["ageing", "unknown", None])
+    assert Conditions.of({"kind": "ageing"}).rows(points).tolist() == [True, False, False]
+    assert Conditions.of({"kind": "ageing"}).rows(POINTS).tolist() == [False] * 3  # of an older version
+
+
+def test_what_is_no_repeat_is_asked_for_by_its_probability() -> None:
+    given = Conditions.of({"repeat_probability": (None, 0.01)})
+    assert ("repeat_probability_min", 0.01) in told(given.runs())
+    points = POINTS.assign(repeat_probability=[0.5, 0.001, math.nan])
+    assert given.rows(points).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"kind": "boiling"}, "kind is one of equilibrium"),
+        ({"share": 0.5}, "say which cluster or kind"),
+        ({"share": 0.5, "kind": "ageing", "cluster": 1}, "say which cluster or kind"),
+    ],
+)
+def test_kinds_and_shares_that_are_none(conditions: dict[str, object], message: str) -> None:
+    with pytest.raises(CatalogError, match=message):
+        Conditions.of(conditions)

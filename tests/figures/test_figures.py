@@ -17,6 +17,7 @@ from ainerd_agent.figures import (
     cluster_colours,
     clusters_and_stress,
     embedding,
+    kinds_over_time,
     relation_figure,
     sample_map,
     save,
@@ -514,3 +515,14 @@ class TestSuggestionFigure:
             "found",
         ]
         assert "120°" in [axes.get_title() for axes in figure.axes]
+
+
+def test_kinds_are_drawn_as_shares_and_over_azimuth():
+    time, azimuth = np.repeat([0.0, 10.0, 20.0], 4), np.tile([0.0, 90.0, 180.0, 270.0], 3)
+    kind = ["ageing"] * 4 + ["ageing", "intermittent", "unknown", ""] + ["flowing"] * 4
+    figure = kinds_over_time(time, azimuth, kind)
+    shares, over_azimuth = figure.axes
+    heights = np.array([bar.get_height() for bar in shares.patches]).reshape(6, 3)
+    np.testing.assert_allclose(heights[:, 1], [0, 0.25, 0.25, 0, 0, 0.5])
+    assert over_azimuth.collections[0].get_array().size == 12
+    assert figure.legends[0].get_texts()[0].get_text() == "unknown"

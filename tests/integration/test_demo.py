@@ -47,6 +47,8 @@ def test_the_summary_says_what_was_done(session):
 def test_all_figures_are_drawn(session):
     folder, summary, _ = session
     names = {"c2-examples", "clusters-and-stress", "azimuth-time", "embedding", "sample-map", "age-lag"}
+    if any(summary["kind_fractions"].values()):  # a model that tells kinds
+        names.add("kinds")
     assert {Path(path).stem for path in summary["figures"]} == names
     for name in names:
         assert (folder / "figures" / f"{name}.png").stat().st_size > 5000

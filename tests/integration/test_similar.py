@@ -168,3 +168,20 @@ def test_a_map_needs_the_encoder_of_a_model_that_is_not_shipped(root: Any, tmp_p
     model, _ = filled(root, "own-model")
     with pytest.raises(ModelError, match="model own-model, which does not come with ainerd-agent: give its encoder"):
         model.similar(np.eye(16), folder=tmp_path)
+
+
+def test_distances_in_local_units(root: Any, tmp_path: Path) -> None:
+    """Amid many points a small distance is nothing; far out, a larger one still is near."""
+    rng = np.random.default_rng(0)
+    dense, thin = rng.normal(0, 0.01, (12, 3, 8)), 5 + rng.normal(0, 1, (12, 3, 8))
+    writer = root.writer(ModelIdentity(name="local", weights_sha256="ab" * 32, n_clusters=4))
+    write_run(writer, "local-a", [{"latents": each.astype(np.float32)} for each in (*dense, *thin)])
+    model, asked = root["ainerd", "local"], np.full(8, 2.0, np.float32)
+    plain = model.similar(asked, 3, folder=tmp_path)
+    local = model.similar(asked, 3, folder=tmp_path, local=10)
+    assert plain.seq_num.max() <= 12 < local.seq_num.min()
+    assert local.distance.is_monotonic_increasing
+    with pytest.raises(CatalogError, match="no neighbour 99 among 72 points"):
+        model.similar(asked, 3, folder=tmp_path, local=99)
+    with pytest.raises(CatalogError, match="local is for points"):
+        model.similar(("local-a", 1), 3, by="measurement", folder=tmp_path, local=10)

@@ -9,7 +9,7 @@ from ainerd_agent.latent.encoder import Encoder, card_of
 from ainerd_agent.latent.held_out import BY_HASH, held_out
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.workflows.evaluate import evaluate, kept_apart, write_card
-from ainerd_agent.workflows.train import RealMaps
+from ainerd_agent.workflows.real_maps import RealMaps
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 
 from ainerd_agent.errors import ModelError
 from ainerd_agent.latent import Encoder
-from ainerd_agent.workflows.train import RealMaps, TrainOptions, train
+from ainerd_agent.workflows.real_maps import RealMaps
+from ainerd_agent.workflows.train import TrainOptions, train
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,11 @@ from ainerd_agent._version import __version__
 from ainerd_agent.catalog.codec.own_keys import ACCESS, IsOurs, beside_ours, but_ours, of_analysis
 from ainerd_agent.catalog.schema import RUN_STATUSES
 from ainerd_agent.records import Events, Run
-from ainerd_agent.records.analysis import ModelIdentity
+from ainerd_agent.records.analysis import KINDS, UNKNOWN, ModelIdentity
 
 SUMMARY_COLUMNS = (
-    "stream", "seq_num", "last_seq_num", "cluster", "kind", "novelty", "tau", "shear_stress", "time",
+    "stream", "seq_num", "last_seq_num", "cluster", "kind", "novelty", "repeat_probability", "tau", "shear_stress",
+    "time",
 )  # fmt: skip
 """The columns of `points` from which the searchable summary of a run is computed, beside those of its axes."""
 
@@ -109,17 +110,21 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
     if summary.status not in RUN_STATUSES:
         raise ValueError(f"status is {summary.status!r}, not one of {', '.join(RUN_STATUSES)}")
     points, measurements = summary.points, summary.measurements()
-    stress, novelty, tau = (_known(points[name]) for name in ("shear_stress", "novelty", "tau"))
+    stress, novelty, tau, repeat = (
+        _known(points[name]) for name in ("shear_stress", "novelty", "tau", "repeat_probability")
+    )
     told = {
         "status": summary.status,
         "model": model.name,
         "n_measurements": len(measurements),
         **_shares(points["cluster"], model.n_clusters),
         "dominant_kind": _most_frequent(points["kind"]),
+        **_kind_shares(points["kind"]),
         "shear_stress_mean": stress.mean() if stress.size else None,
         "shear_stress_min": stress.min() if stress.size else None,
         "shear_stress_max": stress.max() if stress.size else None,
         "novelty_max": novelty.max() if novelty.size else None,
+        "repeat_probability_min": repeat.min() if repeat.size else None,
         "axes": summary.axes,
         **_extent("time", points["time"]),
         **{key: value for axis in summary.axes for key, value in _extent(axis, points[axis]).items()},
@@ -199,6 +204,12 @@ def _shares(cluster: NDArray[Any], n_clusters: int) -> dict[str, Any]:
         # A list cannot be searched by value in Tiled, so each fraction has a key of its own as well.
         **{f"cluster_fraction_{number}": fraction for number, fraction in enumerate(fractions)},
     }
+
+
+def _kind_shares(kinds: NDArray[Any]) -> dict[str, float]:
+    """Share of the maps of each kind, among those whose kind was told; nothing where a model tells none."""
+    told = [str(kind) for kind in kinds if isinstance(kind, str) and kind]
+    return {f"kind_fraction_{kind}": told.count(kind) / len(told) for kind in (*KINDS, UNKNOWN)} if told else {}
 
 
 def _most_frequent(kinds: NDArray[Any]) -> str | None:

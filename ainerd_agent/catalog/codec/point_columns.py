@@ -109,19 +109,27 @@ POINT_COLUMNS = (
     # What the model says.
     _of_bins("cluster", "kind of dynamics by rate, 0 is the slowest", "analysis.cluster", kind=SMALL_INTEGER),
     _of_bins(
-        "cluster_probability", "of that cluster", "analysis.cluster_probability", optional=True, since="2.0"
+        "cluster_probability", "that a repeat falls into the same cluster", "analysis.cluster_probability",
+        optional=True, since="2.0",
     ),
     _of_bins(
         "kind", "kind of dynamics: equilibrium, ageing, intermittent, oscillating, flowing, unknown", "analysis.kind",
         kind=TEXT, optional=True, since="2.0",
     ),
-    _of_bins("kind_probability", "of that kind", "analysis.kind_probability", optional=True, since="2.0"),
+    _of_bins(
+        "kind_probability", "of that kind, or of the likeliest where it is unknown", "analysis.kind_probability",
+        optional=True, since="2.0",
+    ),
     _of_bins(
         "centre_distance", "distance of the latent vector to the centre of its cluster", "analysis.centre_distance"
     ),
-    _of_bins("novelty", "distance to the nearest latent seen before, in units of repeatability", "analysis.novelty"),
     _of_bins(
-        "repeat_probability", "that a repeat of something seen before lies as far away", "analysis.repeat_probability",
+        "novelty", "distance to the nearest latent seen before, in units of what repeats have there",
+        "analysis.novelty",
+    ),
+    _of_bins(
+        "repeat_probability", "that a repeat of the nearest map seen before lies as far away",
+        "analysis.repeat_probability",
         optional=True, since="2.0",
     ),
     _of_bins("reconstruction_error", "mean squared difference of map and reconstruction",

@@ -107,14 +107,24 @@ class PointIndex:
             return len(self) - before
 
     def similar(
-        self, what: Any, k: int, *, model: Container, among: Iterable[str] | None = None, encoder: Encoder | None = None
+        self,
+        what: Any,
+        k: int,
+        *,
+        model: Container,
+        among: Iterable[str] | None = None,
+        encoder: Encoder | None = None,
+        local: int | None = None,
     ) -> pd.DataFrame:
         """As `ModelClient.similar`; `among` are the runs that may be found."""
         with self._lock:
             self.sync(model)
             latent, itself = self._asked(what, model, encoder)
             allowed = None if among is None else self._in_runs(among)
-            numbers, apart = self.nearest(latent, k, allowed, itself)
+            if local is None:
+                numbers, apart = self.nearest(latent, k, allowed, itself)
+            else:
+                numbers, apart = self.nearest_locally(latent, k, local, allowed, itself)
             found = self._as_table(self._files.rows(numbers))
         found.insert(5, "distance", apart)
         return found.assign(model=model.metadata["model"])
@@ -171,6 +181,34 @@ class PointIndex:
         order = np.argsort(distance, kind="stable")
         order = order[number[order] != (-1 if itself is None else itself)][:k]
         return number[order], distance[order]
+
+    def nearest_locally(
+        self, latent: Latents, k: int, local: int, allowed: NDArray[np.bool_] | None = None, itself: int | None = None
+    ) -> tuple[NDArray[np.int64], FloatArray]:
+        """The same, with distances in units of that from each point to its own neighbour of the number `local`.
+
+        Raises
+        ------
+        CatalogError
+            There are no such neighbours.
+        """
+        from ainerd_agent.latent.atlas.local_scaling import LOCAL_POOL
+
+        if not 1 <= local < len(self):
+            raise CatalogError(f"There is no neighbour {local} among {len(self)} points: take local from 1 to less.")
+        number, distance = self.nearest(latent, max(LOCAL_POOL, 10 * k), allowed, itself)
+        if not len(number):
+            return number, distance
+        own = np.stack([self._files.latents(slice(each, each + 1))[0] for each in number.tolist()])
+        near = np.concatenate(
+            # Each is its own nearest, at 0.
+            [atlas.nearest(own, min(local + 1, len(atlas))).distance for atlas in self._arranged()],
+            axis=1,
+        )
+        unit = np.sort(near, axis=1)[:, local]
+        scaled = distance / np.maximum(unit, np.finfo(np.float32).tiny)
+        order = np.argsort(scaled, kind="stable")[:k]
+        return number[order], scaled[order]
 
     def _forget(self) -> None:
         self._unseen, self._atlases = UnseenPoints(), []

@@ -13,8 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from ainerd_agent.errors import MapError
 from ainerd_agent.latent.atlas._npz import reading
 from ainerd_agent.latent.atlas.local_scaling import nearest_locally
+from ainerd_agent.latent.atlas.local_unit import LocalUnit, Newness
 from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.clusters import Latents, check_latents
+from ainerd_agent.latent.map_noise import N_NOISES
+from ainerd_agent.latent.repeats import Noise, RepeatModel
 from ainerd_agent.records import FloatArray
 
 ENOUGH = 100_000
@@ -54,13 +57,18 @@ class Atlas:
     repeatability : float
         Distance between repeats that is assumed until partners were seen; the model's own figure.
     enough : int
-        So many latents are stored whatever they are. Of further measurements, `add` stores what has a novelty of 1 at
+        So many latents are stored whatever they are. Of further measurements, `judge` stores what has a novelty of 1 at
         least: a repeat of something stored makes the next repeat no less new.
+    repeats : RepeatModel, optional
+        Of the latent model: novelty is then in units of what repeats have at that place and noise. Without it, the unit
+        is one for all.
     """
 
-    def __init__(self, repeatability: float, enough: int = ENOUGH) -> None:
+    def __init__(self, repeatability: float, enough: int = ENOUGH, *, repeats: RepeatModel | None = None) -> None:
         self._assumed = repeatability
         self._enough = enough
+        self._unit = None if repeats is None else LocalUnit(repeats)
+        self._noise: list[Noise] = []
         self._index: NeighbourIndex | None = None
         self._table: dict[str, list[NDArray[Any]]] = {}
         self._partner_distances: list[FloatArray] = []
@@ -89,7 +97,19 @@ class Atlas:
         q: FloatArray | None = None,
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> FloatArray:
-        """Novelty of one measurement's latents against the atlas, which they then join.
+        """Novelty alone, as `judge` tells it of maps whose noise is not known, shape (n_bins,)."""
+        return self.judge(latents, azimuth, q, columns).novelty
+
+    def judge(
+        self,
+        latents: Latents,
+        azimuth: FloatArray,
+        q: FloatArray | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
+        *,
+        noise: Noise | None = None,
+    ) -> Newness:
+        """How new one measurement's latents are against the atlas, which they then join.
 
         Parameters
         ----------
@@ -100,28 +120,39 @@ class Atlas:
             Where there are several rings: partners lie on the same one.
         columns : mapping, optional
             As for `append`.
-
-        Returns
-        -------
-        ndarray, shape (n_bins,)
-            Distance to the nearest latent of an earlier measurement in units of `repeatability`; NaN for the first.
+        noise : ndarray, shape (n_bins, noises), optional
+            Of the maps (`ainerd_agent.latent.map_noise`), for a model of repeats; without it, it is taken to be as
+            usual, and there are no probabilities.
         """
         vectors, known = self._checked(latents, columns)  # before the partners: what is refused leaves no trace
+        noises = _known_noise(noise, len(vectors))
         if (pairs := friedel_pairs(azimuth, q)).size:
-            apart = vectors[pairs[:, 0]] - vectors[pairs[:, 1]]
-            self._partner_distances.append(np.linalg.norm(apart, axis=1).astype(np.float64))
-            if len(self._partner_distances) > KEPT_DISTANCES // 10:
-                self._partner_distances = [np.concatenate(self._partner_distances)[-KEPT_DISTANCES:]]
-        if self._index is None:
-            novelty = np.full(len(vectors), np.nan)
-        else:
-            novelty = self._index.nearest(vectors, 1)[1][:, 0] / self.repeatability
+            self._meet(vectors, noises, pairs)
+        found = self._newness(vectors, noises)
         if len(self) >= self._enough:
-            new = ~(novelty < 1)
-            vectors, known = vectors[new], {name: values[new] for name, values in known.items()}
+            new = ~(found.novelty < 1)
+            vectors, noises = vectors[new], noises[new]
+            known = {name: values[new] for name, values in known.items()}
         if len(vectors):
-            self._store(vectors, known)
-        return novelty
+            self._store(vectors, known, noises)
+        return found
+
+    def _meet(self, vectors: Latents, noise: Noise, pairs: NDArray[np.int64]) -> None:
+        if self._unit is not None:
+            self._unit.meet(vectors, noise, pairs)
+        apart = vectors[pairs[:, 0]] - vectors[pairs[:, 1]]
+        self._partner_distances.append(np.linalg.norm(apart, axis=1).astype(np.float64))
+        if len(self._partner_distances) > KEPT_DISTANCES // 10:
+            self._partner_distances = [np.concatenate(self._partner_distances)[-KEPT_DISTANCES:]]
+
+    def _newness(self, vectors: Latents, noise: Noise) -> Newness:
+        if self._index is None:
+            return Newness.unknown(len(vectors), probabilities=self._unit is not None)
+        number, distance = (found[:, 0] for found in self._index.nearest(vectors, 1))
+        if self._unit is None:
+            return Newness(distance / self.repeatability)
+        self._noise = [np.concatenate(self._noise)]
+        return self._unit.newness(vectors, noise, self._index.latents[number], self._noise[0][number])
 
     def append(self, latents: ArrayLike, columns: Mapping[str, ArrayLike] | None = None) -> None:
         """Store latents (n, 64) without asking how new they are.
@@ -131,7 +162,8 @@ class Atlas:
         columns : mapping of name to array_like of shape (n,), optional
             What is known of each, to filter by; the same names each time.
         """
-        self._store(*self._checked(latents, columns))
+        vectors, known = self._checked(latents, columns)
+        self._store(vectors, known, _known_noise(None, len(vectors)))
 
     def nearest(
         self,
@@ -176,6 +208,7 @@ class Atlas:
         *,
         where: Mapping[str, object] | None = None,
         among: ArrayLike | None = None,
+        local: int | None = None,
     ) -> Neighbours:
         """The k nearest of a stored latent, itself left out; otherwise as `nearest`."""
         if not 0 <= number < len(self) or self._index is None:
@@ -183,7 +216,10 @@ class Atlas:
         chosen = self._among(where, among)
         others = np.ones(len(self), dtype=np.bool_) if chosen is None else chosen
         others[number] = False
-        return Neighbours(*self._index.nearest(self._index.latents[number][None], k, among=others))
+        own = self._index.latents[number][None]
+        if local is None:
+            return Neighbours(*self._index.nearest(own, k, among=others))
+        return Neighbours(*nearest_locally(self._index, own, k, local, among=others))
 
     def save(self, path: Path) -> None:
         """Write latents and columns to an npz file, without pickle."""
@@ -198,12 +234,20 @@ class Atlas:
                 latents=self._index.latents,
                 assumed=np.float64(self._assumed),
                 partner_distances=apart,
+                noise=np.concatenate(self._noise),
+                partners=np.empty(0) if self._unit is None else self._unit.partners,
                 **columns,
             )
 
     @classmethod
-    def load(cls, path: Path) -> Atlas:
+    def load(cls, path: Path, *, repeats: RepeatModel | None = None) -> Atlas:
         """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : Path
+        repeats : RepeatModel, optional
+            Of the latent model; the file does not hold it. Files of version 0.1 know nothing of the noise of maps.
 
         Raises
         ------
@@ -211,9 +255,13 @@ class Atlas:
             A file that is missing, damaged, or no atlas.
         """
         with reading(path, "atlas") as file:
-            atlas = cls(float(file["assumed"]))
+            atlas = cls(float(file["assumed"]), repeats=repeats)
             names = [name for name in file.files if name.startswith(COLUMN)]
             atlas.append(file["latents"], {name.removeprefix(COLUMN): file[name] for name in names})
+            if "noise" in file:
+                atlas._noise = [_known_noise(file["noise"], len(atlas))]
+            if atlas._unit is not None and "partners" in file:
+                atlas._unit.partners = file["partners"]
             if len(apart := file["partner_distances"]):
                 atlas._partner_distances = [apart]
         return atlas
@@ -231,7 +279,8 @@ class Atlas:
                 raise MapError(f"column {name!r} must hold a number or a text for each of {len(vectors)} latents")
         return vectors, new
 
-    def _store(self, vectors: Latents, columns: dict[str, NDArray[Any]]) -> None:
+    def _store(self, vectors: Latents, columns: dict[str, NDArray[Any]], noise: Noise) -> None:
+        self._noise.append(noise)
         if self._index is None:
             self._index = NeighbourIndex(vectors)
         else:
@@ -260,6 +309,16 @@ class Atlas:
         mask = np.zeros(len(self), dtype=np.bool_)
         mask[given.astype(np.int64)] = True
         return mask
+
+
+def _known_noise(noise: ArrayLike | None, n_latents: int) -> Noise:
+    """Of each latent; NaN where nobody tells."""
+    if noise is None:
+        return np.full((n_latents, N_NOISES), np.nan, dtype=np.float32)
+    found = np.asarray(noise, dtype=np.float32)
+    if found.ndim != 2 or len(found) != n_latents:
+        raise MapError(f"the noise of {n_latents} latents must have the shape ({n_latents}, n), got {found.shape}")
+    return found
 
 
 def friedel_pairs(azimuth: FloatArray, q: FloatArray | None = None) -> NDArray[np.int64]:

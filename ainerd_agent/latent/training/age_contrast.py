@@ -1,13 +1,9 @@
-"""Teaching the architecture "ages" which maps are repeats of one another, and how noisy a map is.
+"""Teaching the architecture "ages" which maps are repeats of one another, and to draw.
 
 The *decay* learns by contrast from real maps, each with the mean of those of its group that share no frame with it, and
 from simulated ones with their truth. Distances are squared, as in `ainerd_agent.latent.training.contrast`.
 
-Of the *texture* only its noise is learnt: how strong noise is in its numbers, from maps whose noise is known. For real
-maps it is what they differ in from their repeats. Too low an estimate lets noise pass for dynamics, so it is a quantile
-of what is likely, and a high one for real maps, whose repeats lie together then.
-
-Directions of the texture, and components that maps are drawn on, are fixed before (`age_units`).
+The *texture*, and the components that maps are drawn on, are fixed before (`age_units`, `texture_noise`).
 """
 
 from __future__ import annotations
@@ -37,14 +33,8 @@ LEARNING_RATE = 1.5e-3
 
 WEIGHT_DECAY = 1e-2
 
-SIMULATED_DECAY, DRAWING, NOISE = 0.3, 1.0, 1.0
+SIMULATED_DECAY, DRAWING = 0.3, 1.0
 """Weights of the parts of the loss; that of the decay of real maps is 1."""
-
-SIMULATED_QUANTILE, REAL_QUANTILE = 0.6, 0.95
-"""Of the noise that is likely: what is taken for the noise of a map."""
-
-LEAST_POWER = 1e-8
-"""Of noise, in units of a usual texture: less is rounding."""
 
 OTHER_NOISE = 0.5
 """Share of the simulated measurements that get the noise of the other of their pair, of any strength."""
@@ -117,6 +107,7 @@ def train_ages(
         losses = load_checkpoint(checkpoint, model, optimiser, schedule, recipe=recipe)
     batches = _Batches(lessons)
     model.train()
+    model.texture.eval()  # it does not change
     for step in range(len(losses) + 1, steps + 1):
         if step % STEPS_PER_CHECKPOINT == 1:
             # Each part has random numbers of its own, so that one after a checkpoint is what it would have been.
@@ -191,8 +182,6 @@ def _simulated_loss(model: AgesAutoencoder, lessons: AgeLessons, truth: Tensor, 
     own = model.encode_decay(torch.cat([truth[:, :1], noisy[:, 0]], dim=1).view(-1, values)).view(n, 1 + repeats, -1)
     loss = SIMULATED_DECAY * contrast_loss(own[:, 0], own[:, 1:])
     images = noisy.view(-1, values)
-    noise = (noisy - truth[:, :, None]).view(-1, values)
-    loss = loss + NOISE * _noise_loss(model, images, noise, SIMULATED_QUANTILE)
     with torch.no_grad():
         latents = torch.cat([model.encode_decay(images), model.encode_texture(images)], dim=1)
     found = model.drawer(latents).view(n, 2, repeats, -1)
@@ -203,15 +192,4 @@ def _simulated_loss(model: AgesAutoencoder, lessons: AgeLessons, truth: Tensor, 
 
 def _real_loss(model: AgesAutoencoder, others: Tensor, images: Tensor) -> Tensor:
     decay = model.encode_decay(torch.cat([others, images]))
-    n = len(others)
-    loss = contrast_loss(decay[:n], decay[n:, None])
-    return loss + NOISE * _noise_loss(model, images, images - others, REAL_QUANTILE)
-
-
-def _noise_loss(model: AgesAutoencoder, images: Tensor, noise: Tensor, quantile: float) -> Tensor:
-    """How badly the noise of the texture is known, of its logarithm; the least loss is at a quantile of it."""
-    view = model.image
-    power = model.texture.raw(view.texture(noise)).square().mean(dim=1)
-    short = torch.log(power + LEAST_POWER) - model.texture.log_noise(view.texture(images), model.profile(images))
-    loss: Tensor = torch.maximum(quantile * short, (quantile - 1) * short).mean()
-    return loss
+    return contrast_loss(decay[: len(others)], decay[len(others) :, None])

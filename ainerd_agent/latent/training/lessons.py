@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import MapError
+from ainerd_agent.latent.held_out import HELD_OUT_SHARE as HELD_OUT
 from ainerd_agent.latent.held_out import held_out
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.scaling import CLIP, SIDE, replace_diagonal, resize, scale
@@ -17,6 +18,9 @@ from ainerd_agent.latent.training.contrast import MIN_REPEATS, Repeats, raw_prof
 from ainerd_agent.records import FloatArray
 from ainerd_agent.scattering.files.map_files import StoredMaps
 from ainerd_agent.scattering.simulation.maps import relaxation_time, simulate_maps
+
+VALIDATION_SHARE = 0.1
+"""Share of the experiments that the network is not trained on, beside those that are held out of everything."""
 
 HELD_OUT_SHARE = 0.1
 """Share of the experiments that nothing is learnt from, where the seed decides which."""
@@ -145,26 +149,31 @@ def groups_of(stored: StoredMaps) -> NDArray[np.int64] | None:
 
 @dataclass(frozen=True, slots=True)
 class KeptApart:
-    """Maps to train on, and those of experiments that nothing is learnt from.
+    """Maps to train on, and those of other experiments, on which what a trained network is worth is found.
 
     Attributes
     ----------
-    known, unseen : StoredMaps
+    known : StoredMaps
+        To train the network on.
+    validation : StoredMaps
+        For all that depends on a trained network: clusters, limits, probabilities.
     by_hash : bool
-        Whether the hash of the experiment decided (`ainerd_agent.latent.held_out`), and not the seed.
+        Whether the hash of the experiment decided, and not the seed. Then further experiments
+        (`ainerd_agent.latent.held_out`) are in neither part, for the figures that are reported.
     """
 
     known: StoredMaps
-    unseen: StoredMaps
+    validation: StoredMaps
     by_hash: bool
 
 
 def keep_apart(stored: StoredMaps, seed: int) -> KeptApart:
     """Keep experiments apart by the hash of `series`; by the seed where that would leave out none or all of them."""
     if (series := stored.columns.get("series")) is not None:
-        apart = held_out(series)
-        if apart.any() and not apart.all():
-            return KeptApart(stored.select(~apart), stored.select(apart), by_hash=True)
+        reported, apart = held_out(series), held_out(series, HELD_OUT + VALIDATION_SHARE)
+        validation = apart & ~reported
+        if reported.any() and validation.any() and not apart.all():
+            return KeptApart(stored.select(~apart), stored.select(validation), by_hash=True)
     return KeptApart(*split_by_series(stored, seed), by_hash=False)
 
 

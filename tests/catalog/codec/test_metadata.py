@@ -24,7 +24,7 @@ from ainerd_agent.catalog.codec.metadata import (
 )
 from ainerd_agent.catalog.codec.own_keys import beside_ours, but_ours, of_analysis, of_maps
 from ainerd_agent.records import Events, Run
-from ainerd_agent.records.analysis import ModelIdentity
+from ainerd_agent.records.analysis import KINDS, UNKNOWN, ModelIdentity
 
 MODEL = ModelIdentity(name="m", weights_sha256="ab", n_clusters=4, parameters={"sigma": np.float64(2.0)})
 RUN = Run(
@@ -41,15 +41,15 @@ RUN = Run(
 AXES = {"x": "mm", "y": "mm"}
 
 
-def points(**columns: list[float]) -> dict[str, Any]:
+def points(kind: list[str | None] | None = None, **columns: list[float]) -> dict[str, Any]:
     n = len(columns["seq_num"])
     nothing = dict.fromkeys((*SUMMARY_COLUMNS, *AXES), [math.nan] * n)
     given = {"last_seq_num": columns["seq_num"], **columns}
     found: dict[str, Any] = {name: np.array(values, dtype=float) for name, values in (nothing | given).items()}
-    return found | {"stream": np.array(["primary"] * n, object), "kind": np.array([""] * n, object)}
+    return found | {"stream": np.array(["primary"] * n, object), "kind": np.array(kind or [""] * n, object)}
 
 
-def summary_of(status: str, failures: dict[Events, str] | None = None, **columns: list[float]) -> Summary:
+def summary_of(status: str, failures: dict[Events, str] | None = None, **columns: Any) -> Summary:
     return Summary(points=points(**columns), status=status, axes=AXES, failures=failures or {})
 
 
@@ -164,3 +164,18 @@ def test_a_key_that_is_ours_is_told_apart() -> None:
 def test_all_our_keys_are_known_as_ours() -> None:
     assert {key for key in OURS if not of_analysis(AXES)(key)} == OWN
     assert {key for key in maps_metadata(RUN, INDEX) if not of_maps(key)} == OWN
+
+
+def test_shares_of_kinds_can_be_searched_by_and_are_left_out_where_no_model_tells() -> None:
+    kinds = ["intermittent", "intermittent", "unknown", "ageing"]
+    told = summary_of("success", seq_num=[1, 1, 2, 2], kind=kinds, repeat_probability=[math.nan, math.nan, 0.5, 0.004])
+    metadata = run_metadata(RUN, MODEL, told)
+    assert metadata["dominant_kind"] == "intermittent"
+    assert metadata["kind_fraction_intermittent"] == 0.5
+    assert metadata["kind_fraction_flowing"] == 0.0
+    assert sum(metadata[f"kind_fraction_{kind}"] for kind in (*KINDS, UNKNOWN)) == 1.0
+    assert metadata["repeat_probability_min"] == 0.004
+    assert {key for key in metadata if not of_analysis(AXES)(key)} == OWN
+    old = run_metadata(RUN, MODEL, summary_of("success", seq_num=[1, 1], kind=[None, None]))
+    assert not [key for key in old if key.startswith("kind_fraction")]
+    assert (old["dominant_kind"], old["repeat_probability_min"]) == (None, None)

@@ -40,3 +40,15 @@ def test_copies_have_no_distance_and_too_few_are_refused():
     np.testing.assert_array_equal(atlas.nearest(np.ones(8), 2, local=2).distance, 0)
     with pytest.raises(MapError, match="no neighbour 4 among 4 latents: take local from 1 to 3"):
         atlas.nearest(np.ones(8), 2, local=4)
+
+
+def test_a_stored_latent_is_asked_for_in_local_units_without_itself():
+    rng = np.random.default_rng(0)
+    atlas = Atlas(repeatability=1.0)
+    atlas.append(rng.normal(size=(60, 8)).astype(np.float32))
+    found = atlas.nearest_to(3, 5, local=10)
+    assert 3 not in found.index
+    others = [number for number in range(60) if number != 3]
+    expected = atlas.nearest(atlas._index.latents[3], 5, among=others, local=10)
+    np.testing.assert_array_equal(found.index, expected.index)
+    np.testing.assert_allclose(found.distance, expected.distance)

@@ -9,6 +9,7 @@ from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
 from ainerd_agent.latent.training.age_contrast import train_ages
 from ainerd_agent.latent.training.age_lessons import REPEATS, PairImages, RealImages, real_images, simulated_pairs
 from ainerd_agent.latent.training.age_units import fix_units, lessons_of
+from ainerd_agent.latent.training.texture_noise import learn_noise
 from ainerd_agent.scattering.files.map_files import StoredMaps
 
 N_CELLS = AgesAutoencoder(width=4).image.n_values
@@ -33,6 +34,7 @@ def trained(steps, pairs, real=None, **options):
     torch.manual_seed(0)
     model = AgesAutoencoder(width=32)
     fix_units(model, pairs, real)
+    learn_noise(model, pairs, real, steps=40)
     losses = train_ages(model, lessons_of(model, pairs, real), steps=steps, **options)
     return model, losses
 
