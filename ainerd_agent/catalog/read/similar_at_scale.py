@@ -57,8 +57,8 @@ def similar_at_scale(
     Returns
     -------
     DataFrame
-        `ROW`, `distance`, and of the crop that is most alike: `scale`, `seconds`, `age` and `cluster`. `attrs["without"]`
-        names the runs that have no time scales, of which nothing can be found.
+        `ROW`, `distance`, and of the crop that is most alike: `scale`, `seconds`, `age` and `cluster`.
+        `attrs["without"]` names the runs that have no time scales, of which nothing can be found.
 
     Raises
     ------

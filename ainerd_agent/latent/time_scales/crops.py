@@ -43,8 +43,8 @@ def encode_crops(
 ) -> CropLatents:
     """Encode crops of maps of one exposure at all scales and places.
 
-    Every crop is scaled as the map that it is of: with its contrast, so that a crop in which nothing is correlated stays
-    empty.
+    Every crop is scaled as the map that it is of: with its contrast, so that a crop in which nothing is correlated
+    stays empty.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def encode_crops(
     chosen = tuple(crops_of(exposure, resolved) if crops is None else crops)
     if not chosen:
         raise MapError(
-            f"maps of {resolved} frames are too small for time scales: {FEWEST_PIXELS} is the least that tells something"
+            f"maps of {resolved} frames are too small for time scales: {FEWEST_PIXELS} tell something at the least"
         )
     latents = [_encoded(encoder, scaled, chosen[first:last]) for first, last in _some(len(chosen), len(scaled))]
     return CropLatents(chosen, np.concatenate(latents, axis=1))

@@ -9,9 +9,7 @@ from ainerd_agent.latent.clusters import Latents
 from ainerd_agent.records import FloatArray
 
 
-def apart_at_scale(
-    asked: Latents, others: Latents, of: NDArray[np.int64]
-) -> tuple[FloatArray, NDArray[np.int64]]:
+def apart_at_scale(asked: Latents, others: Latents, of: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.int64]]:
     """Distances of maps from one, by crops of one scale.
 
     Each crop of that side which has fewer looks for the nearest of the other side, and their mean distance counts: a

@@ -1,7 +1,7 @@
 """Where crops of a map differ from what a stationary sample of the same g2 would show.
 
-The comparison is with measurements that are simulated: dynamics that have the g2 of the map and do the same at all ages,
-seen by as many photons and by so many pixels that the map would be as noisy. Crops of these say how far apart crops are
+The comparison is with measurements that are simulated: dynamics that have the g2 of the map and do the same at all
+ages, seen by as many photons and by so many pixels that the map would be as noisy. Crops of these say how far apart crops are
 by chance.
 """
 
@@ -29,7 +29,7 @@ CHANCE = 0.01
 """Share of the crops of a stationary sample that are marked."""
 
 MOST_MODES = 8
-"""Of a simulated speckle. Fainter ones are simulated with fewer photons instead, at the same ratio of signal to noise."""
+"""Of a simulated speckle. Fainter ones are simulated with fewer photons instead, at the same signal to noise."""
 
 PIXELS = (60, 3000)
 """Of a simulated bin: the least and the most."""
