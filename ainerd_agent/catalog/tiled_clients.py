@@ -156,7 +156,8 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         DataFrame
             With `distance`, in the latent space; what was asked about is left out. By measurement, `bins` says how many
             were compared; measurements that have less than half of them are left out. At a time scale, `age` is
-            where in each map its most similar crop begins, and `attrs["without"]` names the runs that have no time scales.
+            where in each map its most similar crop begins, and `attrs["without"]` names the runs that have no time
+            scales.
         """
         from ainerd_agent.catalog.read.similar import open_index
 

@@ -75,9 +75,9 @@ def figures(
 
     Of one run of a catalog: where it was measured, on its own axes; a measurement over age and lag, with the
     relaxation time at each age; and one of its maps at several time scales. Of maps: reconstructions, generated
-    maps, the choice of clusters, the embedding with examples, targets with their nearest neighbours, latent against raw, and the
-    error against the number of components. Where the azimuth is known: flow and vorticity among the neighbours; where
-    the time is: the embedding at three times.
+    maps, the choice of clusters, the embedding with examples, targets with their nearest neighbours, latent against
+    raw, and the error against the number of components. Where the azimuth is known: flow and vorticity among the
+    neighbours; where the time is: the embedding at three times.
     """
     from ainerd_agent.figures.paper import PaperOptions
     from ainerd_agent.latent import Encoder

@@ -21,7 +21,7 @@ TIME_SCALE_COLUMNS = (
     Column(name="last_seq_num", kind=INTEGER, meaning="number of its last event"),
     Column(name="bin", kind=INTEGER, meaning="bin of the map, from 1"),
     Column(name="scale", kind=NUMBER, meaning="duration of the crop, as a share of the exposure"),
-    Column(name="seconds", kind=NUMBER, units="s", meaning="duration of the crop; nothing where the exposure is not known"),
+    Column(name="seconds", kind=NUMBER, units="s", meaning="the same; nothing where the exposure is not known"),
     Column(name="place", kind=SMALL_INTEGER, meaning="of the crop among those of its scale, from 0 in order of age"),
     Column(name="age", kind=NUMBER, units="s", meaning="at which the crop begins, from the start of the exposure"),
     Column(name="age_share", kind=NUMBER, meaning="the same as a share of the exposure"),

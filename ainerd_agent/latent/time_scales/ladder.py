@@ -1,8 +1,8 @@
 """Which crops of a map are looked at: their durations, in two ladders, and their places along the diagonal.
 
 A crop of duration d at age a is the square [a, a + d] x [a, a + d] of the map. Durations in *shapes* are 1, 1/2, 1/4
-and 1/8 of the exposure: one looks at the same part of each. Durations in *seconds* are powers of two seconds, the same for
-all exposures: one looks at the same time in each.
+and 1/8 of the exposure: one looks at the same part of each. Durations in *seconds* are powers of two seconds,
+the same for all exposures: one looks at the same time in each.
 """
 
 from __future__ import annotations

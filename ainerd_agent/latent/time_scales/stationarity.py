@@ -1,8 +1,8 @@
 """Where crops of a map differ from what a stationary sample of the same g2 would show.
 
 The comparison is with measurements that are simulated: dynamics that have the g2 of the map and do the same at all
-ages, seen by as many photons and by so many pixels that the map would be as noisy. Crops of these say how far apart crops are
-by chance.
+ages, seen by as many photons and by so many pixels that the map would be as noisy. Crops of these say how far
+apart crops are by chance.
 """
 
 from __future__ import annotations
