@@ -165,7 +165,7 @@ def _draw_crops(axes: Axes, measured: ScaledMeasurement) -> None:
         chosen = [k for k, crop in enumerate(measured.crops) if crop.scale == scale]
         starts = np.array([measured.crops[k].start for k in chosen])
         inner = (starts[1:] + starts[:-1] + scale) / 2
-        edges = np.concatenate([[0.0], inner, [starts[-1] + scale]]) * measured.extent
+        edges = np.concatenate([starts[:1], inner, [starts[-1] + scale]]) * measured.extent
         for k, left, right in zip(chosen, edges[:-1], edges[1:], strict=True):
             colour = colours[measured.cluster[k]]
             axes.add_patch(

@@ -87,7 +87,9 @@ def _scales(exposure: float, n_pixels: int) -> list[tuple[float, float]]:
 
 
 def _places(scale: float, seconds: float) -> Iterator[Crop]:
-    """The fewest crops that cover the exposure, evenly spread: neighbours overlap by half at most."""
+    """The fewest crops that cover the exposure, evenly spread; one in the middle where two overlap by more than half."""
+    if scale * (1 - ROUNDING) > 2 / 3:
+        return iter([Crop(scale, 0, (1 - scale) / 2, seconds)])
     count = math.ceil(1 / scale * (1 - ROUNDING))
-    step = (1 - scale) / (count - 1) if count > 1 else 0.0
+    step = (1 - scale) / (count - 1)
     return (Crop(scale, place, place * step, seconds) for place in range(count))
