@@ -8,7 +8,6 @@ the same for all exposures: one looks at the same time in each.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 SHARES = (1.0, 0.5, 0.25, 0.125)
@@ -16,6 +15,9 @@ SHARES = (1.0, 0.5, 0.25, 0.125)
 
 FEWEST_PIXELS = 16
 """Of a crop's side. With fewer, the crop says more of the pixels than of the dynamics (benchmarks/time_scales.py)."""
+
+MOST_OF_IT = 2 / 3
+"""Of the exposure: two longer crops would overlap by more than half."""
 
 ROUNDING = 1e-6
 """By which a duration may exceed the exposure, relative: exposures are sums of frame times."""
@@ -86,10 +88,10 @@ def _scales(exposure: float, n_pixels: int) -> list[tuple[float, float]]:
     return sorted(found.items(), reverse=True)
 
 
-def _places(scale: float, seconds: float) -> Iterator[Crop]:
+def _places(scale: float, seconds: float) -> list[Crop]:
     """The fewest crops that cover the exposure, evenly spread; one in the middle where two overlap by more than half."""
-    if scale * (1 - ROUNDING) > 2 / 3:
-        return iter([Crop(scale, 0, (1 - scale) / 2, seconds)])
+    if scale * (1 - ROUNDING) > MOST_OF_IT:
+        return [Crop(scale, 0, (1 - scale) / 2, seconds)]
     count = math.ceil(1 / scale * (1 - ROUNDING))
     step = (1 - scale) / (count - 1)
-    return (Crop(scale, place, place * step, seconds) for place in range(count))
+    return [Crop(scale, place, place * step, seconds) for place in range(count)]
