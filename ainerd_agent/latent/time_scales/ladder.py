@@ -89,7 +89,7 @@ def _scales(exposure: float, n_pixels: int) -> list[tuple[float, float]]:
 
 
 def _places(scale: float, seconds: float) -> list[Crop]:
-    """The fewest crops that cover the exposure, evenly spread; one in the middle where two overlap by more than half."""
+    """The fewest crops that cover the exposure, evenly spread; one in the middle where two would overlap too much."""
     if scale * (1 - ROUNDING) > MOST_OF_IT:
         return [Crop(scale, 0, (1 - scale) / 2, seconds)]
     count = math.ceil(1 / scale * (1 - ROUNDING))

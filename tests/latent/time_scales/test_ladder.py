@@ -19,7 +19,7 @@ def test_crops_of_a_scale_cover_the_exposure_and_overlap_by_half_at_most(exposur
     for scale in {crop.scale for crop in crops}:
         starts = np.array([crop.start for crop in crops if crop.scale == scale])
         steps = np.diff(starts)
-        if scale > 0.667:
+        if scale > 2 / 3 * (1 + 1e-6):
             assert starts == pytest.approx([(1 - scale) / 2])
             continue
         assert starts[0] == 0
