@@ -85,15 +85,32 @@ class ModelResults:
         k: int = 20,
         *,
         by: By = "bin",
+        scale: float | None = None,
+        seconds: float | None = None,
+        exposure: float | None = None,
         folder: Path | None = None,
         encoder: Encoder | None = None,
         local: int | None = None,
     ) -> pd.DataFrame:
         """The k points that are most like a map, a latent vector or another point, or measurements like another one.
 
-        See `ModelClient.similar`.
+        With `scale` or `seconds`, by crops of that duration instead of whole maps. See `ModelClient.similar`.
         """
-        return self.container.similar(what, k, by=by, folder=folder, encoder=encoder, local=local)
+        return self.container.similar(
+            what,
+            k,
+            by=by,
+            scale=scale,
+            seconds=seconds,
+            exposure=exposure,
+            folder=folder,
+            encoder=encoder,
+            local=local,
+        )
+
+    def time_scales(self, scale: float | None = None, seconds: float | None = None) -> pd.DataFrame:
+        """Crops of the maps, row by row, with their latents; of one scale or of all. See `ModelClient.time_scales`."""
+        return self.container.time_scales(scale, seconds)
 
     def follow(
         self,

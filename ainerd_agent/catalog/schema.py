@@ -2,7 +2,7 @@
 
     /raw/<uid>                     the run itself, written by bluesky_tiled_plugins.TiledWriter
     /xpcs/<uid>                    `MAPS_SPEC`: arrays `c2` and `g2`, table `bins`
-    /ainerd/<model>/<uid>          `ANALYSIS_SPEC`: table `points`, one row per measurement and bin
+    /ainerd/<model>/<uid>          `ANALYSIS_SPEC`: table `points`, one row per measurement and bin, and `time_scales`
     /ainerd/<model>/suggestions    what the agent proposed, why, and what became of it
     /annotations                   what people said of measurements
     /turns/<uid>                   there while a writer writes to that run
@@ -23,6 +23,7 @@ AGE_LAG = "age_lag"
 BAD_PIXELS = "bad_pixels"
 BINS = "bins"
 POINTS = "points"
+TIME_SCALES = "time_scales"
 SUGGESTIONS = "suggestions"
 ANNOTATIONS = "annotations"
 STRESS = "stress"

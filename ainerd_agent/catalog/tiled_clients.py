@@ -21,6 +21,7 @@ from ainerd_agent.catalog.read.measurements import By, check_by, per_measurement
 from ainerd_agent.catalog.read.points import points_of, read_points, tables_of
 from ainerd_agent.catalog.read.run_names import ANALYSED_RUNS, UnknownRunError, run_named, with_uid
 from ainerd_agent.catalog.read.runs import read_runs
+from ainerd_agent.catalog.read.time_scales import TimeScale, read_time_scales, time_scales_of
 from ainerd_agent.catalog.schema import ANALYSES, C2, G2, MAPS, RAW
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Node, Query
@@ -120,6 +121,9 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         k: int = 20,
         *,
         by: By = "bin",
+        scale: float | None = None,
+        seconds: float | None = None,
+        exposure: float | None = None,
         folder: Path | None = None,
         encoder: Encoder | None = None,
         local: int | None = None,
@@ -138,6 +142,12 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
             `raw_uid`, `seq_num` and `bin`, these three, or its name as "RUN/SEQ_NUM/BIN". By measurement, a row of a
             table, or a name as "RUN/SEQ_NUM".
         by : {"bin", "measurement"}
+        scale, seconds : float, optional
+            Compare crops of this duration in the place of whole maps, wherever along the diagonal they are: a share of
+            the exposure (1, 0.5, 0.25 or 0.125), or seconds (a power of two), so that maps of any exposure are
+            compared over the same time. One of the two, and points only; `ainerd timescales` has to have made them.
+        exposure : float, optional
+            Seconds that a side of a map spans that is asked about: needed for `seconds`.
         folder : Path, optional
             Where the index is kept; by default in the user's cache.
         encoder : Encoder, optional
@@ -150,11 +160,17 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
         -------
         DataFrame
             With `distance`, in the latent space; what was asked about is left out. By measurement, `bins` says how many
-            were compared; measurements that have less than half of them are left out.
+            were compared; measurements that have less than half of them are left out. At a time scale, `age` is
+            where in each map its most similar crop begins, and `attrs["without"]` names the runs that have no time
+            scales.
         """
         from ainerd_agent.catalog.read.similar import open_index
 
         check_by(by)
+        if scale is not None or seconds is not None:
+            if local is not None:
+                raise CatalogError("local is for whole maps: leave it out at a time scale.")
+            return self._similar_at(what, TimeScale(scale, seconds), k, by, encoder=encoder, exposure=exposure)
         index, everything = open_index(self, folder), self.new_variation(queries=[])
         among = self.find() if self.queries else None
         if by == "measurement":
@@ -162,6 +178,31 @@ class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
                 raise CatalogError("local is for points: measurements are compared direction by direction.")
             return index.similar_measurements(what, k, model=everything, among=among)
         return index.similar(what, k, model=everything, among=among, encoder=encoder, local=local)
+
+    def time_scales(self, scale: float | None = None, seconds: float | None = None) -> pd.DataFrame:
+        """Crops of the maps of all these runs, row by row, with their latents; of one scale or of all.
+
+        Parameters
+        ----------
+        scale, seconds : float, optional
+            As for `similar`.
+
+        Returns
+        -------
+        DataFrame
+            `attrs["without"]` names the runs that have none: `ainerd timescales` makes them.
+        """
+        return time_scales_of(self, None if scale is None and seconds is None else TimeScale(scale, seconds))
+
+    def _similar_at(self, what: Any, scale: TimeScale, k: int, by: By, **about: Any) -> pd.DataFrame:
+        from ainerd_agent.catalog.read.similar_at_scale import similar_at_scale
+
+        if by != "bin":
+            raise CatalogError('At a time scale, points are compared, not measurements: leave by = "measurement" out.')
+        among = self.find() if self.queries else self
+        everything = self.new_variation(queries=[])
+        with server_errors(address_of(self)):
+            return similar_at_scale(what, scale, k, model=among, everything=everything, **about)
 
     def follow(self, **options: Any) -> Generator[pd.DataFrame, None, None]:
         """Points as they are written, run by run; parameters as those of `ainerd_agent.catalog.follow`."""
@@ -196,6 +237,11 @@ class AnalysisClient(Container):  # type: ignore[misc]
         """All points, or some columns of them beside `raw_uid`, `seq_num`, `bin` and `model`."""
         with server_errors(address_of(self)):
             return points_of(self, columns).assign(model=self.metadata["model"])
+
+    def time_scales(self) -> pd.DataFrame:
+        """Crops of its maps, row by row, with their latents; no rows before `ainerd timescales` made them."""
+        with server_errors(address_of(self)):
+            return read_time_scales(self)
 
     def to_xarray(self) -> xarray.Dataset:
         """The points as a Dataset: variables over `point` with their units, and `z` over `point` and `latent`."""

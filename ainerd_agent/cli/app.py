@@ -20,6 +20,7 @@ from ainerd_agent.cli.follow import follow
 from ainerd_agent.cli.mask import mask
 from ainerd_agent.cli.models import clusters, evaluate, train
 from ainerd_agent.cli.options import NamesRuns
+from ainerd_agent.cli.time_scales import timescales
 from ainerd_agent.errors import AinerdError
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ for command in (
     analyze,
     mask,
     reprocess,
+    timescales,
     export,
     why,
 ):

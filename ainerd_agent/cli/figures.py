@@ -25,6 +25,7 @@ class Which(StrEnum):
 
     SAMPLE_MAP = "sample-map"
     AGE_LAG = "age-lag"
+    TIMESCALES = "timescales"
     RECONSTRUCTIONS = "reconstructions"
     GENERATED = "generated"
     CLUSTERS = "clusters"
@@ -45,9 +46,12 @@ def figures(
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="RUN", help=f"Only this run of the catalog: {RUN}.")] = None,
     measurement: Annotated[
-        int | None, typer.Option(min=1, help="Of the run, for age-lag; the latest by default.")
+        int | None, typer.Option(min=1, help="Of the run, for age-lag and timescales; the latest by default.")
     ] = None,
     stream: Annotated[str | None, typer.Option(help="Of that measurement, where several have its number.")] = None,
+    bin: Annotated[
+        int | None, typer.Option(min=1, help="Of that measurement, for timescales; the one with the least noise.")
+    ] = None,
     simulated: Annotated[int | None, typer.Option(min=50, help="So many simulated maps instead of a file.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
     which: Annotated[list[Which] | None, typer.Option(help="Only these; may be given several times.")] = None,
@@ -69,11 +73,11 @@ def figures(
 ) -> None:
     """Draw the figures of the AI-NERD paper, where a run was measured, and one of its measurements over age and lag.
 
-    Of one run of a catalog: where it was measured, on its own axes, and a measurement over age and lag, with the
-    relaxation time at each age. Of maps: reconstructions, generated maps, the
-    choice of clusters, the embedding with examples, targets with their nearest neighbours, latent against raw, and the
-    error against the number of components. Where the azimuth is known: flow and vorticity among the neighbours; where
-    the time is: the embedding at three times.
+    Of one run of a catalog: where it was measured, on its own axes; a measurement over age and lag, with the
+    relaxation time at each age; and one of its maps at several time scales. Of maps: reconstructions, generated
+    maps, the choice of clusters, the embedding with examples, targets with their nearest neighbours, latent against
+    raw, and the error against the number of components. Where the azimuth is known: flow and vorticity among the
+    neighbours; where the time is: the embedding at three times.
     """
     from ainerd_agent.figures.paper import PaperOptions
     from ainerd_agent.latent import Encoder
@@ -81,8 +85,8 @@ def figures(
 
     if [data, catalog, simulated].count(None) != 2:
         raise MapError("give a file, or --catalog, or --simulated: one of the three")
-    if catalog is None and [run, measurement, stream, axes].count(None) < 4:
-        raise MapError("--run, --measurement, --stream and --axes are for a catalog: give --catalog too")
+    if catalog is None and [run, measurement, stream, bin, axes].count(None) < 5:
+        raise MapError("--run, --measurement, --stream, --bin and --axes are for a catalog: give --catalog too")
     if data is None and (baseline is not None or contrast is not None):
         raise MapError("--baseline and --contrast are for maps of a file: those of other maps are known")
     trained = None if dimensions is None else {"paper's autoencoder": read_dimensions(dimensions)}
@@ -95,7 +99,7 @@ def figures(
         encoder = Encoder.load(model)
         drawn = simulated_data(encoder, simulated or 0, seed=seed)
     named = tuple(axis.strip() for axis in axes.split(",")) if axes else ()
-    options = PaperOptions(flow_azimuth=flow_azimuth, moments=at or (), axes=named, trained=trained, seed=seed)
+    options = PaperOptions(flow_azimuth=flow_azimuth, moments=at or (), axes=named, trained=trained, bin=bin, seed=seed)
     _draw(which or list(Which), encoder, drawn, options, out)
 
 

@@ -79,6 +79,13 @@ MEASUREMENT_COLUMNS = {
     "y": "y",
     "time": "time",
 }
+SCALE_COLUMNS = {
+    "point": "point",
+    "distance": "distance",
+    "seconds": "crop",
+    "age": "from age",
+    "cluster": "cluster",
+}
 """Columns of a table on the screen, and their headings, beside which the units come."""
 
 UNITS = {
@@ -89,6 +96,8 @@ UNITS = {
     "shear_stress_mean": "Pa",
     "tau_median": "s",
     "azimuth": "°",
+    "seconds": "s",
+    "age": "s",
 }
 """Units beside those of the columns of points; rep. are repeatabilities, those of repeats there by newer models."""
 
@@ -231,6 +240,15 @@ def similar(
     model: Model = None,
     k: Count = 20,
     by: RowsBy = Rows.bin,
+    scale: Annotated[
+        float | None, typer.Option(help="Compare crops of this share of the exposure: 1, 0.5, 0.25 or 0.125.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Compare crops of so many seconds, a power of two, whatever the exposures.")
+    ] = None,
+    exposure: Annotated[
+        float | None, typer.Option(min=0, help="Seconds that a side of the .npy map spans, for --seconds.")
+    ] = None,
     *,
     conditions: dict[str, Any],
     local: Annotated[
@@ -241,15 +259,34 @@ def similar(
     columns: Columns = None,
     format: Written = Format.table,
 ) -> None:
-    """The points of all runs that are most like a map, or like another point; or the measurements like another one."""
+    """The points of all runs that are most like a map, or like another point; or the measurements like another one.
+
+    With --scale or --seconds, crops of the maps are compared, wherever along the diagonal they are: `ainerd timescales`
+    makes them.
+    """
     whole = by is Rows.measurement
     asked = measurement_named(what) if whole else _map(Path(what)) if what.endswith(".npy") else point_named(what)
     with open_catalog(catalog) as opened:
         results = opened.model(model)
         encoder = None if isinstance(asked, tuple) else _encoder_of(results)
         chosen = results.find(**conditions) if conditions else results
-        found = chosen.similar(asked, k, by=by.value, folder=index, encoder=encoder, local=local)
+        found = chosen.similar(
+            asked,
+            k,
+            by=by.value,
+            scale=scale,
+            seconds=seconds,
+            exposure=exposure,
+            folder=index,
+            encoder=encoder,
+            local=local,
+        )
         units = _units(opened, found, format)
+    if without := found.attrs.get("without"):
+        print(f"{len(without)} runs have no time scales yet (`ainerd timescales` makes them)", file=sys.stderr)
+    if scale is not None or seconds is not None:
+        _write(found, format, columns, SCALE_COLUMNS, units)
+        return
     _write(found, format, columns, _with_axes(MEASUREMENT_COLUMNS if whole else POINT_COLUMNS, units), units)
 
 

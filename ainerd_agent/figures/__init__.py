@@ -10,10 +10,12 @@ from ainerd_agent.figures.sample_positions import sample_map
 from ainerd_agent.figures.stress_links import links_figure
 from ainerd_agent.figures.style import cluster_colours, save
 from ainerd_agent.figures.time_evolution import azimuth_time, clusters_and_stress, relation_figure
+from ainerd_agent.figures.time_scales import ScaledMeasurement, time_scales_figure
 
 __all__ = [
     "AgedMeasurement",
     "Places",
+    "ScaledMeasurement",
     "age_lag_figure",
     "azimuth_time",
     "bad_pixel_map",
@@ -26,4 +28,5 @@ __all__ = [
     "relation_figure",
     "sample_map",
     "save",
+    "time_scales_figure",
 ]

@@ -19,6 +19,7 @@ from ainerd_agent.figures.age_lag import AgedMeasurement, age_lag_figure
 from ainerd_agent.figures.data import FigureData, MissingError
 from ainerd_agent.figures.latent_embedding import embedding as plain_embedding
 from ainerd_agent.figures.sample_positions import sample_map as map_of_places
+from ainerd_agent.figures.time_scales import ScaledMeasurement, time_scales_figure
 from ainerd_agent.latent import Encoder
 from ainerd_agent.latent.atlas.neighbours import NeighbourIndex
 from ainerd_agent.latent.scaling import CLIP
@@ -57,6 +58,8 @@ class PaperOptions:
         One or two of a run, for the map of the sample; by default those that moved.
     trained : mapping of str to (dimensions, mean squared errors)
         Models of several lengths of the latent vector, to be drawn beside principal components.
+    bin : int, optional
+        Of the measurement, for its time scales; the one with the least noise by default.
     seed : int
         Of what is drawn at random.
     """
@@ -65,6 +68,7 @@ class PaperOptions:
     moments: Sequence[float] = ()
     axes: Sequence[str] = ()
     trained: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None
+    bin: int | None = None
     seed: int = 0
 
 
@@ -196,6 +200,13 @@ def age_lag(data: FigureData) -> Figure:
     return age_lag_figure(AgedMeasurement.of(data.fingerprints, sigma=data.sigma))
 
 
+def timescales(encoder: Encoder, data: FigureData, *, bin: int | None = None, seed: int = 0) -> Figure:
+    """One map, and what its crops look like at several time scales."""
+    if data.fingerprints is None:
+        raise MissingError("it shows one measurement of a catalog: give --catalog, and --run if it has several")
+    return time_scales_figure(ScaledMeasurement.of(encoder, data.fingerprints, bin, seed=seed))
+
+
 def _far_apart(vectors: NDArray[np.float32], count: int, rng: np.random.Generator) -> list[int]:
     """Numbers of points far apart from each other: each among the farthest from those before."""
     chosen = [int(rng.integers(len(vectors)))]
@@ -213,6 +224,7 @@ def _pixels(maps: MapStack) -> NDArray[np.float32]:
 FIGURES: Mapping[str, Callable[[Encoder, FigureData, PaperOptions], Figure]] = {
     "sample-map": lambda _, data, options: sample_map(data, axes=options.axes),
     "age-lag": lambda _, data, __: age_lag(data),
+    "timescales": lambda encoder, data, options: timescales(encoder, data, bin=options.bin, seed=options.seed),
     "reconstructions": lambda encoder, data, _: reconstructions(encoder, data),
     "generated": lambda encoder, data, options: generated(encoder, data, seed=options.seed),
     "clusters": lambda _, data, options: clusters(data, seed=options.seed),

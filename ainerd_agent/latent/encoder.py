@@ -243,14 +243,21 @@ class Encoder:
         unfinished.write_bytes(save(tensors, metadata=about))  # save_file would let nobody else read it
         unfinished.rename(path)
 
-    def scale(self, maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None) -> ScaledMaps:
-        """Scale C2 maps as this model wants them; parameters as for `encode`.
+    def scale(
+        self,
+        maps: ArrayLike,
+        *,
+        baseline: float = 0.0,
+        contrast: ArrayLike | None = None,
+        size: int | None = SIDE,
+    ) -> ScaledMaps:
+        """Scale C2 maps as this model wants them; parameters as for `encode`, and a `size` of None to keep their own.
 
         One of the paper's architecture has learnt on maps that were scaled by what each of them told of its contrast.
         """
         if isinstance(self.network, PaperAutoencoder):
-            return scale(maps, baseline=baseline)
-        return scale(maps, baseline=baseline, contrast=contrast, clip=False)
+            return scale(maps, baseline=baseline, size=size)
+        return scale(maps, baseline=baseline, contrast=contrast, clip=False, size=size)
 
     def encode(
         self,

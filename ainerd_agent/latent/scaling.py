@@ -33,7 +33,7 @@ class ScaledMaps:
 
     Attributes
     ----------
-    maps : ndarray of float32, shape (n, 256, 256)
+    maps : ndarray of float32, shape (n, 256, 256), or the size that was asked for
     contrast : ndarray, shape (n,)
         What the maps were divided by.
     baseline : float
@@ -49,7 +49,12 @@ class ScaledMaps:
 
 
 def scale(
-    maps: ArrayLike, *, baseline: float = 0.0, contrast: ArrayLike | None = None, clip: bool = True
+    maps: ArrayLike,
+    *,
+    baseline: float = 0.0,
+    contrast: ArrayLike | None = None,
+    clip: bool = True,
+    size: int | None = SIDE,
 ) -> ScaledMaps:
     """Check C2 maps, replace their diagonals, scale them, and resize them to 256 x 256.
 
@@ -65,6 +70,8 @@ def scale(
     clip : bool
         Cut single values off that are mostly noise, for models that look at single values. Without it, means over the
         map stay means: clipped ones would follow the noise.
+    size : int or None
+        Side that the maps are resized to; None leaves them as large as they are.
 
     Raises
     ------
@@ -72,7 +79,7 @@ def scale(
         Maps that are not square, too small, or not finite; a contrast that is not positive, or infinite.
     """
     stack = check_maps(maps) - np.float32(baseline)
-    size = stack.shape[-1]
+    side = stack.shape[-1]
     beside = replace_diagonal(stack)
     given = np.full(len(stack), np.nan) if contrast is None else np.asarray(contrast, dtype=np.float64)
     if given.ndim > 1 or (given.ndim == 1 and len(given) != len(stack)):
@@ -83,12 +90,12 @@ def scale(
     if not np.all(np.isnan(divisor) | ((divisor > 0) & (divisor < np.inf))):
         raise MapError(f"the speckle contrast must be positive and finite, got {np.unique(divisor)[:5]}")
     if (unknown := np.isnan(divisor)).any():
-        far = stack[unknown, : size // 4, -(size // 4) :].reshape(np.count_nonzero(unknown), -1)
+        far = stack[unknown, : side // 4, -(side // 4) :].reshape(np.count_nonzero(unknown), -1)
         found = np.maximum(beside[unknown].mean(axis=1, dtype=np.float64), far.std(axis=1, dtype=np.float64))
         divisor[unknown] = np.where(found > np.finfo(np.float32).tiny, found, 1.0)  # a constant: nothing to scale by
     stack /= divisor[:, None, None].astype(np.float32)
     clipped = stack.clip(*CLIP) if clip else stack
-    return ScaledMaps(resize(clipped, SIDE), divisor, baseline, stack)
+    return ScaledMaps(clipped if size is None else resize(clipped, size), divisor, baseline, stack)
 
 
 def replace_diagonal(maps: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -50,9 +50,9 @@ class Texture(nn.Module):
         # Of the numbers, such that those of a usual texture have a norm of 1.
         self.register_buffer("weight", torch.ones(n_numbers))
         self.noise = nn.Sequential(
-            nn.Linear(2 * n_textures + n_decay, width), nn.GELU(), nn.Dropout(0.2),
-            nn.Linear(width, width), nn.GELU(), nn.Dropout(0.2),
-            nn.Linear(width, width), nn.GELU(), nn.Dropout(0.2),
+            nn.Linear(2 * n_textures + n_decay, width), nn.GELU(), nn.Dropout(0.1),
+            nn.Linear(width, width), nn.GELU(), nn.Dropout(0.1),
+            nn.Linear(width, width), nn.GELU(), nn.Dropout(0.1),
             nn.Linear(width, 1),
         )  # fmt: skip
 

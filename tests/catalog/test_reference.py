@@ -13,6 +13,7 @@ from ainerd_agent.catalog.codec.columns import Column
 from ainerd_agent.catalog.codec.notes import ANNOTATION_COLUMNS, STRESS_COLUMNS
 from ainerd_agent.catalog.codec.point_columns import POINT_COLUMNS
 from ainerd_agent.catalog.codec.suggestions import SUGGESTION_COLUMNS
+from ainerd_agent.catalog.codec.time_scales import TIME_SCALE_COLUMNS
 from ainerd_agent.catalog.schema import ANALYSIS_SPEC, MAPS_SPEC, MODEL_SPEC, SUGGESTIONS_SPEC
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "catalog.md").read_text()
@@ -36,6 +37,7 @@ def table_under(heading: str) -> list[str]:
     ("heading", "columns"),
     [
         ("points", POINT_COLUMNS),
+        ("time_scales", TIME_SCALE_COLUMNS),
         ("suggestions", SUGGESTION_COLUMNS),
         ("annotations", ANNOTATION_COLUMNS),
         ("stress", STRESS_COLUMNS),

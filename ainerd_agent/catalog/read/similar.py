@@ -225,7 +225,7 @@ class PointIndex:
 
     def _asked(self, what: Any, model: Container, encoder: Encoder | None) -> tuple[Latents, int | None]:
         """The latent vector of what is asked about, and its number where it is a point."""
-        point = _point_of(what)
+        point = point_of(what)
         if point is not None:
             number = self._number(uid_named(model, point.run, ANALYSED_RUNS), point)
             return self._files.latents(slice(number, number + 1))[0], number
@@ -281,7 +281,7 @@ class PointIndex:
         return self._atlases
 
 
-def _point_of(what: Any) -> PointName | None:
+def point_of(what: Any) -> PointName | None:
     """The point that is asked about: a row of points, or what names one; None for a vector or a map."""
     if isinstance(what, pd.Series | dict):
         stream = what.get("stream")
@@ -314,7 +314,14 @@ def _measurement_of(what: Any) -> MeasurementName:
     raise CatalogError("By measurement, give a measurement: its name as RUN/SEQ_NUM, or a row of a table with it.")
 
 
-def _encoded(values: NDArray[Any], model: Container, encoder: Encoder | None) -> Latents:
+def encoder_of(model: Container, encoder: Encoder | None = None) -> Encoder:
+    """The encoder that results are of: the one that is given, or the shipped one of their model's name.
+
+    Raises
+    ------
+    CatalogError
+        Its weights are others.
+    """
     if encoder is None:
         from ainerd_agent.latent import Encoder
 
@@ -325,5 +332,9 @@ def _encoded(values: NDArray[Any], model: Container, encoder: Encoder | None) ->
             f"{encoder.name} ({encoder.weights_sha256[:12]}...), whose latents mean something else: give the encoder "
             "of their model, or name its file (model in the settings, or AINERD_MODEL)."
         )
-    latent: Latents = encoder.encode(values)[0]
+    return encoder
+
+
+def _encoded(values: NDArray[Any], model: Container, encoder: Encoder | None) -> Latents:
+    latent: Latents = encoder_of(model, encoder).encode(values)[0]
     return latent

@@ -41,6 +41,7 @@ from ainerd_agent.catalog.schema import ANALYSES, ANALYSIS_SPEC, POINTS, RUN_STA
 from ainerd_agent.catalog.tiled_types import Container, Table
 from ainerd_agent.catalog.write.containers import access_of, events_in, set_metadata, upgrade_first
 from ainerd_agent.catalog.write.rebuilding import finish, rebuild
+from ainerd_agent.catalog.write.time_scales import withdraw_time_scales
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Events, Fingerprints, Origin, Run
 from ainerd_agent.records.analysis import ModelIdentity
@@ -154,6 +155,7 @@ class PointsStore:
         if not again or self._container is None or self._table is None:
             return
         self._refuse_old()
+        withdraw_time_scales(self._container)
         kept = [events not in again for events in _events_of(self._points)]
         self._points = {name: values[kept] for name, values in self._points.items()}
         self._made = withdrawn(self._made, [there.index(events) for events in again])

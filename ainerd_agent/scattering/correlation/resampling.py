@@ -40,17 +40,44 @@ def resize_matrix(n_frames: int, size: int, sigma: float | None = None) -> spars
         Banded; every row adds up to one.
     """
     sigma = default_sigma(n_frames, size) if sigma is None else sigma
+    return _matrix((np.arange(size) + 0.5) * n_frames / size - 0.5, n_frames, sigma)
+
+
+def crop_matrix(n_frames: int, size: int, start: float, length: float) -> sparse.csr_array:
+    """Rows of weights that take a part of an axis to `size` points, as `resize_matrix` takes the whole.
+
+    The ends of the part may lie anywhere between frames: values there are interpolated, also with the frame beyond the
+    end, so that nothing is shifted. The axis is mirrored at its own ends only.
+
+    Parameters
+    ----------
+    n_frames : int
+        Of the axis.
+    size : int
+        Points of the resized part.
+    start, length : float
+        Of the part, in frames from the beginning of the first one.
+
+    Returns
+    -------
+    scipy.sparse.csr_array of float64, shape (size, n_frames)
+        Every row adds up to one.
+    """
+    centre = start + (np.arange(size) + 0.5) * length / size - 0.5
+    return _matrix(centre, n_frames, max(0.0, (length / size - 1) / 2))
+
+
+def _matrix(centre: NDArray[np.float64], n_frames: int, sigma: float) -> sparse.csr_array:
+    """Weights of the frames around the centres of output pixels, which are on the input axis."""
     radius = int(TRUNCATE * sigma + 0.5)
     offsets = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2) if sigma > 0 else np.ones(1)
     kernel /= kernel.sum()
-
-    # Where the centre of each output pixel falls on the input axis, and the two frames beside it.
-    centre = (np.arange(size) + 0.5) * n_frames / size - 0.5
     left = np.floor(centre).astype(np.int64)
     fraction = centre - left
     frames = np.concatenate([left[:, None] + offsets, left[:, None] + 1 + offsets], axis=1)
     weights = np.concatenate([(1 - fraction)[:, None] * kernel, fraction[:, None] * kernel], axis=1)
+    size = len(centre)
     rows = np.repeat(np.arange(size), frames.shape[1])
     matrix = sparse.coo_array((weights.ravel(), (rows, _mirror(frames.ravel(), n_frames))), shape=(size, n_frames))
     return matrix.tocsr()  # sums the frames that mirroring made coincide
