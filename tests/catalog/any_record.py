@@ -92,7 +92,8 @@ analyses = st.builds(
     origin=origins, latents=arrays(np.float32, 2), cluster=arrays(np.int64), centre_distance=vectors, novelty=vectors,
     reconstruction_error=vectors, stress=stresses, unlike=st.none() | arrays(np.bool_),
     cluster_probability=st.none() | vectors, kind=st.none() | problems, kind_probability=st.none() | vectors,
-    repeat_probability=st.none() | vectors, recognised_as=words, p_new=values,
+    reasons=st.none() | st.tuples(words, words), repeat_probability=st.none() | vectors, recognised_as=words,
+    p_new=values,
 )  # fmt: skip
 suggestions = st.builds(
     Suggestion,

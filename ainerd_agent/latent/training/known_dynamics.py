@@ -22,10 +22,10 @@ KIND_OF: Mapping[str, str] = {
     "exponential": "equilibrium", "stretched": "equilibrium", "compressed": "equilibrium",
     "ageing": "ageing", "two-step ageing": "ageing", "change of rate": "ageing",
     "avalanches": "intermittent", "one jump": "intermittent", "many jumps": "intermittent",
-    "burst": "intermittent", "excursion": "intermittent",
+    "burst": "intermittent", "excursion": "intermittent", "uneven rate": "intermittent",
     "heterodyne": "oscillating", "chirp": "oscillating", "partial fringes": "oscillating",
-    "oscillating rate": "oscillating",
-    "flow": "flowing", "stopping flow": "flowing",
+    "oscillating rate": "oscillating", "uneven fringes": "oscillating",
+    "flow": "flowing", "stopping flow": "flowing", "wandering": "flowing",
 }  # fmt: skip
 """Kind by the simulator's name of the dynamics."""
 

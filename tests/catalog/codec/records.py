@@ -97,6 +97,12 @@ SCALARS = {bool: st.booleans(), int: st.integers(-(2**50), 2**50), float: NUMBER
 
 
 @st.composite
+def reasons(draw: Any, unlike: Any) -> tuple[str, ...]:
+    """Why maps are unlike the training: of those alone that are."""
+    return tuple(draw(st.sampled_from(["gap: frames 3-9", "not symmetric"])) if each else "" for each in unlike)
+
+
+@st.composite
 def pairs(
     draw: Any, n_bins: int, axes: list[str], extras: dict[str, Any], units: dict[str, str]
 ) -> tuple[Fingerprints, Analysis]:
@@ -121,6 +127,7 @@ def pairs(
         relaxations=draw(relaxations(n_bins)),
         ageing=draw(ageings(n_bins)),
     )
+    unlike = draw(st.none() | arrays(n_bins, st.booleans(), np.bool_))
     analysis = Analysis(
         origin=origin,
         latents=draw(arrays(2 * n_bins, st.floats(allow_infinity=False, width=32), np.float32)).reshape(n_bins, 2),
@@ -129,7 +136,8 @@ def pairs(
         novelty=draw(arrays(n_bins)),
         reconstruction_error=draw(arrays(n_bins)),
         stress=draw(STRESSES),
-        unlike=draw(st.none() | arrays(n_bins, st.booleans(), np.bool_)),
+        unlike=unlike,
+        reasons=None if unlike is None or not unlike.any() else draw(st.none() | reasons(unlike)),
         cluster_probability=draw(known(n_bins)),
         kind=draw(st.none() | words(n_bins, st.sampled_from(["ageing", "unknown"]))),
         kind_probability=draw(known(n_bins)),

@@ -168,7 +168,13 @@ def test_all_our_keys_are_known_as_ours() -> None:
 
 def test_shares_of_kinds_can_be_searched_by_and_are_left_out_where_no_model_tells() -> None:
     kinds = ["intermittent", "intermittent", "unknown", "ageing"]
-    told = summary_of("success", seq_num=[1, 1, 2, 2], kind=kinds, repeat_probability=[math.nan, math.nan, 0.5, 0.004])
+    told = summary_of(
+        "success",
+        seq_num=[1, 1, 2, 2],
+        cluster=[0, 0, 1, 1],
+        kind=kinds,
+        repeat_probability=[math.nan, math.nan, 0.5, 0.004],
+    )
     metadata = run_metadata(RUN, MODEL, told)
     assert metadata["dominant_kind"] == "intermittent"
     assert metadata["kind_fraction_intermittent"] == 0.5
@@ -176,6 +182,6 @@ def test_shares_of_kinds_can_be_searched_by_and_are_left_out_where_no_model_tell
     assert sum(metadata[f"kind_fraction_{kind}"] for kind in (*KINDS, UNKNOWN)) == 1.0
     assert metadata["repeat_probability_min"] == 0.004
     assert {key for key in metadata if not of_analysis(AXES)(key)} == OWN
-    old = run_metadata(RUN, MODEL, summary_of("success", seq_num=[1, 1], kind=[None, None]))
+    old = run_metadata(RUN, MODEL, summary_of("success", seq_num=[1, 1], cluster=[0, 0], kind=[None, None]))
     assert not [key for key in old if key.startswith("kind_fraction")]
     assert (old["dominant_kind"], old["repeat_probability_min"]) == (None, None)
