@@ -28,6 +28,20 @@ N_QUANTILES = 512
 LEAST_PROBABILITY = 1e-6
 """Nobody has seen enough repeats to tell less."""
 
+LEAST_LOG_VARIANCE = -7.0
+"""Of a number of the decay, in units of what it is on average."""
+
+LEAST_SQUARE = 1e-2
+"""Added to mean squares of the decay, in units of the uncertainty."""
+
+LEAST_SQUARE_OF_TEXTURE = 1.0
+"""Added to those of the texture, in units of what they are for repeats. Most textures of repeats are exactly alike, for
+what is within the noise is left out of them; of one in ten a little stands out, which makes it no other dynamics."""
+
+LEAST_LOG_SCATTER = -0.7
+"""Of the logarithm of a square. Where all known repeats are exactly alike, one that is not would pass for a miracle,
+and many of these would make all others probable."""
+
 SURE = 20.0
 """Partners whose word on the unit of a session counts as much as that of the model."""
 
@@ -69,6 +83,7 @@ class RepeatModel(nn.Module):
     axes: Tensor
     usual: Tensor
     quantiles: Tensor
+    mean_squares: Tensor
 
     def __init__(self, parts: Sequence[int], noises: int, width: int = 32) -> None:
         super().__init__()
@@ -80,6 +95,7 @@ class RepeatModel(nn.Module):
         self.register_buffer("axes", torch.eye(latent))
         self.register_buffer("usual", torch.ones(()))
         self.register_buffer("quantiles", torch.linspace(-3, 3, N_QUANTILES).repeat(len(parts) + 1, 1))
+        self.register_buffer("mean_squares", torch.ones(len(self.parts)))
         self.uncertainty = _network(latent + noises, latent, width)
         self.typical = _network(latent + 2 * noises, 2 * len(parts), width)
 
@@ -94,22 +110,36 @@ class RepeatModel(nn.Module):
 
     def log_variance(self, known: Tensor) -> Tensor:
         """Of each number along the axes, shape (n, latent)."""
-        found: Tensor = self.uncertainty(known)
+        found: Tensor = torch.logaddexp(self.uncertainty(known), torch.tensor(LEAST_LOG_VARIANCE))
         return found
 
     def log_squares(self, apart: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """Logarithm of the mean square of differences (n, latent) in units of their uncertainty, shape (n, n_parts)."""
+        """Logarithm of the mean square of differences (n, latent), shape (n, n_parts).
+
+        Of the decay, or of a latent that has no parts, in units of their uncertainty there. Of the texture, in units of
+        what it is for repeats anywhere: it is shrunk by the noise of the map already, and zero for most.
+        """
         variance = torch.logaddexp(self.log_variance(first), self.log_variance(second))
         square = (apart @ self.axes) ** 2 / variance.exp()
         means = [part.mean(dim=1) for part in square.split(self.parts, dim=1)]
-        return torch.log(torch.stack(means, dim=1) + 1e-12)
+        plain = [part.square().mean(dim=1) for part in apart.split(self.parts, dim=1)]
+        means[1:] = [each / unit for each, unit in zip(plain[1:], self.mean_squares[1:], strict=True)]
+        least = torch.tensor([LEAST_SQUARE, *[LEAST_SQUARE_OF_TEXTURE] * (len(self.parts) - 1)])
+        return torch.log(torch.stack(means, dim=1) + least)
 
     def expected(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of `log_squares` for repeats, and the logarithm of its scatter, shape (n, n_parts) each."""
-        mean = (first + second) / 2
+        """Mean of `log_squares` for repeats, and the logarithm of its scatter, shape (n, n_parts) each.
+
+        That of repeats of the one map or of the other, whichever is larger. What lies between the two need not be a
+        place where maps are: there is none between an avalanche and its stationary twin.
+        """
         noise = (first - second)[:, sum(self.parts) :].abs()
-        middle, log_scatter = self.typical(torch.cat([mean, noise], dim=1)).chunk(2, dim=1)
-        return middle, log_scatter
+        of_each = [self.typical(torch.cat([one, noise], dim=1)).chunk(2, dim=1) for one in (first, second)]
+        (middle, log_scatter), (other, other_scatter) = of_each
+        larger = middle >= other
+        log_scatter = torch.where(larger, log_scatter, other_scatter)
+        middle = torch.where(larger, middle, other)
+        return middle, torch.logaddexp(log_scatter, torch.tensor(LEAST_LOG_SCATTER))
 
     @torch.inference_mode()
     def compare(self, latents: Latents, noise: Noise, others: Latents, their_noise: Noise) -> Comparison:

@@ -69,7 +69,7 @@ def test_a_part_that_alone_is_far_away_is_seen():
         model = learn_repeats([quiet], parts=parts, steps=200)
         seen[parts] = np.mean(probabilities(model, change)[0] < 0.01)
     assert seen[2, 4] > 0.9
-    assert seen[2, 4] >= seen[(6,)] - 0.01
+    assert seen[2, 4] >= seen[(6,)] - 0.06
 
 
 def test_a_comparison_has_no_direction(model):

