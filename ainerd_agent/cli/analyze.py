@@ -141,6 +141,8 @@ def _say_where(console: Console, done: Ingested, where: str) -> None:
         f"{done.n_maps} maps stored, {done.left_out} left out; per cluster, slow to fast: {done.maps_per_cluster}",
         highlight=False,
     )
+    scaled = "each map by its own contrast" if done.contrast is None else f"all by a contrast of {done.contrast:.3g}"
+    console.print(f"scaled {scaled} (give --contrast if you know it)", highlight=False)
     for number, fault in list(done.refused.items())[:MOST_REFUSALS]:
         console.print(f"map {number} left out: {fault}", highlight=False, soft_wrap=True)
     if (more := len(done.refused) - MOST_REFUSALS) > 0:

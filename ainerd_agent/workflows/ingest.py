@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +24,14 @@ RESULT_ENDINGS = (".h5", ".hdf", ".hdf5", ".nxs")
 
 BATCH = 128
 """Measurements that are encoded and written at a time."""
+
+
+FEWEST = 5
+"""Maps that show a contrast, of which that of a file is made."""
+
+SHOWN = 0.5
+"""Mean beside the diagonal, in units of the noise of single values at long lags, from which on a map shows its
+contrast."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -93,6 +101,8 @@ class Ingested:
         What is wrong with each map that was left out, by its number in the file, from 1.
     baseline : float
         Value that was subtracted.
+    contrast : float or None
+        Speckle contrast that all maps were scaled by; None where each was scaled by its own.
     maps_per_cluster : list of int
         From slow to fast.
     """
@@ -103,6 +113,7 @@ class Ingested:
     left_out: int
     refused: Mapping[int, str]
     baseline: float
+    contrast: float | None
     maps_per_cluster: list[int]
 
 
@@ -200,13 +211,14 @@ def ingest(
     if len(refused) == len(given):
         number, fault = next(iter(refused.items()))
         raise MapError(f"none of the {len(given)} maps in {given.file} tells anything: map {number}: {fault}")
-    model = ModelAtWork.begin(catalog, encoder, parameters={"baseline": given.baseline, "contrast": given.contrast})
+    contrast = given.contrast if given.contrast is not None else contrast_of_file(given, refused)
+    model = ModelAtWork.begin(catalog, encoder, parameters={"baseline": given.baseline, "contrast": contrast})
     writer = model.writer()
     writer.open_run(run)
     for number, fault in refused.items():
         writer.record_failure(run.uid, number, fault)
     clusters: list[int] = []
-    for fingerprints, stresses in _batches(given, run, refused):
+    for fingerprints, stresses in _batches(replace(given, contrast=contrast), run, refused):
         analyses = model.analyst.analyse(fingerprints, stresses)
         writer.append(run.uid, fingerprints, analyses)
         clusters += [int(label) for analysis in analyses for label in analysis.cluster]
@@ -220,8 +232,37 @@ def ingest(
         left_out=len(given) - len(clusters),
         refused=refused,
         baseline=given.baseline,
+        contrast=contrast,
         maps_per_cluster=[clusters.count(number) for number in range(len(encoder.clusters))],
     )
+
+
+def contrast_of_file(given: ForeignMaps, refused: Collection[int] = ()) -> float | None:
+    """One speckle contrast for all maps of a file: the median of what is told by those that show one.
+
+    The contrast is a property of the set-up. Estimated from each map by itself it follows the noise, and dynamics that
+    are faster than a pixel have none to estimate.
+
+    Parameters
+    ----------
+    given : ForeignMaps
+    refused : collection of int
+        Numbers of maps, from 1, that tell nothing.
+
+    Returns
+    -------
+    float or None
+        None where fewer than `FEWEST` maps show a contrast: each is scaled by its own then.
+    """
+    quarter, found = max(1, given.size // 4), []
+    for index in range(len(given)):
+        if index + 1 in refused:
+            continue
+        above = np.asarray(given.stored.maps[index], dtype=np.float32) - np.float32(given.baseline)
+        beside = float(np.diagonal(above, offset=1).mean(dtype=np.float64))
+        if beside > SHOWN * float(above[:quarter, -quarter:].std(dtype=np.float64)):
+            found.append(beside)
+    return float(np.median(found)) if len(found) >= FEWEST else None
 
 
 def _faults(given: ForeignMaps) -> dict[int, str]:

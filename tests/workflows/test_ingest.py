@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from ainerd_agent.catalog.opening import open_catalog
 from ainerd_agent.errors import MapError
-from ainerd_agent.workflows.ingest import ingest, read_foreign_maps
+from ainerd_agent.workflows.ingest import contrast_of_file, ingest, read_foreign_maps
 
 
 @pytest.fixture
@@ -65,3 +66,16 @@ def test_a_map_that_has_neither_contrast_nor_noise_is_named(tmp_path):
         done = ingest(catalog, read_foreign_maps(tmp_path / "maps.npy", baseline=1.0))
     assert list(done.refused) == [1]
     assert "neither contrast above the baseline 1 nor noise" in done.refused[1]
+
+
+def test_one_contrast_is_found_for_all_maps_of_a_file(tmp_path):
+    """That of the set-up, whatever single maps show: one decays within a pixel, one is noise."""
+    rng = np.random.default_rng(0)
+    lag = np.abs(np.subtract.outer(np.arange(40), np.arange(40)))
+    maps = np.stack([1 + 0.3 * np.exp(-lag / tau) for tau in (3, 5, 8, 12, 20, 30, 0.1)])
+    maps += 0.02 * rng.normal(size=maps.shape)
+    np.savez(tmp_path / "maps.npz", c2=maps.astype(np.float32))
+    given = read_foreign_maps(tmp_path / "maps.npz", baseline=1.0)
+    assert contrast_of_file(given) == pytest.approx(0.27, abs=0.03)
+    few = replace(given, stored=given.stored.select(np.arange(7) < 4))
+    assert contrast_of_file(few) is None
