@@ -41,19 +41,27 @@ EVENTS: Mapping[str, Callable[[np.random.Generator], Side]] = {
 
 
 def draw_events(encoders: Mapping[str, Encoder], n_maps: int, seed: int) -> dict[str, dict[str, Figure]]:
-    """Mean squared error of the drawn map against the noise-free truth, by kind of event and model."""
+    """Mean squared error of the drawn map against the noise-free truth, by what is drawn of which event, and model.
+
+    Drawn is what the 64 numbers tell, and what the model keeps of the map (`Encoder.reconstruct`).
+    """
     found: dict[str, dict[str, Figure]] = {}
     for number, (event, make) in enumerate(EVENTS.items()):
         r = np.random.default_rng([seed, number])
-        errors: dict[str, list[float]] = {name: [] for name in (*encoders, "the measured map itself")}
+        names = (*encoders, "the measured map itself")
+        told, kept = ({name: list[float]() for name in names} for _ in range(2))
         for _ in range(n_maps):
             side, level = make(r), random_level(r)
             truth, c2 = truth_of(side), measure(side, level, r)
             for name, encoder in encoders.items():
                 drawn = encoder.decode(encoder.encode(c2, contrast=level.contrast))[0]
-                errors[name].append(float(np.mean((drawn - truth) ** 2)))
-            errors["the measured map itself"].append(float(np.mean((c2 / level.contrast - truth) ** 2)))
-        found[event] = {name: interval(each) for name, each in errors.items()}
+                told[name].append(float(np.mean((drawn - truth) ** 2)))
+                whole = encoder.reconstruct(c2, contrast=level.contrast)[0] / level.contrast
+                kept[name].append(float(np.mean((whole - truth) ** 2)))
+            for errors in (told, kept):
+                errors["the measured map itself"].append(float(np.mean((c2 / level.contrast - truth) ** 2)))
+        for how, errors in (("64 numbers", told), ("reconstructed", kept)):
+            found[f"{event}, {how}"] = {name: interval(each) for name, each in errors.items()}
     return found
 
 

@@ -38,7 +38,7 @@ LEAST_SQUARE_OF_TEXTURE = 1.0
 """Added to those of the texture, in units of what they are for repeats. Most textures of repeats are exactly alike, for
 what is within the noise is left out of them; of one in ten a little stands out, which makes it no other dynamics."""
 
-LEAST_LOG_SCATTER = -0.7
+LEAST_LOG_SCATTER = 0.0
 """Of the logarithm of a square. Where all known repeats are exactly alike, one that is not would pass for a miracle,
 and many of these would make all others probable."""
 
