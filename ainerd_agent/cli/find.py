@@ -25,7 +25,6 @@ from ainerd_agent.cli.options import (
 )
 from ainerd_agent.cli.tables import ROWS, show_rows, with_names
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records.analysis import KINDS, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +118,11 @@ class Format(StrEnum):
 
 CONDITIONS: Mapping[str, Any] = {
     "cluster": Annotated[int | None, typer.Option(min=0, help="By rate, 0 is the slowest.")],
-    "kind": Annotated[str | None, typer.Option(help=f"Kind of dynamics: {', '.join((*KINDS, UNKNOWN))}.")],
+    # In words, and not from the records: those bring numpy, which --help has no time for.
+    "kind": Annotated[
+        str | None,
+        typer.Option(help="Kind of dynamics: equilibrium, ageing, intermittent, oscillating, flowing, unknown."),
+    ],
     "share": Annotated[
         str | None, typer.Option(metavar="RANGE", help="Of a run's maps in --cluster or of --kind, from 0 to 1.")
     ],

@@ -41,7 +41,7 @@ class Notes:
 class BrokenEncoder(Encoder):
     """Weights that a map is too much for."""
 
-    def encode_scaled(self, scaled):
+    def encode_scaled(self, scaled, short_lags=None):
         raise MemoryError("no room for the network")
 
 

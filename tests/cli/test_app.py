@@ -87,3 +87,10 @@ def test_errors_are_one_line_without_a_traceback(refused, line):
     assert only.startswith("ainerd: ")
     assert REFUSED[line] in only
     assert [path.name for path in folder.iterdir()] == ["maps.npy"]
+
+
+def test_find_names_every_kind_of_dynamics():
+    from ainerd_agent.records.analysis import KINDS, UNKNOWN
+
+    help_text = CliRunner().invoke(app, ["find", "points", "--help"], env={"COLUMNS": "200"}).output
+    assert all(kind in help_text for kind in (*KINDS, UNKNOWN))

@@ -65,7 +65,7 @@ def test_probabilities_of_real_repeats_are_uniform(encoder):
     assert kstest(found, "uniform").statistic < 0.22  # most of them too probable: small ones count
     assert np.mean(found < 0.01) <= 0.03
     assert np.mean(found < 0.05) <= 0.1
-    assert np.mean(found < 0.5) == pytest.approx(0.5, abs=0.12)
+    assert np.mean(found < 0.5) == pytest.approx(0.5, abs=0.2)
     assert 0.8 < np.median(distance) < 1.25
 
 
