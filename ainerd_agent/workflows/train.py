@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,6 +37,7 @@ from ainerd_agent.latent.training.texture import coarse_truths, latents_of
 from ainerd_agent.latent.training.texture_noise import learn_noise
 from ainerd_agent.scattering.files.map_files import read_maps
 from ainerd_agent.workflows.real_maps import RealMaps
+from ainerd_agent.workflows.trained_model import TrainedModel, write_model
 
 SIMULATED_MAPS, SIMULATED_MAPS_TO_REFINE = 6000, 500
 EPOCHS, EPOCHS_TO_REFINE = 12, 6
@@ -135,25 +135,6 @@ class TrainOptions:
         return afresh if self.begin is None else refining
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedModel:
-    """A model that was trained, and its two files.
-
-    Attributes
-    ----------
-    encoder : Encoder
-    metrics : mapping
-        How it was made, as JSON has it: what it was trained on, its losses or epochs, the SHA-256 of its weights.
-    file, metrics_file : Path
-        The model (.safetensors), and its metrics (.json), which begin its card.
-    """
-
-    encoder: Encoder
-    metrics: Mapping[str, object]
-    file: Path
-    metrics_file: Path
-
-
 def train(
     out: Path | str,
     options: TrainOptions | None = None,
@@ -234,7 +215,7 @@ def train(
         lessons=None if architecture == "paper" else training.reading_lessons(),
         seed=options.seed,
     )
-    trained = _write(model, metrics, out)
+    trained = write_model(model, metrics, out)
     training.checkpoint.unlink(missing_ok=True)
     return trained
 
@@ -401,14 +382,3 @@ def _checkpoint(out: Path, *, resume: bool) -> Path:
         out.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.unlink(missing_ok=True)
     return checkpoint
-
-
-def _write(model: Encoder, metrics: dict[str, object], out: Path) -> TrainedModel:
-    """Write the model and its metrics, and read it back, so that what is returned is what the file holds."""
-    metrics_file = out.with_suffix(".json")
-    metrics_file.unlink(missing_ok=True)  # of an earlier model, whose weights these are not
-    model.save(out)
-    encoder = Encoder.load(out)
-    metrics["weights_sha256"] = encoder.weights_sha256
-    metrics_file.write_text(json.dumps(metrics, indent=1))
-    return TrainedModel(encoder=encoder, metrics=metrics, file=out, metrics_file=metrics_file)

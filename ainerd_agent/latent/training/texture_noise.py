@@ -15,7 +15,9 @@ from torch import Tensor
 from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
 from ainerd_agent.latent.training.age_lessons import PairImages, RealImages
 
-STEPS = 900
+STEPS, STEPS_PER_PAIR = 900, 5
+"""Of the training: as many, or fewer where there are so few pairs that more would learn them by heart."""
+
 SIMULATED_PER_STEP, REAL_PER_STEP = 512, 256
 LEARNING_RATE = 2e-3
 """Highest of the one-cycle schedule."""
@@ -31,7 +33,7 @@ LEAST_POWER = 1e-8
 
 @torch.random.fork_rng(devices=())  # the caller's random numbers go on as they were
 def learn_noise(
-    model: AgesAutoencoder, pairs: PairImages, real: RealImages | None, *, steps: int = STEPS, seed: int = 0
+    model: AgesAutoencoder, pairs: PairImages, real: RealImages | None, *, steps: int | None = None, seed: int = 0
 ) -> list[float]:
     """Train the noise network of the texture, whose directions must be fixed already.
 
@@ -41,6 +43,8 @@ def learn_noise(
         Changed in place.
     pairs : PairImages
     real : RealImages or None
+    steps : int, optional
+        By default as many as the pairs are worth.
 
     Returns
     -------
@@ -48,6 +52,7 @@ def learn_noise(
         Loss of each step.
     """
     torch.manual_seed(seed)
+    steps = min(STEPS, STEPS_PER_PAIR * len(pairs)) if steps is None else steps
     rng = np.random.default_rng([seed, 1])
     network = model.texture.noise
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
