@@ -141,7 +141,7 @@ def test_a_map_that_cannot_be_drawn_is_left_out_with_the_reason(turned, tmp_path
     assert not list(tmp_path.iterdir())
     with pytest.raises(MapError, match="no axis phi in this run; its axes: x, theta, z, oven"):
         sample_map_of(turned, tmp_path, "--run", "grid", "--axes", "phi,z")
-    with pytest.raises(MapError, match="--run, --measurement, --stream and --axes are for a catalog"):
+    with pytest.raises(MapError, match="--run, --measurement, --stream, --bin and --axes are for a catalog"):
         CliRunner().invoke(app, ["figures", "--simulated", "50", "--axes", "z"], catch_exceptions=False)
 
 

@@ -42,7 +42,7 @@ def test_a_model_is_trained_refined_and_evaluated(real, tmp_path, monkeypatch):
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["n_real"] == 36  # one of the ten experiments is kept apart, means are not learnt from
     encoder = Encoder.load(out)
-    assert (encoder.name, encoder.architecture, len(encoder.clusters)) == ("small", "lag", 3)
+    assert (encoder.name, encoder.architecture, len(encoder.clusters)) == ("small", "ages", 3)
     assert encoder.familiarity is not None
     assert card["weights_sha256"] == encoder.weights_sha256
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_trained_is_said(real, tmp_path):
     cases = [
         (["--resume"], "no checkpoint"),
         (["--from", "nobody"], "no model at nobody"),
-        (["--simulated", "0"], "nothing to learn from"),
+        (["--architecture", "lag", "--simulated", "0"], "nothing to learn from"),
     ]
     for options, message in cases:
         with pytest.raises(ModelError, match=message):
