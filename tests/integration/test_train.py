@@ -38,11 +38,12 @@ def test_a_model_is_trained_refined_and_evaluated(real, tmp_path, monkeypatch):
     monkeypatch.setattr("ainerd_agent.workflows.train.CONTRAST_STEPS", 300)
     monkeypatch.setattr("ainerd_agent.workflows.train.CONTRAST_STEPS_TO_REFINE", 60)
     out = tmp_path / "small.safetensors"
-    run("train", str(out), "--simulated", "20", "--clusters", "3", "--real", str(real), "--contrast", "1")
+    run("train", str(out), "--architecture", "lag", "--simulated", "20", "--clusters", "3", "--real", str(real),
+        "--contrast", "1")  # fmt: skip
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["n_real"] == 36  # one of the ten experiments is kept apart, means are not learnt from
     encoder = Encoder.load(out)
-    assert (encoder.name, encoder.architecture, len(encoder.clusters)) == ("small", "ages", 3)
+    assert (encoder.name, encoder.architecture, len(encoder.clusters)) == ("small", "lag", 3)
     assert encoder.familiarity is not None
     assert card["weights_sha256"] == encoder.weights_sha256
 
