@@ -37,8 +37,8 @@ from tables import Row, Table, write_figures
 
 from ainerd_agent.latent import Encoder
 from ainerd_agent.latent.damage import FlagScore
-from ainerd_agent.latent.encoder import SHIPPED, card_of
 from ainerd_agent.latent.evaluation import evaluate_flag, evaluate_retrieval, evaluate_same_g2, windows_of
+from ainerd_agent.latent.model_file import SHIPPED, card_of
 from ainerd_agent.latent.release_gate import refusal
 from ainerd_agent.latent.resampling import Figure
 from ainerd_agent.latent.same_g2 import KINDS, SameG2, auc_of_pair, score, trials, truth_of

@@ -14,7 +14,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from ainerd_agent.latent import Encoder
-from ainerd_agent.latent.encoder import Encoding
+from ainerd_agent.latent.encoding import Encoding
 from ainerd_agent.latent.resampling import Figure, interval
 from ainerd_agent.latent.same_g2 import Level, Side, draw_sides, measure, random_level
 from ainerd_agent.latent.same_g2.dynamics import TIMES, by_clock, by_phase, clock_of

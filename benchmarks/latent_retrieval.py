@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from tables import Row, Table
 
 from ainerd_agent.latent import Encoder
-from ainerd_agent.latent.encoder import card_of
 from ainerd_agent.latent.evaluation import WINDOW_COLUMNS, encode_stored, windows_of
 from ainerd_agent.latent.g2_discriminant import G2Discriminant
 from ainerd_agent.latent.held_out import BY_HASH
+from ainerd_agent.latent.model_file import card_of
 from ainerd_agent.latent.retrieval import Retrieval, leak_free, retrieve
 from ainerd_agent.latent.training.lessons import groups_of
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps

@@ -25,7 +25,7 @@ from tables import Row, Table, write_figures
 
 from ainerd_agent.latent import Encoder
 from ainerd_agent.latent.ages_autoencoder import COMPONENTS
-from ainerd_agent.latent.encoder import SHIPPED
+from ainerd_agent.latent.model_file import SHIPPED
 from ainerd_agent.latent.scaling import resize, scale
 from ainerd_agent.scattering.files.map_files import read_maps
 from ainerd_agent.scattering.simulation.maps import simulate_maps

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tables import Row, Table
 
 from ainerd_agent.latent import Encoder
-from ainerd_agent.latent.encoder import SHIPPED
+from ainerd_agent.latent.model_file import SHIPPED
 from ainerd_agent.latent.resampling import interval
 from ainerd_agent.latent.same_g2.measurement import Level
 from ainerd_agent.latent.time_scales import crops_of, encode_crops

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from ainerd_agent.latent.atlas.atlas import Atlas
-from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.encoder import Encoder
+from ainerd_agent.latent.encoding import Encoding
 from ainerd_agent.latent.faults import Fault
 from ainerd_agent.latent.reasons import Reasons, advice_for, reasons_of
 from ainerd_agent.latent.short_lags import short_lags_or_none

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -20,24 +18,26 @@ from torch import Tensor
 from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent.ages_autoencoder import AgesAutoencoder
 from ainerd_agent.latent.clusters import Clusters, Latents
+from ainerd_agent.latent.encoding import Encoding, block_means
 from ainerd_agent.latent.familiarity import Familiarity
-from ainerd_agent.latent.faults import Fault, find_faults, noise_of_blocks
+from ainerd_agent.latent.faults import find_faults, noise_of_blocks
 from ainerd_agent.latent.kinds import KindModel
 from ainerd_agent.latent.lag_autoencoder import LagAutoencoder
 from ainerd_agent.latent.map_noise import N_NOISES, noise_of
+from ainerd_agent.latent.model_file import (
+    FORMATS,
+    SHIPPED,
+    compare_with_card,
+    configuration_of,
+    model_file,
+    part_of,
+)
 from ainerd_agent.latent.paper_autoencoder import PaperAutoencoder
 from ainerd_agent.latent.repeats import Noise, RepeatModel
 from ainerd_agent.latent.scaling import CLIP, SIDE, ScaledMaps, resize, scale
 from ainerd_agent.latent.short_lags import N_SHORT
-from ainerd_agent.records import FloatArray, MapStack
+from ainerd_agent.records import MapStack
 
-SHIPPED = ("paper-v1", "lag-v1", "ages-v1")
-"""Models that come with the package. The last one is used where none is named."""
-
-FORMATS = ("1", "2")
-"""Of the file. 1 had the paper's architecture only, and no limits of what is familiar."""
-
-_Part = TypeVar("_Part", RepeatModel, KindModel)
 Network = PaperAutoencoder | LagAutoencoder | AgesAutoencoder
 
 ARCHITECTURES: Mapping[str, type[Network]] = {
@@ -47,47 +47,6 @@ ARCHITECTURES: Mapping[str, type[Network]] = {
 }
 MAPS_AT_A_TIME = 32
 """In one call of the network."""
-
-MISFIT_BLOCK = 16
-"""Side of the blocks whose means tell misfit from noise."""
-
-LEAST_MISFIT = 1e-3
-"""Squared scaled C2 that no model has to draw, however little noise a map has."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Encoding:
-    """Maps in the latent space.
-
-    Attributes
-    ----------
-    latents : ndarray of float32, shape (n, 64)
-    reconstruction_error : ndarray, shape (n,)
-        Mean squared difference between the scaled map and its reconstruction (`Encoder.reconstruct`); noise raises it.
-    misfit : ndarray, shape (n,)
-        The same of means over 16 x 16 values, in which little noise is left: what the model cannot draw.
-    block_noise : ndarray, shape (n,)
-        Standard deviation of such means by the noise of the map alone.
-    faults : tuple of tuple of Fault, shape (n,)
-        What is wrong with each map itself (`ainerd_agent.latent.faults`); empty where the maps were not looked at.
-    side : int
-        Of the maps, whose rows the faults number.
-    noise : ndarray of float32, shape (n, N_NOISES)
-        Of the maps, as `ainerd_agent.latent.map_noise` tells it; NaN where the model reads nothing from it.
-    """
-
-    latents: Latents
-    reconstruction_error: FloatArray
-    misfit: FloatArray
-    noise: Noise
-    block_noise: FloatArray
-    faults: tuple[tuple[Fault, ...], ...] = ()
-    side: int = SIDE
-
-    @property
-    def excess(self) -> FloatArray:
-        """Misfit in units of what the noise of each map makes of it (n,)."""
-        return np.asarray(self.misfit / (self.block_noise**2 + LEAST_MISFIT))
 
 
 class Encoder:
@@ -155,7 +114,7 @@ class Encoder:
             A file that is missing, damaged, of another format or architecture, or not the one that its card (the
             .json beside it) tells of.
         """
-        source = _source(path)
+        source = model_file(path)
         try:
             with safe_open(source, framework="pt") as file:
                 about = file.metadata() or {}
@@ -177,12 +136,12 @@ class Encoder:
                 f"{source} has the architecture {about['architecture']!r}, which this version does not know (it knows "
                 f"{', '.join(ARCHITECTURES)}): update ainerd-agent"
             )
-        _compare_with_card(source, sha256)
+        compare_with_card(source, sha256)
         try:
             centres = tensors.pop("clusters.centres").numpy()
-            repeats = _part(RepeatModel, "repeats", about, tensors)
-            kinds = _part(KindModel, "kinds", about, tensors)
-            network = kind(**_configuration(about, centres.shape[1]))
+            repeats = part_of(RepeatModel, "repeats", about, tensors)
+            kinds = part_of(KindModel, "kinds", about, tensors)
+            network = kind(**configuration_of(about, centres.shape[1]))
             network.load_state_dict(tensors)
             return cls(
                 network,
@@ -314,8 +273,8 @@ class Encoder:
             measured = scaled[part].clip(*CLIP)
             difference = self._draw(latents[part], scaled[part]) - measured
             error.append(np.mean(difference**2, axis=(1, 2), dtype=np.float64))
-            misfit.append(np.mean(_blocks(difference) ** 2, axis=(1, 2), dtype=np.float64))
-            of_blocks.append(noise_of_blocks(_blocks(measured)))
+            misfit.append(np.mean(block_means(difference) ** 2, axis=(1, 2), dtype=np.float64))
+            of_blocks.append(noise_of_blocks(block_means(measured)))
         if self.repeats is None and self.kinds is None:
             noise = np.full((len(scaled), N_NOISES), np.nan, dtype=np.float32)
         else:
@@ -384,57 +343,5 @@ class Encoder:
         return np.asarray(self.network.decode(torch.from_numpy(latents))[:, 0].numpy())
 
 
-def _blocks(maps: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Means over blocks of maps (n, 256, 256)."""
-    n_blocks = SIDE // MISFIT_BLOCK
-    return np.asarray(maps.reshape(len(maps), n_blocks, MISFIT_BLOCK, n_blocks, MISFIT_BLOCK).mean(axis=(2, 4)))
-
-
-def _part(model: type[_Part], name: str, about: Mapping[str, str], tensors: dict[str, torch.Tensor]) -> _Part | None:
-    """A part of the model's file, whose tensors are taken out; None where the file has none."""
-    own = {key.removeprefix(f"{name}."): tensors.pop(key) for key in [*tensors] if key.startswith(f"{name}.")}
-    if name not in about:
-        return None
-    made = model(**json.loads(about[name]))
-    made.load_state_dict(own)
-    made.eval()
-    return made
-
-
 def _parts(length: int) -> list[slice]:
     return [slice(start, start + MAPS_AT_A_TIME) for start in range(0, length, MAPS_AT_A_TIME)]
-
-
-def card_of(path: Path | str | None = None) -> Path:
-    """Where the card (.json) of a model is, which tells how it was made and what it is worth; as for `Encoder.load`."""
-    return _source(path).with_suffix(".json")
-
-
-def _source(path: Path | str | None) -> Path:
-    if path is None or str(path) in SHIPPED:
-        return Path(str(files("ainerd_agent.latent") / "weights" / f"{path or SHIPPED[-1]}.safetensors"))
-    return Path(path)
-
-
-def _configuration(about: Mapping[str, str], latent: int) -> dict[str, Any]:
-    """Arguments of the network; a list of JSON is a tuple."""
-    if about["format"] == "1":
-        return {"channels": tuple(json.loads(about["channels"])), "latent": latent}
-    found = json.loads(about["configuration"])
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-
-
-def _compare_with_card(source: Path, sha256: str) -> None:
-    """Refuse weights that are not those of the card beside them, where there is one that tells."""
-    card = source.with_suffix(".json")
-    try:
-        told = json.loads(card.read_text()).get("weights_sha256", sha256)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(f"the model card {card} cannot be read: {error}") from error
-    if told != sha256:
-        raise ModelError(
-            f"{source} is not the file that its card {card} tells of (SHA-256 {sha256[:12]}..., the card says "
-            f"{str(told)[:12]}...): get the model again, or take the card away if you changed the weights yourself"
-        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.encoder import Encoder
+from ainerd_agent.latent.encoding import Encoding
 from ainerd_agent.latent.familiarity import CANNOT_DRAW, FAR
 from ainerd_agent.records import FloatArray
 

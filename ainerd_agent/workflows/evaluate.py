@@ -12,7 +12,7 @@ import numpy as np
 
 from ainerd_agent.errors import MapError, ModelError
 from ainerd_agent.latent.damage import FlagScore
-from ainerd_agent.latent.encoder import Encoder, card_of
+from ainerd_agent.latent.encoder import Encoder
 from ainerd_agent.latent.evaluation import (
     SIMULATION_SEED,
     RealRetrieval,
@@ -28,6 +28,7 @@ from ainerd_agent.latent.evaluation import (
     windows_of,
 )
 from ainerd_agent.latent.held_out import BY_HASH, held_out
+from ainerd_agent.latent.model_file import card_of
 from ainerd_agent.latent.training.lessons import split_by_series
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.scattering.simulation.maps import simulate_maps

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ainerd_agent.errors import ModelError
-from ainerd_agent.latent.encoder import Encoder, card_of
+from ainerd_agent.latent.encoder import Encoder
 from ainerd_agent.latent.held_out import held_out
+from ainerd_agent.latent.model_file import card_of
 from ainerd_agent.latent.training.build_model import ReadingLessons, with_readings
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.workflows.real_maps import RealMaps

@@ -21,7 +21,8 @@ from ainerd_agent.catalog.schema import C2, MAPS
 from ainerd_agent.catalog.server_errors import ServerUnreachableError, server_errors
 from ainerd_agent.errors import AinerdError, CatalogError, SessionError
 from ainerd_agent.latent.analyst import encoding_of
-from ainerd_agent.latent.encoder import Encoder, Encoding
+from ainerd_agent.latent.encoder import Encoder
+from ainerd_agent.latent.encoding import Encoding
 from ainerd_agent.latent.short_lags import short_lags_or_none
 from ainerd_agent.records import FloatArray
 from ainerd_agent.workflows.model_at_work import ModelAtWork

@@ -15,7 +15,7 @@ import pytest
 from ainerd_agent.catalog import TiledServer, connect
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Analyst, Encoder
-from ainerd_agent.latent.encoder import Encoding
+from ainerd_agent.latent.encoding import Encoding
 from ainerd_agent.records import Analysis, FloatArray, Run, ShearStress
 from ainerd_agent.workflows.reprocess import Done, Encode, here, reprocess
 from tests.integration.catalog_servers import dask_cluster, free_port

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from ainerd_agent.errors import MapError, ModelError
-from ainerd_agent.latent.encoder import Encoder, card_of
+from ainerd_agent.latent.encoder import Encoder
 from ainerd_agent.latent.held_out import BY_HASH, held_out
+from ainerd_agent.latent.model_file import card_of
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.workflows.evaluate import evaluate, kept_apart, write_card
 from ainerd_agent.workflows.real_maps import RealMaps
