@@ -129,8 +129,8 @@ def avalanche_table(encoders: Mapping[str, Encoder], size: Size) -> tuple[Table,
             "distance, repeatabilities",
             "that of repeats, median",
             "farther apart than 99 % of the repeats",
-            "told to be no repeat",
-            "repeats told so",
+            "repeat probability below 1 %",
+            "the same of repeats",
         ],
     )
     for name, each in found.items():

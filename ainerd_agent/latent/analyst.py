@@ -21,7 +21,7 @@ NOT_FINITE = Fault("not finite: NaN or infinite values")
 _log = logging.getLogger(__name__)
 
 TELLS_LESS = (
-    "does not tell the kind of dynamics and how probable a repeat is: those columns stay empty, and its novelty is in "
+    "has no kinds of dynamics and no probabilities of repeats: those columns stay empty, and its novelty is in "
     "one unit for all. Models from version 0.2 on do"
 )
 """What is said of an older model."""
@@ -33,7 +33,7 @@ class Analyst:
     Parameters
     ----------
     encoder : Encoder
-        What it does not tell, such as the kind of dynamics by a model of version 0.1, is None in the analyses; that is
+        What it lacks, such as the kind of dynamics by a model of version 0.1, is None in the analyses; that is
         said once.
     """
 
@@ -115,10 +115,10 @@ def _in_words(reasons: Reasons | None, part: slice) -> tuple[str, ...] | None:
 
 
 def encoding_of(encoder: Encoder, maps: MapStack, contrast: FloatArray, short: FloatArray | None = None) -> Encoding:
-    """Encode maps (n, size, size) of this package, whose contrast (n,) their frames told, and short lags (n, N_SHORT).
+    """Encode maps (n, size, size) of this package, with the contrast (n,) of their frames and short lags (n, N_SHORT).
 
-    Where counts were too few to tell, the map has to. A map that is not finite counts as an empty one and is marked, so
-    that it costs itself and not those beside it; `MapError` where none is finite.
+    Where counts were too few for a contrast, it is estimated from the map. A map that is not finite counts as an empty
+    one and is marked, so that it costs itself and not those beside it; `MapError` where none is finite.
     """
     known = np.where(contrast > 0, contrast, np.nan)
     useless = np.asarray(~np.isfinite(maps).all(axis=(1, 2)))

@@ -76,7 +76,7 @@ class Clusters:
         return cluster, distance[np.arange(len(latents)), cluster]
 
     def probability(self, latents: Latents) -> FloatArray | None:
-        """Probability that a repeat falls into the same cluster, shape (n,); None where nobody knows."""
+        """Probability that a repeat falls into the same cluster, shape (n,); None for a model without it."""
         if np.isnan(self.softness):
             return None
         return np.asarray(self.shares(latents).max(axis=1))

@@ -14,7 +14,7 @@ from ainerd_agent.latent.scaling import SIDE
 from ainerd_agent.records import FloatArray
 
 MISFIT_BLOCK = 16
-"""Side of the blocks whose means tell misfit from noise."""
+"""Side of the blocks whose means separate misfit from noise."""
 
 LEAST_MISFIT = 1e-3
 """Squared scaled C2 that no model has to draw, however little noise a map has."""
@@ -38,7 +38,7 @@ class Encoding:
     side : int
         Of the maps, whose rows the faults number.
     noise : ndarray of float32, shape (n, N_NOISES)
-        Of the maps, as `ainerd_agent.latent.map_noise` tells it; NaN where the model reads nothing from it.
+        Of the maps (`ainerd_agent.latent.map_noise`); NaN for a model that does not use it.
     """
 
     latents: Latents

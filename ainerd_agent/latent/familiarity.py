@@ -11,7 +11,7 @@ from ainerd_agent.errors import MapError
 from ainerd_agent.records import FloatArray
 
 MARGIN = 1.5
-"""By which a limit lies above what known maps reach: a model is asked about experiments that nobody knew."""
+"""Factor by which a limit lies above what known maps reach: other experiments differ from them."""
 
 CANNOT_DRAW = "the model cannot draw it"
 FAR = "far from all maps of the training"
@@ -45,7 +45,7 @@ class Familiarity:
 
     @classmethod
     def read(cls, told: Mapping[str, float] | None) -> Familiarity | None:
-        """Limits as a model's file tells them; None for older files, whose limits did not know of noise."""
+        """Limits from a model's file; None for older files, whose limits did not take noise into account."""
         return None if told is None or "largest_excess" not in told else cls(**told)
 
     def reasons(self, excess: FloatArray, distances: FloatArray) -> list[tuple[str, ...]]:

@@ -43,7 +43,7 @@ class KindModel(nn.Module):
     latent, noises, width : int
         As of `RepeatModel`. The noise is known to it as well: what a noisy map does not show, it may still do.
     references : int
-        Latents that tell how far a map is from all that was learnt from.
+        Latents of the training, to measure how far a map is from all of it.
     """
 
     centre: Tensor

@@ -1,4 +1,4 @@
-"""How noisy a map is, told by the map itself."""
+"""How noisy a map is, estimated from the map itself."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _Part = TypeVar("_Part", RepeatModel, KindModel)
 
 
 def card_of(path: Path | str | None = None) -> Path:
-    """Where the card (.json) of a model is, which tells how it was made and what it is worth; as for `Encoder.load`."""
+    """File of the card (.json) of a model: how it was made, and how good it is; `path` as for `Encoder.load`."""
     return model_file(path).with_suffix(".json")
 
 
@@ -44,7 +44,7 @@ def configuration_of(about: Mapping[str, str], latent: int) -> dict[str, Any]:
 
 
 def compare_with_card(source: Path, sha256: str) -> None:
-    """Refuse weights that are not those of the card beside them, where there is one that tells."""
+    """Refuse weights whose SHA-256 is not that on the card beside them, where there is a card."""
     card = source.with_suffix(".json")
     try:
         told = json.loads(card.read_text()).get("weights_sha256", sha256)

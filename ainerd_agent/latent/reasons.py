@@ -17,12 +17,12 @@ Reasons = Sequence[tuple[str, ...]]
 def reasons_of(
     encoder: Encoder, encoding: Encoding, distance: FloatArray, n_frames: Sequence[int | None] | None = None
 ) -> Reasons | None:
-    """Why each map is marked; None where neither the maps nor the limits of the model could tell.
+    """Why each map is marked; None where neither the maps nor limits of the model were looked at.
 
     Parameters
     ----------
     encoder : Encoder
-        Without limits of its own, only the maps themselves tell.
+        Without limits of its own, reasons come from the maps alone.
     encoding : Encoding
     distance : ndarray, shape (n,)
         Of the latents to the centres.
@@ -42,7 +42,7 @@ def reasons_of(
 
 
 def advice_for(reasons: Reasons) -> str | None:
-    """What to tell the person who measures, where some maps are marked."""
+    """Advice for the log, where some maps are marked."""
     marked = [each for each in reasons if each]
     if not marked:
         return None

@@ -26,7 +26,7 @@ N_QUANTILES = 512
 """Of the distances of known repeats, that are kept."""
 
 LEAST_PROBABILITY = 1e-6
-"""Nobody has seen enough repeats to tell less."""
+"""Smaller ones cannot be known from a finite number of repeats."""
 
 LEAST_LOG_VARIANCE = -7.0
 """Of a number of the decay, in units of what it is on average."""
@@ -73,7 +73,7 @@ class RepeatModel(nn.Module):
     parts : sequence of int
         Lengths of the parts of a latent vector, which are looked at apart: its decay and its texture.
     noises : int
-        How many numbers tell the noise of a map (`ainerd_agent.latent.map_noise`).
+        How many numbers describe the noise of a map (`ainerd_agent.latent.map_noise`).
     width : int
         Of the hidden layers.
     """

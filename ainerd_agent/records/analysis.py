@@ -34,8 +34,9 @@ class Analysis:
     centre_distance : ndarray, shape (n_bins,)
         Euclidean distance to the cluster's centre.
     novelty : ndarray, shape (n_bins,)
-        Distance to the nearest latent seen before, in units of what repeats of a measurement have there, or, by a model
-        that does not tell, anywhere; NaN for the first measurement of a session, which has nothing to be compared with.
+        Distance to the nearest latent seen before, in units of what repeats of a measurement have there, or, for a
+        model without these units, anywhere; NaN for the first measurement of a session, which has nothing to be compared
+        with.
     reconstruction_error : ndarray, shape (n_bins,)
         Mean squared difference between the scaled map and its reconstruction.
     unlike : ndarray of bool, shape (n_bins,), or None
@@ -44,8 +45,8 @@ class Analysis:
     reasons : tuple of str, shape (n_bins,), or None
         Why they are, in words; empty for a map that is not. None where no map is, or it is not known why.
     cluster_probability : ndarray, shape (n_bins,), or None
-        Of `cluster`: that a repeat of the measurement falls into the same one. None where the model does not tell; so
-        of those below.
+        Of `cluster`: that a repeat of the measurement falls into the same one. None for a model without it, as for
+        those below.
     kind : tuple of str, shape (n_bins,), or None
         Kind of dynamics: "equilibrium", "ageing", "intermittent", "oscillating", "flowing" or "unknown".
     kind_probability : ndarray, shape (n_bins,), or None

@@ -238,7 +238,7 @@ def ingest(
 
 
 def contrast_of_file(given: ForeignMaps, refused: Collection[int] = ()) -> float | None:
-    """One speckle contrast for all maps of a file: the median of what is told by those that show one.
+    """One speckle contrast for all maps of a file: the median over the maps that show one.
 
     The contrast is a property of the set-up. Estimated from each map by itself it follows the noise, and dynamics that
     are faster than a pixel have none to estimate.
@@ -247,7 +247,7 @@ def contrast_of_file(given: ForeignMaps, refused: Collection[int] = ()) -> float
     ----------
     given : ForeignMaps
     refused : collection of int
-        Numbers of maps, from 1, that tell nothing.
+        Numbers of maps, from 1, that are left out.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Give a model that was trained before what it lacks to tell kinds and how probable repeats are."""
+"""Add kinds and probabilities of repeats to a model that was trained without them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_readings(
     """Write a model anew with its readings; its network, clusters and card stay as they are.
 
     Nothing is learnt from experiments that are held out (`ainerd_agent.latent.held_out`). The SHA-256 of the file is
-    another one afterwards, and the card beside it is told.
+    another one afterwards, also on the card beside it.
 
     Parameters
     ----------

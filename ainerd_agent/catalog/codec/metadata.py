@@ -207,7 +207,7 @@ def _shares(cluster: NDArray[Any], n_clusters: int) -> dict[str, Any]:
 
 
 def _kind_shares(kinds: NDArray[Any]) -> dict[str, float]:
-    """Share of the maps of each kind, among those whose kind was told; nothing where a model tells none."""
+    """Share of the maps of each kind, among those that have one; empty for a model without kinds."""
     told = [str(kind) for kind in kinds if isinstance(kind, str) and kind]
     return {f"kind_fraction_{kind}": told.count(kind) / len(told) for kind in (*KINDS, UNKNOWN)} if told else {}
 

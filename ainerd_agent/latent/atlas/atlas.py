@@ -97,7 +97,7 @@ class Atlas:
         q: FloatArray | None = None,
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> FloatArray:
-        """Novelty alone, as `judge` tells it of maps whose noise is not known, shape (n_bins,)."""
+        """Novelty alone, as from `judge` for maps whose noise is not known, shape (n_bins,)."""
         return self.judge(latents, azimuth, q, columns).novelty
 
     def judge(
@@ -312,7 +312,7 @@ class Atlas:
 
 
 def _known_noise(noise: ArrayLike | None, n_latents: int) -> Noise:
-    """Of each latent; NaN where nobody tells."""
+    """Of each latent; NaN where it is not given."""
     if noise is None:
         return np.full((n_latents, N_NOISES), np.nan, dtype=np.float32)
     found = np.asarray(noise, dtype=np.float32)

@@ -28,7 +28,7 @@ class Fault:
         size : int
             Side of the map.
         n_frames : int, optional
-            Of the movie. Where it is not known, or the map shows it frame by frame, rows of the map are told.
+            Of the movie. Where it is not known, rows of the map are numbered.
         """
         if not self.pixels:
             return self.said

@@ -21,7 +21,7 @@ NO_LEVEL = 0.05
 """Of the contrast: a map without noise whose level is less holds nothing."""
 
 ORDERED = 4.0
-"""A decay from the diagonal that nobody doubts, in units of the noise. Only maps without one are looked at twice."""
+"""Decay from the diagonal, in units of the noise, from which on the order of frames is not checked further."""
 
 DISORDERED = 0.8
 """A map with a level but less decay than this shows no order, unless the level is that of a sample at rest."""

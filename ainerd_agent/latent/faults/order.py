@@ -14,7 +14,7 @@ DECAYS = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 """Lags, in rows, of the exponential decays that are looked for."""
 
 LARGEST_SIDE = 128
-"""Of the matrix whose eigenvalues are asked for; of larger maps, some frames are enough to tell."""
+"""Of the matrix whose eigenvalues are computed; of larger maps, some frames are enough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ LARGEST_ASYMMETRY = 0.02
 for rounding."""
 
 STRIDE = 4
-"""Every fourth row of a large map is enough to tell."""
+"""Of the rows that are compared: of a large map, every fourth is enough."""
 
 
 def asymmetric(maps: MapStack) -> NDArray[np.bool_]:

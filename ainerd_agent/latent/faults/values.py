@@ -9,7 +9,7 @@ from ainerd_agent.latent.faults.fault import Fault
 from ainerd_agent.records import FloatArray, MapStack
 
 SECTIONS = 8
-"""Of age, whose scatter tells how well a mean along the diagonal is known."""
+"""Of age, whose scatter gives the error of a mean along the diagonal."""
 
 NEAREST = (1, 2, 4, 8)
 """Lags, from the first to each of these, whose mean is compared with the contrast."""

@@ -21,7 +21,7 @@ from ainerd_agent.latent.same_g2.twins import reversed_in_time, stationary_twin
 from ainerd_agent.records import FloatArray
 
 LARGEST_G2_DIFFERENCE = 0.02
-"""In units of the contrast. A pair with more is drawn again: it could be told apart without any ages."""
+"""In units of the contrast. A pair with more is drawn again: it could be distinguished without any ages."""
 
 LEAST_DIFFERENCE = 0.04
 """Root mean square of the difference of the two truths, in units of the contrast; pairs with less are drawn again."""

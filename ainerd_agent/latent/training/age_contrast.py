@@ -24,7 +24,7 @@ from ainerd_agent.latent.training.contrast import STEPS_PER_CHECKPOINT, contrast
 
 SHARE = 1.4
 """How far apart a usual texture and none are, in units of the root mean square of the decay's numbers. With more, pairs
-of the same g2 are told apart more surely, and real, mostly stationary maps are found less well."""
+of the same g2 are distinguished more surely, and real, mostly stationary maps are found less well."""
 
 PAIRS_PER_STEP = 160
 GROUPS_PER_STEP = 384

@@ -74,7 +74,7 @@ def make_model(
     n_clusters : int, optional
         By default, the number that is stable over seeds and nearest to the elbow (`ainerd_agent.latent.stability`).
     lessons : ReadingLessons, optional
-        What kinds, and distances of repeats, are learnt from; without them the model does not tell these.
+        What kinds, and distances of repeats, are learnt from; without them the model has neither.
     """
     still = copy.deepcopy(network).to("cpu")
     encoder = Encoder(still, Clusters(np.zeros((1, 64), np.float32)), name=name, repeatability=1.0)
@@ -98,7 +98,7 @@ def make_model(
 def with_readings(
     encoder: Encoder, lessons: ReadingLessons, *, seed: int = 0, on_part: Callable[[int], None] | None = None
 ) -> Encoder:
-    """The same model with what tells kinds, and how probable repeats and clusters are; nothing else is changed.
+    """The same model with kinds, and probabilities of repeats and clusters; nothing else is changed.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ KIND_OF: Mapping[str, str] = {
 """Kind by the simulator's name of the dynamics."""
 
 VISIBLE = 0.04
-"""Root mean square of what makes dynamics other than equilibrium, in units of the contrast. With less, nobody sees it:
-flow and fringes across the flow, an avalanche of nothing."""
+"""Root mean square of what makes dynamics other than equilibrium, in units of the contrast. With less, it is not
+visible: flow and fringes across the flow, an avalanche of nothing."""
 
 USUAL, TWINS = 0.5, 0.35
 """Share of the dynamics that are the usual ones; and of the others, of those that are the stationary twin."""

@@ -11,7 +11,7 @@ from scipy.linalg import eigh
 Textures = NDArray[np.float32]
 
 SHRINKAGE = 0.1
-"""Of the covariance of noise towards one that is alike in all directions: what a finite number of maps cannot tell."""
+"""Of the covariance of noise towards one that is alike in all directions, as few maps do not determine all of it."""
 
 
 def telling_directions(truth: Textures, noises: Sequence[Textures]) -> tuple[Textures, NDArray[np.float64]]:
