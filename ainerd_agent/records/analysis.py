@@ -35,7 +35,7 @@ class Analysis:
         Euclidean distance to the cluster's centre.
     novelty : ndarray, shape (n_bins,)
         Distance to the nearest latent seen before, in units of what repeats of a measurement have there, or, for a
-        model without these units, anywhere; NaN for the first measurement of a session, which has nothing to be compared
+        model without these units, anywhere; NaN for the first measurement of a session, which has nothing to compare
         with.
     reconstruction_error : ndarray, shape (n_bins,)
         Mean squared difference between the scaled map and its reconstruction.
