@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -135,28 +132,6 @@ def _parts_of(network: Network) -> tuple[int, ...] | None:
         return None
     latent = int(network.configuration["latent"])
     return network.n_decay, latent - network.n_decay
-
-
-def add_limits(path: Path, known: TrainingMaps) -> Encoder:
-    """Give a model's file the limits of what is familiar, without training it again; its card follows.
-
-    Parameters
-    ----------
-    path : Path
-        Of the model (.safetensors); it is written anew.
-    known : TrainingMaps
-        Held back from its training.
-    """
-    encoder = Encoder.load(path)
-    latents, _, excess = measure_pairs(encoder, known)
-    encoder.familiarity = Familiarity.of(excess, encoder.clusters.predict(latents)[1])
-    card = path.with_suffix(".json")
-    told = json.loads(card.read_text()) if card.exists() else None
-    encoder.save(path)
-    if told is not None:
-        told["weights_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        card.write_text(json.dumps(told, indent=2) + "\n")
-    return Encoder.load(path)
 
 
 def measure_pairs(encoder: Encoder, known: TrainingMaps) -> tuple[Latents, Latents, FloatArray]:
