@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ainerd_agent.errors import ModelError
 from ainerd_agent.latent.encoder import Encoder
-from ainerd_agent.latent.held_out import held_out
 from ainerd_agent.latent.model_file import card_of
 from ainerd_agent.latent.training.build_model import ReadingLessons, with_readings
+from ainerd_agent.latent.training.lessons import keep_apart
 from ainerd_agent.scattering.files.map_files import StoredMaps, read_maps
 from ainerd_agent.workflows.real_maps import RealMaps
 from ainerd_agent.workflows.train import READING_DYNAMICS
@@ -27,8 +27,8 @@ def add_readings(
 ) -> Encoder:
     """Write a model anew with its readings; its network, clusters and card stay as they are.
 
-    Nothing is learnt from experiments that are held out (`ainerd_agent.latent.held_out`). The SHA-256 of the file is
-    another one afterwards, also on the card beside it.
+    Of real maps, those are learnt from on which `ainerd train` validates: the network was not trained on them. The
+    SHA-256 of the file is another one afterwards, also on the card beside it.
 
     Parameters
     ----------
@@ -65,7 +65,4 @@ def add_readings(
 def _learnt_from(real: RealMaps | None) -> tuple[StoredMaps | None, float, float | None]:
     if real is None:
         return None, 1.0, None
-    stored = read_maps(Path(real.file))
-    if "series" in stored.columns:
-        stored = stored.select(~held_out(stored.columns["series"]))
-    return stored, real.baseline, real.contrast
+    return keep_apart(read_maps(Path(real.file)), seed=0).validation, real.baseline, real.contrast
