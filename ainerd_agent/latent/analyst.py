@@ -14,7 +14,7 @@ from ainerd_agent.latent.encoding import Encoding
 from ainerd_agent.latent.faults import Fault
 from ainerd_agent.latent.reasons import Reasons, advice_for, reasons_of
 from ainerd_agent.latent.short_lags import short_lags_or_none
-from ainerd_agent.records import Analysis, Fingerprints, FloatArray, MapStack, ShearStress
+from ainerd_agent.records import Analysis, Fingerprints, FloatArray, MapNoise, MapStack, ShearStress
 
 NOT_FINITE = Fault("not finite: NaN or infinite values")
 
@@ -95,6 +95,7 @@ class Analyst:
                     kind=None if kinds is None else kinds.kind[part],
                     kind_probability=None if kinds is None else kinds.probability[part],
                     repeat_probability=newness.repeat_probability,
+                    noise=MapNoise.of(encoding.noise[part]),
                 )
             )
         return analyses

@@ -5,7 +5,7 @@
 `Run` and `Origin` say where data comes from; every later record carries them instead of reaching back.
 """
 
-from ainerd_agent.records.analysis import Analysis
+from ainerd_agent.records.analysis import Analysis, MapNoise
 from ainerd_agent.records.arrays import FloatArray, MapStack
 from ainerd_agent.records.bad_pixels import BadPixels
 from ainerd_agent.records.fingerprints import Ageing, AgeLagMap, Bins, Fingerprints, Quality, Relaxations, Scattering
@@ -29,6 +29,7 @@ __all__ = [
     "Fingerprints",
     "FloatArray",
     "FrameSource",
+    "MapNoise",
     "MapStack",
     "Measurement",
     "MeasurementName",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,44 @@ KINDS = ("equilibrium", "ageing", "intermittent", "oscillating", "flowing")
 
 UNKNOWN = "unknown"
 """Kind of a map that is like none of them, or as like to one as to another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapNoise:
+    """How noisy maps are, as natural logarithms of the noise in units of the contrast (`latent.map_noise`).
+
+    Distances between latents are judged by it, so it is kept beside them: a session that goes on from the catalog then
+    finds the same novelty as one that was never interrupted.
+
+    Attributes
+    ----------
+    near, far : ndarray, shape (n_bins,)
+        Of single pixels of the map, at lags near the diagonal and far from it.
+    near_4, far_4, near_16, far_16 : ndarray, shape (n_bins,)
+        Of means over 4 x 4 and 16 x 16 pixels.
+    frames : ndarray, shape (n_bins,)
+        Of what whole rows of the map share.
+    """
+
+    near: FloatArray
+    far: FloatArray
+    near_4: FloatArray
+    far_4: FloatArray
+    near_16: FloatArray
+    far_16: FloatArray
+    frames: FloatArray
+
+    @classmethod
+    def of(cls, noise: NDArray[np.float32]) -> Self | None:
+        """From `Encoding.noise`, shape (n_bins, 7); None where none of it is known."""
+        if not np.isfinite(noise).any():
+            return None
+        columns = noise.astype(np.float64).T.copy()
+        return cls(**{each.name: column for each, column in zip(fields(cls), columns, strict=True)})
+
+    def as_array(self) -> NDArray[np.float32]:
+        """Shape (n_bins, 7), exactly as it was given to `of`."""
+        return np.stack([getattr(self, each.name) for each in fields(self)], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +92,8 @@ class Analysis:
     repeat_probability : ndarray, shape (n_bins,), or None
         That a repeat of the nearest map seen before lies as far from it as this one does, or farther. NaN for the
         first measurement of a session.
+    noise : MapNoise or None
+        Of the maps. None for a model whose novelty does not depend on it.
     recognised_as : str
         What the measurement was taken for, where it ended for that.
     p_new : float
@@ -73,6 +113,7 @@ class Analysis:
     kind: tuple[str, ...] | None = None
     kind_probability: FloatArray | None = None
     repeat_probability: FloatArray | None = None
+    noise: MapNoise | None = None
     recognised_as: str = ""
     p_new: float = float("nan")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ainerd_agent.catalog import Catalog, DerivedWriter, ModelIdentity, ModelResults, SpooledWriter
 from ainerd_agent.catalog.codec.columns import latent_columns
-from ainerd_agent.catalog.codec.measured_points import measurements_in
+from ainerd_agent.catalog.codec.measured_points import measurements_in, noise_in
 from ainerd_agent.catalog.codec.metadata import events_of
 from ainerd_agent.catalog.layout import child
 from ainerd_agent.catalog.read.points import points_of
@@ -97,12 +97,13 @@ class ModelAtWork:
         Parameters
         ----------
         points : DataFrame
-            One row per measurement and bin, with latents, azimuth and q.
+            One row per measurement and bin, with latents, noise, azimuth and q.
         """
         columns = latent_columns(points)
         for _, rows in measurements_in(points):
             latents = rows[columns].to_numpy(np.float32)
-            self.analyst.atlas.add(latents, rows["azimuth"].to_numpy(), rows["q"].to_numpy())
+            azimuth, q = rows["azimuth"].to_numpy(), rows["q"].to_numpy()
+            self.analyst.atlas.judge(latents, azimuth, q, noise=noise_in(rows))
 
 
 class StoredMeasurements:

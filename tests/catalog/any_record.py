@@ -18,6 +18,7 @@ from ainerd_agent.records import (
     Bins,
     Exposure,
     Fingerprints,
+    MapNoise,
     Origin,
     Quality,
     Relaxations,
@@ -87,13 +88,14 @@ fingerprints = st.builds(
     age_lag=st.none() | age_lags, ageing=st.none() | ageings, scattering=st.none() | scatterings,
     bad_pixels=st.none() | bad_pixels,
 )  # fmt: skip
+noises = st.builds(MapNoise, **{each.name: vectors for each in dataclasses.fields(MapNoise)})
 analyses = st.builds(
     Analysis,
     origin=origins, latents=arrays(np.float32, 2), cluster=arrays(np.int64), centre_distance=vectors, novelty=vectors,
     reconstruction_error=vectors, stress=stresses, unlike=st.none() | arrays(np.bool_),
     cluster_probability=st.none() | vectors, kind=st.none() | problems, kind_probability=st.none() | vectors,
-    reasons=st.none() | st.tuples(words, words), repeat_probability=st.none() | vectors, recognised_as=words,
-    p_new=values,
+    reasons=st.none() | st.tuples(words, words), repeat_probability=st.none() | vectors, noise=st.none() | noises,
+    recognised_as=words, p_new=values,
 )  # fmt: skip
 suggestions = st.builds(
     Suggestion,
@@ -117,6 +119,7 @@ ANY = {
     Bins: bins,
     Exposure: exposures,
     Fingerprints: fingerprints,
+    MapNoise: noises,
     ModelIdentity: identities,
     Origin: origins,
     Quality: qualities,

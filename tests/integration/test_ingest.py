@@ -37,7 +37,8 @@ def test_real_maps_with_their_columns(real_data, tmp_path):
     n_maps = len(given["c2"])
     assert summary["n_maps"] == n_maps
     assert summary["baseline"] == pytest.approx(1, abs=0.1)
-    assert min(summary["maps_per_cluster"]) > 0
+    # Clusters are those of all data that the model learnt from; one experiment need not have all of them.
+    assert np.count_nonzero(summary["maps_per_cluster"]) >= 3
     with serving(tmp_path / "session") as uri, client_of(uri) as client:
         run = client["ainerd"][summary["model"]][summary["raw_uid"]]
         points = run["points"].read()

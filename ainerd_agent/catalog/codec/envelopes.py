@@ -24,6 +24,7 @@ from ainerd_agent.records import (
     Bins,
     Exposure,
     Fingerprints,
+    MapNoise,
     Origin,
     Quality,
     Relaxations,
@@ -35,8 +36,8 @@ from ainerd_agent.records import (
 from ainerd_agent.records.analysis import ModelIdentity
 
 _KINDS = (
-    Ageing, AgeLagMap, Analysis, BadPixels, Bins, Exposure, Fingerprints, ModelIdentity, Origin, Quality, Relaxations,
-    Run, Scattering, ShearStress, Suggestion,
+    Ageing, AgeLagMap, Analysis, BadPixels, Bins, Exposure, Fingerprints, MapNoise, ModelIdentity, Origin, Quality,
+    Relaxations, Run, Scattering, ShearStress, Suggestion,
 )  # fmt: skip
 RECORDS = {kind.__name__: kind for kind in _KINDS}
 """By the names that files hold: a name or field that was written once must stay readable."""

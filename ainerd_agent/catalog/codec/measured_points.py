@@ -22,6 +22,7 @@ from ainerd_agent.records import (
     Exposure,
     Fingerprints,
     FloatArray,
+    MapNoise,
     Origin,
     Quality,
     Relaxations,
@@ -63,6 +64,12 @@ def measurements_in(rows: pd.DataFrame) -> Iterator[tuple[Events, pd.DataFrame]]
         yield Events(str(first["stream"]), int(first["seq_num"]), int(first["last_seq_num"])), group
 
 
+def noise_in(rows: pd.DataFrame) -> NDArray[np.float32]:
+    """Noise of the maps of `normalised` rows, as `Encoding.noise`; NaN where it was not written."""
+    names = [column.name for column in POINT_COLUMNS if column.field.startswith("analysis.noise.")]
+    return rows[names].to_numpy(np.float64).astype(np.float32)
+
+
 def analysis_of(group: pd.DataFrame, layout: PointsLayout) -> Analysis:
     """The analysis that the rows of one measurement tell of, from `normalised` rows."""
     return _analysis(_tree(group, layout, math.nan), group)
@@ -99,6 +106,13 @@ def _ageing(told: Mapping[str, FloatArray | None], n_bins: int) -> Ageing | None
     return Ageing(**{name: np.full(n_bins, np.nan) if values is None else values for name, values in told.items()})
 
 
+def _noise(found: Mapping[str, FloatArray | None], n_bins: int) -> MapNoise | None:
+    """None where nothing is known in any bin."""
+    if all(values is None for values in found.values()):
+        return None
+    return MapNoise(**{name: np.full(n_bins, np.nan) if values is None else values for name, values in found.items()})
+
+
 def _analysis(tree: dict[str, Any], group: pd.DataFrame) -> Analysis:
     origin = dict(tree["origin"])
     told = dict(tree["analysis"])
@@ -106,6 +120,7 @@ def _analysis(tree: dict[str, Any], group: pd.DataFrame) -> Analysis:
         origin=Origin(exposure=Exposure(**origin.pop("exposure")), **origin),
         latents=group[latent_columns(group)].to_numpy(np.float32),
         stress=ShearStress(**told.pop("stress")),
+        noise=_noise(told.pop("noise"), len(group)),
         **told,
     )
 

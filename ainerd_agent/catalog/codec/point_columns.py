@@ -63,6 +63,22 @@ _AGEING = tuple(
         ),
     )
 )
+
+_NOISE = tuple(
+    _of_bins(
+        f"noise_{name}", f"logarithm of the noise of the map {where}, in units of the contrast",
+        f"analysis.noise.{name}", optional=True, since="2.0",
+    )
+    for name, where in (
+        ("near", "at short lags"),
+        ("far", "at long lags"),
+        ("near_4", "at short lags, of means over 4 x 4 pixels"),
+        ("far_4", "at long lags, of means over 4 x 4 pixels"),
+        ("near_16", "at short lags, of means over 16 x 16 pixels"),
+        ("far_16", "at long lags, of means over 16 x 16 pixels"),
+        ("frames", "that whole rows share"),
+    )
+)  # fmt: skip
 """The latest columns: the table of a run that was begun before them is written anew with its next measurement."""
 
 POINT_COLUMNS = (
@@ -178,4 +194,5 @@ POINT_COLUMNS = (
         "fingerprints.relaxations.problems", kind=TEXT, default=NOT_FITTED, since="1.2",
     ),
     *_AGEING,
+    *_NOISE,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from ainerd_agent.records import (
     Events,
     Exposure,
     Fingerprints,
+    MapNoise,
     Origin,
     Quality,
     Relaxations,
@@ -93,6 +94,13 @@ def ageings(n_bins: int) -> st.SearchStrategy[Ageing | None]:
     )
 
 
+def noises(n_bins: int) -> st.SearchStrategy[MapNoise | None]:
+    """None, or something known in one bin at least."""
+    names = MapNoise.__dataclass_fields__
+    some = st.builds(MapNoise, **{name: arrays(n_bins) for name in names})
+    return st.none() | some.filter(lambda found: not all(np.isnan(getattr(found, name)).all() for name in names))
+
+
 SCALARS = {bool: st.booleans(), int: st.integers(-(2**50), 2**50), float: NUMBERS, str: TEXTS}
 
 
@@ -142,6 +150,7 @@ def pairs(
         kind=draw(st.none() | words(n_bins, st.sampled_from(["ageing", "unknown"]))),
         kind_probability=draw(known(n_bins)),
         repeat_probability=draw(known(n_bins)),
+        noise=draw(noises(n_bins)),
         recognised_as=draw(TEXTS),
         p_new=draw(NUMBERS),
     )
