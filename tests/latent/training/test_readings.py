@@ -76,13 +76,15 @@ def test_an_avalanche_is_no_repeat_of_its_stationary_twin(encoder):
     def half_jump(r):
         return Side.of(by_clock(r.uniform(0.1, 1.2) * TIMES + np.log(2) / 2 * (r.uniform(0.25, 0.75) < TIMES)))
 
-    found = []
+    found, kinds = [], []
     for _ in range(12):
         sides = draw_sides(Kind(half_jump, stationary_twin), rng)
         seen = encoder.measure(np.stack([measure(side, level, rng) for side in sides]), contrast=level.contrast)
         apart = encoder.repeats.compare(seen.latents[:1], seen.noise[:1], seen.latents[1:], seen.noise[1:])
         found.append(encoder.repeats.probability(apart.surprise)[0])
+        kinds += list(encoder.kinds.predict(seen.latents[:1], seen.noise[:1]).kind)
     assert np.mean(np.array(found) < 0.01) >= 0.75
+    assert kinds.count("intermittent") >= 9
 
 
 def test_kinds_are_mostly_right_and_as_probable_as_they_say(encoder, simulated):
