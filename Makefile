@@ -7,6 +7,8 @@ LOWEST := .venv-lowest
 # Processes that run tests; each takes up to 2 GB.
 WORKERS ?= 2
 SHARED_OUT := --numprocesses $(WORKERS) --dist loadfile
+# Of numba too: its pool, which umap starts, has torch take as many threads again, and all of them wait by spinning.
+ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit test-lowest lint format lock clean
@@ -30,21 +32,21 @@ demo: $(READY)  ## Run a live session with a simulated beamline
 test: $(READY)  ## Run all checks and tests
 	$(MAKE) lint
 	$(MAKE) unit
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration $(SHARED_OUT)
+	$(ONE_THREAD) $(BIN)/python -m pytest tests/integration $(SHARED_OUT)
 
 # Without it each process of the tests compiles all of them anew: a third of the time that collecting them takes.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Files of tests are shared out to processes (tests/work_sharing.py), each with one thread for its mathematics.
 unit: $(READY)  ## Run the tests that need no server
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/integration $(SHARED_OUT)
+	$(ONE_THREAD) $(BIN)/python -m pytest --ignore tests/integration $(SHARED_OUT)
 
 # An environment of its own: the ranges in pyproject.toml begin where this passes.
 test-lowest:  ## Run the tests that need no server with the lowest versions in the ranges
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet "$$(grep '^torch==' requirements-lowest.txt)"
 	$(LOWEST)/bin/python -m pip install --quiet --constraint requirements-lowest.txt --editable '.[dev]'
-	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --ignore tests/integration $(SHARED_OUT)
+	$(ONE_THREAD) $(LOWEST)/bin/python -m pytest --ignore tests/integration $(SHARED_OUT)
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check .

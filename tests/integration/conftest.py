@@ -30,7 +30,7 @@ def ainerd(*arguments: str, cwd: Path | None = None, **environment: str) -> subp
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
     )
 
 
@@ -53,7 +53,7 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
         yield found[1]
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         process.stdout.close()
 
 

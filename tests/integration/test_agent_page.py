@@ -38,7 +38,7 @@ def test_the_examples_run(tmp_path):
         env={**os.environ, "AINERD_SESSION": str(tmp_path), "AINERD_FRAMES": "50"},
         capture_output=True,
         text=True,
-        timeout=580,
+        timeout=590,
     )
     assert done.returncode == 0, done.stderr
     assert "restored: ShortFirst" in done.stdout

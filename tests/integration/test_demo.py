@@ -175,7 +175,7 @@ def test_an_interrupted_session_keeps_its_finished_measurements(tmp_path):
         if line.startswith("  7  go to"):
             process.send_signal(signal.SIGINT)
             break
-    output, rest = process.communicate(timeout=150)
+    output, rest = process.communicate(timeout=500)
     assert process.returncode == 1, printed + rest
     summary = json.loads(output.splitlines()[-1])
     assert summary["status"] == "abort"

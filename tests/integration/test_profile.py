@@ -32,7 +32,7 @@ def test_a_scan_from_the_profile_is_analysed(tmp_path):
         },
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr
     # The interpreter ended right after the scan; nothing that was queued is lost.
