@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -172,13 +173,11 @@ def test_frames_from_tiled_into_another_catalog(
     summary = again(str(tmp_path / "other"), source=source, frames="tiled")
     assert counts(summary) == (1, 3, 0, 0)
     again(server.uri, [uid])  # where the test before this one did not run
-    with TiledServer(tmp_path / "other") as other:
-        found = connect(other.uri)
+    with TiledServer(tmp_path / "other") as other, closing(connect(other.uri)) as found:
         np.testing.assert_allclose(found.c2(uid), root.c2(uid), atol=1e-6)
         # The other catalog's was made in one go.
         novelty = [each.points(summary["model"], raw_uid=uid)["novelty"] for each in (root, found)]
         np.testing.assert_allclose(*novelty, rtol=1e-3)
-        found.close()
 
 
 def test_as_databroker_gives_them(root: Any, documents: Any) -> None:
