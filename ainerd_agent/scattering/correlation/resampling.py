@@ -124,6 +124,22 @@ class Band:
         rows = self.first_row[:, None] + np.arange(self.weights.shape[1])
         return np.asarray(np.bincount(rows.ravel(), weights=self.weights.ravel(), minlength=size), dtype=np.float64)
 
+    def last_frames(self, size: int) -> NDArray[np.int64]:
+        """The last of these frames that has weight in each row, shape (size,); -1 where none has."""
+        last = np.full(size, -1, dtype=np.int64)
+        for offset in range(self.weights.shape[1]):
+            frames = np.flatnonzero(self.weights[:, offset])
+            np.maximum.at(last, self.first_row[frames] + offset, frames)
+        return last
+
+
+def rows_within(n_so_far: int, n_frames: int, size: int) -> int:
+    """Rows of a map of `n_frames` frames whose middle lies within its first `n_so_far` frames.
+
+    Where the smoothing lets every frame contribute, half of what such a row is made of has come, or more.
+    """
+    return min(size, (2 * n_so_far * size + n_frames) // (2 * n_frames))
+
 
 @lru_cache(maxsize=4)
 def resize_band(n_frames: int, size: int, sigma: float | None = None) -> Band:

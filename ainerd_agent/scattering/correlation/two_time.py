@@ -27,7 +27,8 @@ from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
 from ainerd_agent.scattering.correlation.beam_loss import SETTLING
 from ainerd_agent.scattering.correlation.computation import AUTOMATIC, FRAMES_PER_READ, Computation, Precision
 from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
-from ainerd_agent.scattering.correlation.two_time_stream import Sliced, TwoTimeStream
+from ainerd_agent.scattering.correlation.sliced import Sliced
+from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
 
 
 def two_time(

@@ -49,3 +49,54 @@ class TwoTime:
     intensity: FloatArray
     bad_pixels: BadPixels = field(default_factory=BadPixels.none)
     age_lag: AgeLagCorrelation | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapsSoFar:
+    """What `TwoTimeStream.look` gives: the maps of the first frames of a movie, on the grid of the whole.
+
+    The maps are the first `n_rows` rows and columns of those of the planned movie: the rows whose middle has come. <I>
+    is that of the frames so far. So values differ from those of the whole movie by <I>, and in the rows from
+    `n_complete` on, whose smoothing reaches beyond the last frame: they are means over the frames so far. Frames
+    and pixels are left out as they were judged so far; a pixel that is found bad by all frames is still in.
+
+    Attributes
+    ----------
+    c2 : ndarray of float32, shape (n_bins, n_rows, n_rows)
+        Neither rescaled nor offset.
+    n_so_far : int
+        Frames so far, bad ones included. Frames that wait for a verdict, where bad ones are detected, do not count.
+    n_frames : int
+        Planned.
+    size : int
+        Rows of the whole map.
+    n_complete : int
+        Rows that no frame to come reaches.
+    n_pixels, mean_counts, contrast, bad_frames, bad_pixels
+        See `TwoTime`.
+    filled : ndarray of bool, shape (n_rows,)
+        Times whose frames are all bad; they are interpolated.
+    intensity : ndarray, shape (n_bins, n_rows)
+        Raw counts per pixel and frame in equal sections of the movie, as many as the whole map has rows; NaN in one
+        without a good frame.
+    age_lag : AgeLagCorrelation or None
+        Over age and lag, in frames, in the sections of age of the planned movie; NaN where no pair has come. Its `g2()`
+        is g2 of the frames so far, with errors.
+    complete_cells : ndarray of bool, shape (n_ages, n_lags), or None
+        Cells all of whose pairs have come.
+    """
+
+    c2: MapStack
+    n_so_far: int
+    n_frames: int
+    size: int
+    n_complete: int
+    n_pixels: FloatArray
+    mean_counts: FloatArray
+    contrast: FloatArray
+    bad_frames: NDArray[np.int64]
+    filled: NDArray[np.bool_]
+    intensity: FloatArray
+    bad_pixels: BadPixels
+    age_lag: AgeLagCorrelation | None
+    complete_cells: NDArray[np.bool_] | None

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import FrameSource, MapStack, NumberedFrames, PhotonEvents
@@ -18,6 +17,7 @@ from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.accumulation import Accumulation, Reduction
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
 from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
+from ainerd_agent.scattering.correlation._engine.blas_threads import one_blas_thread
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
 from ainerd_agent.scattering.correlation._engine.fold import Fold
@@ -35,12 +35,10 @@ from ainerd_agent.scattering.correlation.computation import AUTOMATIC, Computati
 from ainerd_agent.scattering.correlation.g2 import PATCH, subdivide
 from ainerd_agent.scattering.correlation.memory import check_maps
 from ainerd_agent.scattering.correlation.normalisation import PLAIN, Normalisation
-from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
+from ainerd_agent.scattering.correlation.sliced import FRAMES_PER_FOLD, Sliced
+from ainerd_agent.scattering.correlation.two_time_maps import MapsSoFar, TwoTime
 
 logger = logging.getLogger(__name__)
-
-FRAMES_PER_FOLD = 1024
-"""Frames of a movie in memory that are folded at a time."""
 
 
 class TwoTimeStream:
@@ -282,7 +280,7 @@ class TwoTimeStream:
             return state.n_saturated, state.n_readings
 
         # Each thread has its own bin, so its products must not start threads again.
-        with ThreadPoolExecutor(self._threads) as pool, threadpool_limits(1, user_api="blas"):
+        with ThreadPoolExecutor(self._threads) as pool, one_blas_thread():
             saturated, readings = zip(*pool.map(of_bin, range(self.n_bins)), strict=True)
         self._corrections.normalisation.refuse_saturated(sum(saturated), sum(readings))
         return c2
@@ -299,6 +297,23 @@ class TwoTimeStream:
             state = self._replayed()
             state.finish()
         return state.maps(self._maker.intensity(state.n_frames), partial=True)
+
+    def look(self) -> MapsSoFar:
+        """The maps of the frames so far on the grid of the planned movie, without changing what comes later.
+
+        Raises
+        ------
+        FrameError
+            The planned number of frames is not known; fewer than two good frames are folded, as are none of the first
+            64 where bad frames or pixels are detected; a bin without counts so far, or saturation.
+        """
+        state = self._state
+        if self.n_frames is None:
+            raise FrameError("a look needs the planned number of frames, which fixes its map: give n_frames")
+        if state is None or state.n_so_far == 0:
+            raise FrameError(f"none of the {self.n_added} frames so far is folded yet: look again when more have come")
+        self._normalisation.refuse_saturated(state.n_saturated, state.n_readings)
+        return state.so_far()
 
     def _replayed(self) -> Accumulation:
         """Fold what was kept of a movie whose length was not known."""
@@ -360,22 +375,3 @@ def _cells(layout: PixelLayout, labels: NDArray[np.int64], ages: Ages) -> AgeLag
     n_groups = min(ages.n_groups, int(layout.bin_size.min()))
     # Patches as wide as what is copied at once
     return AgeLagCells.of(layout, (subdivide(labels, n_groups, (PATCH, RUN)).astype(np.int64) - 1) % n_groups)
-
-
-@dataclass(frozen=True, slots=True)
-class Sliced:
-    """The frames of what can be sliced along its first axis, so many at a time."""
-
-    frames: Any
-    step: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape (T, H, W)."""
-        n_frames, rows, columns = self.frames.shape
-        return n_frames, rows, columns
-
-    def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any]]:
-        """The frames, block by block."""
-        for start in range(0, self.shape[0], self.step):
-            yield self.frames[start : start + self.step]

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import BadPixels, FloatArray, MapStack, PhotonEvents
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
-from ainerd_agent.scattering.correlation._engine.age_lag_sections import in_sections, levelled, static_in
+from ainerd_agent.scattering.correlation._engine.age_lag_sections import (
+    complete_cells,
+    in_sections,
+    levelled,
+    static_in,
+)
+from ainerd_agent.scattering.correlation._engine.c2_maps import Rows, c2_maps
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
 from ainerd_agent.scattering.correlation._engine.fold import MakesFold
 from ainerd_agent.scattering.correlation._engine.frame_validation import invalid_readings
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
-from ainerd_agent.scattering.correlation._engine.map_rows import add_banded, interpolate_band, interpolation
 from ainerd_agent.scattering.correlation._engine.mean_counts import refuse_dark, ring_means
 from ainerd_agent.scattering.correlation._engine.numba_fold import FrameSums
 from ainerd_agent.scattering.correlation._engine.pixel_watch import (
@@ -33,8 +36,8 @@ from ainerd_agent.scattering.correlation._engine.pixel_watch import (
 from ainerd_agent.scattering.correlation._engine.segment_store import Segment
 from ainerd_agent.scattering.correlation.age_lag_correlation import AgeLagCorrelation, Ages
 from ainerd_agent.scattering.correlation.bad_pixels import GOOD
-from ainerd_agent.scattering.correlation.resampling import Band, resize_band
-from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
+from ainerd_agent.scattering.correlation.resampling import Band, resize_band, rows_within
+from ainerd_agent.scattering.correlation.two_time_maps import MapsSoFar, TwoTime
 
 # What rows with less of their weight than this are made of is the tail of a filter, down to rounding.
 _EMPTY = 1e-6
@@ -77,6 +80,8 @@ class Accumulation:
     ----------
     n_saturated, n_readings : int
         Readings at the ceiling, of how many.
+    n_so_far : int
+        Frames up to the last one that is folded, or left out.
     """
 
     def __init__(
@@ -108,7 +113,7 @@ class Accumulation:
         self._band = resize_band(n_frames, reduction.size, reduction.sigma)
         self._width = self._band.weights.shape[1]
         self._waiting: deque[Segment] = deque()
-        self._n_decided = 0
+        self._n_decided = self.n_so_far = 0
         self._numbers: list[IntArray] = []  # of all frames that came, for the verdicts go by order
         self._begin()
 
@@ -122,6 +127,8 @@ class Accumulation:
         self._weight = np.zeros(self.size)
         self._kept: list[IntArray] = []
         self._raw = np.zeros(self.layout.n_bins)
+        self._section_counts = np.zeros((self.size, self.layout.n_bins))
+        self._section_frames = np.zeros(self.size)
         self._restart = 0
         self.n_saturated = 0
         self.n_readings = 0
@@ -153,6 +160,7 @@ class Accumulation:
                 return
             self._waiting.popleft()
             self._n_decided = stop
+            self.n_so_far = int(segment.numbers[-1]) + 1
             good = np.ones(len(segment.numbers), dtype=bool)
             if watch is not None:
                 good &= np.array(watch.good[first:stop]) & (np.arange(first, stop) >= watch.restart)
@@ -183,11 +191,11 @@ class Accumulation:
         self._diagonal.add(numbers, told.sums, band)
         self._weight += band.row_sums(self.size)
         self._kept.append(numbers)
-        self._raw += (
-            self.layout.sum_cells(told.sums[:, 0]).sum(axis=0)
-            if segment.totals is None
-            else segment.totals[good].sum(axis=0)
-        )
+        counts = self.layout.sum_cells(told.sums[:, 0]) if segment.totals is None else segment.totals[good]
+        self._raw += counts.sum(axis=0)
+        section = numbers * self.size // self.n_frames
+        np.add.at(self._section_counts, section, counts)
+        np.add.at(self._section_frames, section, 1)
 
     def _fold_events(self, segment: Segment, good: NDArray[np.bool_], scale: FloatArray) -> FrameSums:
         if not isinstance(segment.data, PhotonEvents):
@@ -198,6 +206,25 @@ class Accumulation:
         keep = np.where(good, before, -2)
         told = self._fold.add_events(segment.data, int(numbers[0]), keep, self._band[numbers], scale)
         return FrameSums(told.sums[good], told.invalid[good], told.saturated[good])
+
+    @property
+    def n_complete(self) -> int:
+        """Rows at the start of the map that no frame to come can change, but for <I>."""
+        if self.n_so_far == self.n_frames:
+            return self.size
+        # The last frame waits for its neighbour, which C(t, t) is taken from.
+        settled = self._diagonal.last - 1 if self._replace_diagonal else self._diagonal.last
+        beyond = np.flatnonzero(self._band.last_frames(self.size) > settled)
+        return int(beyond[0]) if beyond.size else self.size
+
+    def section_intensity(self) -> FloatArray:
+        """Raw counts per good pixel and frame of each bin, in as many sections of the movie as a map has rows.
+
+        Shape (n_bins, size); NaN where there is no frame.
+        """
+        bin_size = self.layout.sum_cells(good_in_cells(self.layout, np.flatnonzero(self.verdicts != GOOD)))
+        frames = np.where(self._section_frames > 0, self._section_frames, np.nan)
+        return np.asarray((self._section_counts / frames[:, None] / bin_size).T)
 
     def bad_frames(self) -> IntArray:
         """Frames that are left out among those up to the last one that is folded or judged."""
@@ -235,12 +262,12 @@ class Accumulation:
         """The pixels that are left out."""
         return bad_pixels_of(self.layout, self.verdicts, self._in_part)
 
-    def maps(self, intensity: FloatArray | None = None, *, partial: bool = False) -> TwoTime:
+    def maps(self, intensity: FloatArray | None = None, *, partial: bool = False, n_rows: int | None = None) -> TwoTime:
         """Make the maps of the frames folded so far; `intensity` is handed on.
 
         Where frames were left out, the weights of the others make up for it. A row none of whose frames is left, or
         none but those in the far tail of its filter (a millionth of its weight), is interpolated between the rows
-        beside it; with `partial` it is NaN instead.
+        beside it; with `partial` it is NaN instead. With `n_rows` the maps are made of their first rows alone.
         """
         layout, diagonal = self.layout, self._diagonal
         if diagonal.n_frames < 2 and not partial:
@@ -255,10 +282,11 @@ class Accumulation:
         cell_size = good_in_cells(layout, np.flatnonzero(self.verdicts != GOOD))
         bin_size = layout.sum_cells(cell_size)
         mean = self._mean(cell_size)
-        rows = np.flatnonzero(self._weight > _EMPTY)
-        filled = np.ones(self.size, dtype=bool)
+        size = self.size if n_rows is None else n_rows
+        rows = np.flatnonzero(self._weight[:size] > _EMPTY)
+        filled = np.ones(size, dtype=bool)
         filled[rows] = False
-        c2 = self._c2(mean, rows, bin_size, fill=bool(filled.any()) and not partial)
+        c2 = self._c2(mean, rows, size, bin_size, fill=bool(filled.any()) and not partial)
         contrast = layout.sum_cells(diagonal.contrast(mean, cell_size)) / bin_size
         raw = self._raw
         if self._in_part.size:
@@ -277,6 +305,29 @@ class Accumulation:
             intensity=intensity,
             bad_pixels=self.bad_pixels(),
             age_lag=self.age_lag(),
+        )
+
+    def so_far(self) -> MapsSoFar:
+        """The first rows of the maps, of the frames folded so far."""
+        found = self.maps(n_rows=max(1, rows_within(self.n_so_far, self.n_frames, self.size)))
+        aged = found.age_lag
+        return MapsSoFar(
+            c2=found.c2,
+            n_so_far=self.n_so_far,
+            n_frames=self.n_frames,
+            size=self.size,
+            n_complete=min(len(found.filled), self.n_complete),
+            n_pixels=found.n_pixels,
+            mean_counts=found.mean_counts,
+            contrast=found.contrast,
+            bad_frames=found.bad_frames,
+            filled=found.filled,
+            intensity=self.section_intensity()[:, : len(found.filled)],
+            bad_pixels=found.bad_pixels,
+            age_lag=aged,
+            complete_cells=None
+            if aged is None
+            else complete_cells(self.n_frames, len(aged.ages), aged.lags, self.n_so_far),
         )
 
     def age_lag(self, window: tuple[int, int] | None = None, n_ages: int | None = None) -> AgeLagCorrelation | None:
@@ -324,43 +375,20 @@ class Accumulation:
             bad_pixels=self.bad_pixels(),
         )
 
-    def _c2(self, mean: FloatArray, rows: IntArray, bin_size: FloatArray, *, fill: bool) -> MapStack:
+    def _c2(self, mean: FloatArray, rows: IntArray, size: int, bin_size: FloatArray, *, fill: bool) -> MapStack:
         """The maps, from the rows that have weight; the others are interpolated with `fill`, else NaN."""
         layout = self.layout
-        c2 = np.full((layout.n_bins, self.size, self.size), np.nan, dtype=np.float32)
-        mean_of_pixel = np.repeat(mean, layout.cell_size)
-        weight = self._weight[rows]
         correction = layout.sum_cells(self._diagonal.correction(mean)) if self._replace_diagonal else None
-        between = interpolation(rows, self.size) if fill else None
-        edges = layout.bin_edges
-        spoilt = set(np.searchsorted(edges, self._in_part, side="right") - 1)
-
-        def make(number: int) -> None:
-            pixels = slice(int(edges[number]), int(edges[number + 1]))
-            product = self._fold.gram(pixels, rows, weight, mean_of_pixel[pixels])
-            n_all, n_good = float(edges[number + 1] - edges[number]), float(bin_size[number])
-            if n_good < n_all:  # D of a pixel that counts for nothing is -1, at all times
-                product = (product * n_all - (n_all - n_good)) / n_good
-            if correction is not None and number in spoilt:
-                interpolate_band(product, self._width)
-            elif correction is not None:
-                add_banded(product, correction[:, :, number] / n_good, rows, weight)
-            if between is not None:
-                c2[number] = between @ product @ between.T
-            elif len(rows) == self.size:
-                c2[number] = product
-            else:
-                c2[number][np.ix_(rows, rows)] = product
-
-        if self._threads == 1:
-            for number in range(layout.n_bins):
-                make(number)
-        else:
-            # A bin is too small for the threads of BLAS: where processors are busy, they wait for each other ten times
-            # as long as they work.
-            with ThreadPoolExecutor(self._threads) as pool, threadpool_limits(1, user_api="blas"):
-                list(pool.map(make, range(layout.n_bins)))
-        return c2
+        return c2_maps(
+            layout,
+            self._fold,
+            Rows(rows, self._weight[rows], size, fill),
+            mean_of_pixel=np.repeat(mean, layout.cell_size),
+            bin_size=bin_size,
+            correction=correction,
+            in_part=self._in_part,
+            threads=self._threads,
+        )
 
     def _mean(self, cell_size: IntArray) -> FloatArray:
         """<I> of each cell: of its ring, over all kept frames."""

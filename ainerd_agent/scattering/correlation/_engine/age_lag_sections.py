@@ -105,6 +105,30 @@ def in_sections(
     )
 
 
+def complete_cells(n_frames: int, n_ages: int, lags: FloatArray, n_so_far: int) -> NDArray[np.bool_]:
+    """Cells of the age-lag map of a movie all of whose pairs lie within its first `n_so_far` frames.
+
+    Parameters
+    ----------
+    n_frames, n_ages : int
+        Of the whole movie.
+    lags : ndarray, shape (n_lags,)
+        Of the map, in frames.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_ages, n_lags)
+        False for a cell without a pair.
+    """
+    sums = AgeLagSums.empty(1, 1, n_frames)
+    section = _section_of(sums, n_frames, (0, n_frames), n_ages)
+    known, level = lags_of(sums.n_levels)
+    stop = np.minimum(np.arange(1, len(section) + 1)[:, None] << (sums.shifts[level] + level), n_frames)
+    ends = np.stack([np.where(section == age, stop, 0).max(axis=0) for age in range(n_ages)])
+    at = np.searchsorted(known, np.round(lags).astype(np.int64)).clip(max=len(known) - 1)
+    return (ends[:, at] > 0) & (ends[:, at] <= n_so_far)
+
+
 def static_in(
     layout: PixelLayout, sums: AgeLagSums, cell_size: IntArray, lost: FloatArray, n_frames: int, window: tuple[int, int]
 ) -> FloatArray:
