@@ -10,6 +10,7 @@ from ainerd_agent.records.arrays import FloatArray, MapStack
 from ainerd_agent.records.bad_pixels import BadPixels
 from ainerd_agent.records.fingerprints import Ageing, AgeLagMap, Bins, Fingerprints, Quality, Relaxations, Scattering
 from ainerd_agent.records.frames import FrameSource, NumberedFrames, PhotonEvents
+from ainerd_agent.records.look import EarlyEnd, Look, look_frames
 from ainerd_agent.records.measurement import Measurement
 from ainerd_agent.records.notes import Annotation, StressVersion
 from ainerd_agent.records.rheometry import RheometerSamples, ShearStress
@@ -24,11 +25,13 @@ __all__ = [
     "Annotation",
     "BadPixels",
     "Bins",
+    "EarlyEnd",
     "Events",
     "Exposure",
     "Fingerprints",
     "FloatArray",
     "FrameSource",
+    "Look",
     "MapNoise",
     "MapStack",
     "Measurement",
@@ -47,4 +50,5 @@ __all__ = [
     "StressVersion",
     "Suggestion",
     "SuggestionEvent",
+    "look_frames",
 ]

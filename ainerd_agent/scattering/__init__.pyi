@@ -10,10 +10,13 @@ from .correlation.g2 import G2 as G2
 from .correlation.g2 import g2_of_maps as g2_of_maps
 from .correlation.g2 import smoothing_of as smoothing_of
 from .correlation.g2 import subdivide as subdivide
+from .correlation.looks import cropped_look as cropped_look
+from .correlation.looks import live_look as live_look
 from .correlation.normalisation import Normalisation as Normalisation
 from .correlation.resampling import resize_matrix as resize_matrix
 from .correlation.two_time import two_time as two_time
 from .correlation.two_time import warm_up as warm_up
+from .correlation.two_time_maps import MapsSoFar as MapsSoFar
 from .correlation.two_time_maps import TwoTime as TwoTime
 from .correlation.two_time_stream import TwoTimeStream as TwoTimeStream
 from .correlation.window_counts import Selection as Selection

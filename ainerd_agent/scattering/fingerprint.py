@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ainerd_agent.errors import FrameTimeoutError
+from ainerd_agent.errors import FrameError, FrameTimeoutError
 from ainerd_agent.records import (
     BadPixels,
     Bins,
+    EarlyEnd,
     Exposure,
     Fingerprints,
-    FrameSource,
     Measurement,
-    NumberedFrames,
-    PhotonEvents,
 )
 from ainerd_agent.scattering.correlation.age_lag import age_average, relaxation_time
 from ainerd_agent.scattering.correlation.age_lag_correlation import Ages
@@ -28,10 +25,12 @@ from ainerd_agent.scattering.correlation.g2 import smoothing_of
 from ainerd_agent.scattering.correlation.normalisation import Normalisation
 from ainerd_agent.scattering.fits.ages import ageing_of
 from ainerd_agent.scattering.fits.map_relaxations import fit_maps
+from ainerd_agent.scattering.frames.first_frames import FirstFrames
 from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.scattering.quality import assess
 
 if TYPE_CHECKING:
+    from ainerd_agent.scattering.correlation.two_time_maps import TwoTime
     from ainerd_agent.scattering.correlation.two_time_stream import TwoTimeStream
     from ainerd_agent.settings import CorrelationSettings
 
@@ -118,6 +117,7 @@ def fingerprint(
     *,
     broken_off: Literal["mark", "refuse"] = "mark",
     watch: Callable[[TwoTimeStream], object] | None = None,
+    ended: Callable[[], EarlyEnd | None] | None = None,
 ) -> Fingerprints:
     """Compute the C2 and age-lag maps of a measurement, reading its frames once, as they come.
 
@@ -132,26 +132,19 @@ def fingerprint(
     broken_off : {"mark", "refuse"}
         Make the maps of a movie that breaks off from the frames that came, and mark them; or raise.
     watch : callable, optional
-        Told after each block; it may look at `TwoTimeStream.partial`.
+        Called after each block; it may call `TwoTimeStream.look` or `partial`.
+    ended : callable, optional
+        Called where the frames end before the planned count: says why the exposure was ended, or None where nobody
+        ended it. An exposure that was ended is not one that broke off: its maps are those of its own frames, as if no
+        more had been planned, and nothing is missing. The frames are read again for it; where that fails, the maps
+        are resampled from those of the plan, and marked.
 
     Raises
     ------
     FrameError
         Frames that cannot be read or trusted (see `TwoTimeStream`).
     """
-    n_frames, n_missing = measurement.frames.shape[0], 0
-    stream = options.stream(partition, n_frames, measurement.saturation)
-    try:
-        stream.read(measurement.frames, watch)
-    except FrameTimeoutError as error:
-        if broken_off == "refuse" or n_frames is None or error.received < MIN_FRAMES:
-            raise
-        # The weights depend on the number of frames, so those that came are read again.
-        n_missing = n_frames - error.received
-        logger.warning("%s; its maps are made of the %d frames that came", error, error.received)
-        stream = options.stream(partition, error.received, measurement.saturation)
-        stream.read(_First(measurement.frames, error.received))
-    result = stream.result()
+    result, n_missing, early = _correlated(measurement, partition, options, broken_off, watch, ended)
     duration = result.n_frames * measurement.frame_time
     lags = np.arange(options.size) * duration / options.size
     g2 = 1 + age_average(result.c2)
@@ -161,7 +154,9 @@ def fingerprint(
         frames=result.n_frames,
         frame_time=measurement.frame_time,
         counted=duration,
-        ended=_how_it_ended(measurement.origin.exposure, n_missing),
+        planned=_planned(measurement) if early is not None else measurement.origin.exposure.planned,
+        ended=_how_it_ended(measurement.origin.exposure, n_missing, early),
+        look=measurement.origin.exposure.look if early is None else early.look,
     )
     return Fingerprints(
         origin=replace(measurement.origin, exposure=exposure),
@@ -192,25 +187,61 @@ def _without(bins: Bins, bad_pixels: BadPixels) -> Bins:
     return replace(bins, n_pixels=bins.n_pixels - lost)
 
 
-def _how_it_ended(exposure: Exposure, n_missing: int) -> str:
+def _correlated(
+    measurement: Measurement,
+    partition: Partition,
+    options: TwoTimeOptions,
+    broken_off: Literal["mark", "refuse"],
+    watch: Callable[[TwoTimeStream], object] | None,
+    ended: Callable[[], EarlyEnd | None] | None,
+) -> tuple[TwoTime, int, EarlyEnd | None]:
+    """The maps, the frames that are missing, and why the exposure was ended where it was."""
+    n_frames = measurement.frames.shape[0]
+    stream = options.stream(partition, n_frames, measurement.saturation)
+    try:
+        stream.read(measurement.frames, watch)
+    except FrameTimeoutError as error:
+        early = None if ended is None else ended()
+        if early is not None:
+            return _of_early_end(stream, measurement, partition, options), 0, early
+        if broken_off == "refuse" or n_frames is None or error.received < MIN_FRAMES:
+            raise
+        logger.warning("%s; its maps are made of the %d frames that came", error, error.received)
+        return _of_first(error.received, measurement, partition, options), n_frames - error.received, None
+    early = None
+    if ended is not None and n_frames is not None and stream.n_added < n_frames:
+        early = ended()
+    return stream.result() if early is None else _of_early_end(stream, measurement, partition, options), 0, early
+
+
+def _of_early_end(
+    stream: TwoTimeStream, measurement: Measurement, partition: Partition, options: TwoTimeOptions
+) -> TwoTime:
+    """The maps of an exposure that was ended, of the frames that the stream has taken."""
+    if 2 <= stream.n_added < (stream.n_frames or 0):
+        try:
+            return _of_first(stream.n_added, measurement, partition, options)
+        except (FrameError, OSError) as error:
+            logger.warning("%s: its frames cannot be read again (%s)", measurement.origin.name, error)
+    return stream.ended_early()
+
+
+def _of_first(n_frames: int, measurement: Measurement, partition: Partition, options: TwoTimeOptions) -> TwoTime:
+    """The maps of the first frames, read again: their weights depend on how many there are."""
+    stream = options.stream(partition, n_frames, measurement.saturation)
+    stream.read(FirstFrames(measurement.frames, n_frames))
+    return stream.result()
+
+
+def _planned(measurement: Measurement) -> float | None:
+    """Seconds that were to be counted."""
+    planned, n_frames = measurement.origin.exposure.planned, measurement.frames.shape[0]
+    return planned if planned is not None or n_frames is None else n_frames * measurement.frame_time
+
+
+def _how_it_ended(exposure: Exposure, n_missing: int, early: EarlyEnd | None = None) -> str:
+    if early is not None:
+        return early.reason
     if n_missing:
         return "stopped"
     return exposure.ended or ("" if exposure.planned is None else "planned")
-
-
-@dataclass(frozen=True, slots=True)
-class _First:
-    """The frames of another source that came before it broke off."""
-
-    source: FrameSource
-    n_frames: int
-
-    @property
-    def shape(self) -> tuple[int | None, int, int]:
-        return self.n_frames, *self.source.shape[1:]
-
-    def blocks(self, needed: NDArray[np.bool_] | None = None) -> Iterator[NDArray[Any] | NumberedFrames | PhotonEvents]:
-        try:
-            yield from self.source.blocks(needed)
-        except FrameTimeoutError:
-            return

@@ -56,6 +56,8 @@ def assess(result: TwoTime, *, n_missing: int = 0) -> Quality:
         common.append(f"the intensity drifts by {drift:+.0%}")
     if n_missing:
         common.append(f"{n_missing} frames at the end are missing")
+    if result.resampled:
+        common.append("the exposure ended early, and its frames could not be read again: the maps are resampled")
     bad = [_left_out(result.bad_pixels.in_bin(label + 1)) for label in range(len(result.c2))]
     return _judged(result.c2, result.contrast, bad_share, drift, common, bad, result.n_pixels)
 

@@ -37,6 +37,9 @@ class TwoTime:
         Pixels that were found bad and left out, where they were looked for. Those of the mask are not among them.
     age_lag : AgeLagCorrelation or None
         The correlation over age and lag, in frames, where it was asked for.
+    resampled : bool
+        The movie ended early, and its frames could not be had again: its maps are the beginning of those of the planned
+        movie, brought to as many rows. The last unit of time is missing from `age_lag`.
     """
 
     c2: MapStack
@@ -49,6 +52,7 @@ class TwoTime:
     intensity: FloatArray
     bad_pixels: BadPixels = field(default_factory=BadPixels.none)
     age_lag: AgeLagCorrelation | None = None
+    resampled: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

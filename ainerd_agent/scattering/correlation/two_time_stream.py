@@ -20,6 +20,7 @@ from ainerd_agent.scattering.correlation._engine.age_lag_fold import AgeLagFold
 from ainerd_agent.scattering.correlation._engine.blas_threads import one_blas_thread
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal
+from ainerd_agent.scattering.correlation._engine.early_end import shortened
 from ainerd_agent.scattering.correlation._engine.fold import Fold
 from ainerd_agent.scattering.correlation._engine.frame_validation import checked_frames, checked_numbers
 from ainerd_agent.scattering.correlation._engine.kernels import RUN
@@ -164,6 +165,25 @@ class TwoTimeStream:
                 f"the movie ends after {self.n_added} of {self.n_frames} frames: the file is truncated, or the "
                 "exposure was cut short"
             )
+        state, maker = self._finished()
+        return state.maps(maker.intensity(state.n_frames))
+
+    def ended_early(self) -> TwoTime:
+        """The maps of an exposure that ended before its planned count, from what was folded.
+
+        The weights of the frames depend on their number, so these maps are the beginning of the planned ones, resampled
+        to `size` rows: coarser by as much as the exposure is shorter (`TwoTime.resampled`). Where the frames can be
+        read again, a stream of their own number gives maps without that loss; `fingerprint` does so.
+        """
+        if self.n_frames is None or self.n_added >= self.n_frames:
+            return self.result()
+        if self.n_added < 2:
+            raise FrameError(f"the exposure ended after {self.n_added} frames, and a two-time map needs at least 2")
+        state, maker = self._finished()
+        return shortened(state, self.n_added, maker.intensity(state.n_frames))
+
+    def _finished(self) -> tuple[Accumulation, SegmentMaker]:
+        """All that was folded, without bad frames and pixels, and what made it."""
         self._take(self._maker.finish())
         state, maker = self._replayed() if self._state is None else self._state, self._maker
         state.finish()
@@ -171,7 +191,7 @@ class TwoTimeStream:
             state, maker = self._without(state, late)
         self._normalisation.refuse_saturated(state.n_saturated, state.n_readings)
         self._final = state
-        return state.maps(maker.intensity(state.n_frames))
+        return state, maker
 
     def age_lag(self, window: tuple[int, int], n_ages: int | None = None) -> AgeLagCorrelation:
         """The correlation over age and lag in a part of the movie, after `result`: from sums, without the frames.

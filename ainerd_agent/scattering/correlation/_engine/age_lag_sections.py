@@ -19,7 +19,7 @@ from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
 from ainerd_agent.scattering.correlation._engine.age_lag_sum_kernels import add_up_sections
-from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums, lags_at, lags_of
+from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums, lags_at, lags_of, n_levels_of
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 from ainerd_agent.scattering.correlation._engine.mean_counts import ring_means
 
@@ -103,6 +103,12 @@ def in_sections(
         lags=lags[kept],
         level=level[kept],
     )
+
+
+def has_lags(n_frames: int, lags: FloatArray) -> bool:
+    """Whether these lags, in frames, are those that a movie of so many frames is correlated at."""
+    known, _ = lags_of(n_levels_of(n_frames))
+    return bool(np.isin(np.round(lags).astype(np.int64), known).all() and np.allclose(lags, np.round(lags), atol=1e-3))
 
 
 def complete_cells(n_frames: int, n_ages: int, lags: FloatArray, n_so_far: int) -> NDArray[np.bool_]:

@@ -11,7 +11,8 @@ from threadpoolctl import ThreadpoolController
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """While it is entered, BLAS starts no threads."""
-    return _controller(len(sys.modules)).limit(limits=1, user_api="blas")
+    limits: AbstractContextManager[object] = _controller(len(sys.modules)).limit(limits=1, user_api="blas")
+    return limits
 
 
 @lru_cache(maxsize=1)
