@@ -147,14 +147,13 @@ class Exposures:
     def __post_init__(self) -> None:
         if not self.detectors:
             raise ValueError("there is no detector to count with")
-        if self.frames < 1:
-            raise ValueError(f"{self.frames} frames are planned: an exposure needs one at least")
+        self._exposing = self.way or way_for(self.detectors[0])
+        self._check(self.frames)
         self.until = self.until or Until()
         self._begun = ExposureReport(ExposureBegun(number=0, planned=self.frames), name="exposure_begun")
         self._ended = ExposureReport(
             ExposureEnded(number=0, planned=self.frames, first=1, last=0), name="exposure_ended"
         )
-        self._exposing = self.way or way_for(self.detectors[0])
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -169,13 +168,17 @@ class Exposures:
     def expose(self, frames: int | None = None) -> Plan[ExposureEnded]:
         """One exposure, of `frames` where they are other than usual."""
         planned = self.frames if frames is None else frames
-        if planned < 1:
-            raise ValueError(f"{planned} frames are planned: an exposure needs one at least")
+        self._check(planned)
         self.number += 1
         self._look = 0
         # A pause does not rewind: the exposure goes on meanwhile, and nothing is exposed twice.
         ended: ExposureEnded = yield from bpp.rewindable_wrapper(self._one(planned), False)
         return ended
+
+    def _check(self, planned: int) -> None:
+        if planned < 1:
+            raise ValueError(f"{planned} frames are planned: an exposure needs one at least")
+        self._exposing.check(planned)
 
     def _one(self, planned: int) -> Plan[ExposureEnded]:
         self._begun.put(ExposureBegun(number=self.number, planned=planned))

@@ -52,6 +52,10 @@ class Way(Protocol):
         """Whether it can."""
         ...
 
+    def check(self, planned: int) -> None:
+        """Refuse a number of frames that it cannot expose, with a ValueError."""
+        ...
+
     def prepare(self) -> Plan[None]:
         """Once in a run, after it was opened."""
         ...
@@ -82,6 +86,9 @@ class Flying:
     def ends_early(self) -> bool:
         """Yes."""
         return True
+
+    def check(self, planned: int) -> None:
+        """Any number will do."""
 
     def prepare(self) -> Plan[None]:
         """Describe the stream of rows."""
@@ -148,6 +155,9 @@ class Aborting:
         """Yes."""
         return True
 
+    def check(self, planned: int) -> None:
+        """Any number will do."""
+
     def prepare(self) -> Plan[None]:
         """Nothing."""
         yield from bps.null()
@@ -208,22 +218,18 @@ class Bursts:
         """Yes."""
         return True
 
+    def check(self, planned: int) -> None:
+        """Refuse what is no whole number of bursts."""
+        if planned % self.frames:
+            raise ValueError(f"{planned} frames are no whole number of bursts of {self.frames} frames")
+
     def prepare(self) -> Plan[None]:
         """Nothing."""
         yield from bps.null()
 
     def expose(self, planned: int, enough: Enough) -> Plan[Taken]:
-        """Bursts until the planned frames are there, or it is enough.
-
-        Raises
-        ------
-        ValueError
-            The planned frames are no whole number of bursts.
-        """
-        n, rest = divmod(planned, self.frames)
-        if rest:
-            raise ValueError(f"{planned} frames are no whole number of bursts of {self.frames} frames")
-        rows = 0
+        """Bursts until the planned frames are there, or it is enough."""
+        rows, n = 0, planned // self.frames
         try:
             while rows < n:
                 yield from _one_event(self.detector, self.read)
@@ -255,6 +261,9 @@ class Whole:
     def ends_early(self) -> bool:
         """No."""
         return False
+
+    def check(self, planned: int) -> None:
+        """Any number will do."""
 
     def prepare(self) -> Plan[None]:
         """Say that exposures count to the end."""
