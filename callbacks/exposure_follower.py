@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
@@ -38,12 +38,15 @@ class Seen:
         Of the frames so far, in seconds.
     due : bool
         Whether a verdict is wanted; otherwise these are running maps only.
+    over : str
+        Why the exposure has ended, for the last look at it; empty before.
     """
 
     exposure: int
     look: Look
     correlation: AgeLagCorrelation | None
     due: bool
+    over: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,8 +57,9 @@ class ExposureFollower:
     ----------
     exposure : int
         Number of the exposure in its run.
-    measurement : Measurement
-        Of all planned frames, which come while it is followed.
+    measurement : callable
+        Given `threading.Event.is_set` of an event that is set when the exposure has ended: gives the measurement of all
+        planned frames, which come while it is followed, and no longer than that.
     planned : int
         Frames.
     partition : callable
@@ -68,31 +72,35 @@ class ExposureFollower:
     """
 
     exposure: int
-    measurement: Measurement
+    measurement: Callable[[Callable[[], bool]], Measurement]
     planned: int
     partition: Callable[[tuple[int, int]], Partition]
     options: TwoTimeOptions
     on_seen: Callable[[Seen], object]
     shares: tuple[float, ...] = SHARES
-    over: Event = field(default_factory=Event)
-    """To be set when the exposure has ended: no more frames are waited for."""
-    last: Seen | None = field(default=None, init=False)
-    """The newest look."""
+    _ended: str = field(default="", init=False)
+    _over: Event = field(default_factory=Event, init=False)
     _cancelled: Event = field(default_factory=Event, init=False)
+    _measurement: Measurement = field(init=False)
     _due: list[int] = field(default_factory=list, init=False)
     _number: int = field(default=0, init=False)
     _shown: float = field(default=0.0, init=False)
-    _done: threading.Event = field(default_factory=threading.Event, init=False)
+    _done: Event = field(default_factory=Event, init=False)
 
     def start(self) -> None:
         """Begin."""
         self._due = list(look_frames(self.planned, self.shares))
         Thread(target=self._follow, name=f"looking at exposure {self.exposure}", daemon=True).start()
 
+    def end(self, why: str) -> None:
+        """The exposure has ended, as `why` says: what came is looked at, and no more frames are waited for."""
+        self._ended = why
+        self._over.set()
+
     def cancel(self) -> None:
         """Stop following at the next frames: nothing more is wanted of it."""
         self._cancelled.set()
-        self.over.set()
+        self._over.set()
 
     def join(self, timeout: float) -> bool:
         """Wait until all that came was looked at; False where that takes longer (seconds)."""
@@ -100,14 +108,15 @@ class ExposureFollower:
 
     def _follow(self) -> None:
         try:
-            partition = self.partition(self.measurement.frames.shape[1:])
-            stream = self.options.stream(partition, self.planned, self.measurement.saturation)
-            try:
-                stream.read(self.measurement.frames, lambda stream: self._watch(stream, partition))
-            except FrameTimeoutError:
-                pass  # it ended early, or its detector fell silent: what came was looked at
+            measurement = self._measurement = self.measurement(self._over.is_set)
+            partition = self.partition(measurement.frames.shape[1:])
+            stream = self.options.stream(partition, self.planned, measurement.saturation)
+            # It may end early, or its detector fall silent: what came is looked at.
+            with suppress(FrameTimeoutError):
+                stream.read(measurement.frames, lambda stream: self._watch(stream, partition))
             if not self._cancelled.is_set():
-                self._look(stream, partition, due=bool(self._due) and stream.n_added >= self._due[0])
+                due = bool(self._due) and stream.n_added >= self._due[0]
+                self._look(stream, partition, due=due, over=self._ended or "planned")
         except AinerdError as error:
             logger.warning("exposure %d cannot be looked at, and counts to its end: %s", self.exposure, error)
         except _CancelledError:
@@ -125,7 +134,7 @@ class ExposureFollower:
         if due or (stream.n_added >= FEWEST_FRAMES and time.monotonic() - self._shown >= RUNNING):
             self._look(stream, partition, due=due)
 
-    def _look(self, stream: TwoTimeStream, partition: Partition, *, due: bool) -> None:
+    def _look(self, stream: TwoTimeStream, partition: Partition, *, due: bool, over: str = "") -> None:
         if due:
             # Frames may come in larger portions than looks: the latest of those that are due counts.
             while self._due and stream.n_added >= self._due[0]:
@@ -136,12 +145,11 @@ class ExposureFollower:
         except AinerdError as error:
             logger.info("look %d at exposure %d: %s", self._number, self.exposure, error)
             return
-        look = live_look(maps, self.measurement, partition.bins, max(1, self._number))
-        aged = None if maps.age_lag is None else maps.age_lag.in_seconds(self.measurement.frame_time)
-        self.last = Seen(self.exposure, look, aged, due)
+        look = live_look(maps, self._measurement, partition.bins, max(1, self._number))
+        aged = None if maps.age_lag is None else maps.age_lag.in_seconds(self._measurement.frame_time)
         self._shown = time.monotonic()
         try:
-            self.on_seen(self.last)
+            self.on_seen(Seen(self.exposure, look, aged, due, over))
         except Exception:
             logger.exception("nobody could be told of look %d at exposure %d", self._number, self.exposure)
 

@@ -25,10 +25,12 @@ class Judge:
     ----------
     until : Until
         What somebody wants to know.
+    elsewhere : deque of AgeingRate, optional
+        Of exposures before, also of another judge's.
     """
 
     until: Until
-    _elsewhere: deque[AgeingRate] = field(default_factory=lambda: deque(maxlen=MOST_ELSEWHERE), init=False)
+    elsewhere: deque[AgeingRate] = field(default_factory=lambda: deque(maxlen=MOST_ELSEWHERE))
 
     def verdict(self, exposure: int, look: Look, correlation: AgeLagCorrelation | None) -> Verdict:
         """What a look says.
@@ -66,13 +68,13 @@ class Judge:
     def learn(self, correlation: AgeLagCorrelation | None) -> None:
         """Take note of how an exposure aged that has ended, and was not found to be damaged."""
         if correlation is not None and correlation.lags.size and self.until.damaged != "ignore":
-            self._elsewhere.append(rate_of(correlation))
+            self.elsewhere.append(rate_of(correlation))
 
     def _harm(self, look: Look, correlation: AgeLagCorrelation | None) -> Damage:
         if self.until.damaged == "ignore":
             return Damage()
         now = None if correlation is None or not correlation.lags.size else rate_of(correlation)
-        return damage(now, list(self._elsewhere), look.intensity, self.until.drift)
+        return damage(now, list(self.elsewhere), look.intensity, self.until.drift)
 
     def _ended(self, known: Convergence | None, harm: Damage, look: Look) -> tuple[str, str]:
         """Why it may end, and that in words."""
