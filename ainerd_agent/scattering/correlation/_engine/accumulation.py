@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -310,7 +311,8 @@ class Accumulation:
     def so_far(self) -> MapsSoFar:
         """The first rows of the maps, of the frames folded so far."""
         found = self.maps(n_rows=max(1, rows_within(self.n_so_far, self.n_frames, self.size)))
-        aged = found.age_lag
+        aged, n = found.age_lag, self.n_so_far
+        cells = None if aged is None else complete_cells(self.n_frames, len(aged.ages), aged.lags, n)
         return MapsSoFar(
             c2=found.c2,
             n_so_far=self.n_so_far,
@@ -325,9 +327,7 @@ class Accumulation:
             intensity=self.section_intensity()[:, : len(found.filled)],
             bad_pixels=found.bad_pixels,
             age_lag=aged,
-            complete_cells=None
-            if aged is None
-            else complete_cells(self.n_frames, len(aged.ages), aged.lags, self.n_so_far),
+            complete_cells=cells,
         )
 
     def age_lag(self, window: tuple[int, int] | None = None, n_ages: int | None = None) -> AgeLagCorrelation | None:
@@ -340,7 +340,7 @@ class Accumulation:
         layout, cells, sums = self.layout, self._cells, self._fold.age_lag()
         window = (0, self.n_frames) if window is None else window
         good = self.verdicts == GOOD
-        kept = good & ~cells.in_groups_of(self._in_part)
+        kept = good & ~cells.in_groups_of(self._in_part) if self._in_part.size else good
         static = np.ones(len(layout))
         if not self._unit_mean:
             cell_size = good_in_cells(layout, np.flatnonzero(~good))
@@ -357,6 +357,7 @@ class Accumulation:
             n_frames=self.n_frames,
             window=window,
             n_ages=self._ages.n_ages if n_ages is None else n_ages,
+            threads=self._threads,
         )
         return AgeLagCorrelation.of_sections(sections, window)
 
@@ -378,14 +379,13 @@ class Accumulation:
     def _c2(self, mean: FloatArray, rows: IntArray, size: int, bin_size: FloatArray, *, fill: bool) -> MapStack:
         """The maps, from the rows that have weight; the others are interpolated with `fill`, else NaN."""
         layout = self.layout
-        correction = layout.sum_cells(self._diagonal.correction(mean)) if self._replace_diagonal else None
         return c2_maps(
             layout,
             self._fold,
             Rows(rows, self._weight[rows], size, fill),
             mean_of_pixel=np.repeat(mean, layout.cell_size),
             bin_size=bin_size,
-            correction=correction,
+            correction=partial(self._diagonal.correction, mean) if self._replace_diagonal else None,
             in_part=self._in_part,
             threads=self._threads,
         )
