@@ -19,6 +19,7 @@ from ainerd_agent.scattering.correlation._engine.age_lag_sections import (
     levelled,
     static_in,
 )
+from ainerd_agent.scattering.correlation._engine.beside import beside
 from ainerd_agent.scattering.correlation._engine.c2_maps import Rows, c2_maps
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
@@ -279,7 +280,8 @@ class Accumulation:
         if intensity is None:
             intensity = np.full(self.n_frames, np.nan)
         if partial and (self._raw == 0).any():
-            return self._nothing_yet(intensity)
+            n_pixels = np.asarray(self.layout.bin_size, dtype=np.float64)
+            return TwoTime.unknown(n_pixels, self.size, self.bad_frames(), intensity, self.bad_pixels())
         cell_size = good_in_cells(layout, np.flatnonzero(self.verdicts != GOOD))
         bin_size = layout.sum_cells(cell_size)
         mean = self._mean(cell_size)
@@ -287,7 +289,8 @@ class Accumulation:
         rows = np.flatnonzero(self._weight[:size] > _EMPTY)
         filled = np.ones(size, dtype=bool)
         filled[rows] = False
-        c2 = self._c2(mean, rows, size, bin_size, fill=bool(filled.any()) and not partial)
+        with beside(self.age_lag, self._threads) as aged:
+            c2 = self._c2(mean, rows, size, bin_size, fill=bool(filled.any()) and not partial)
         contrast = layout.sum_cells(diagonal.contrast(mean, cell_size)) / bin_size
         raw = self._raw
         if self._in_part.size:
@@ -305,7 +308,7 @@ class Accumulation:
             filled=filled,
             intensity=intensity,
             bad_pixels=self.bad_pixels(),
-            age_lag=self.age_lag(),
+            age_lag=aged(),
         )
 
     def so_far(self) -> MapsSoFar:
@@ -360,21 +363,6 @@ class Accumulation:
             threads=self._threads,
         )
         return AgeLagCorrelation.of_sections(sections, window)
-
-    def _nothing_yet(self, intensity: FloatArray) -> TwoTime:
-        """What there is to see before every bin has counts."""
-        n_bins = self.layout.n_bins
-        return TwoTime(
-            c2=np.full((n_bins, self.size, self.size), np.nan, dtype=np.float32),
-            n_pixels=np.asarray(self.layout.bin_size, dtype=np.float64),
-            mean_counts=np.full(n_bins, np.nan),
-            contrast=np.full(n_bins, np.nan),
-            n_frames=self.n_frames,
-            bad_frames=self.bad_frames(),
-            filled=np.zeros(self.size, dtype=bool),
-            intensity=intensity,
-            bad_pixels=self.bad_pixels(),
-        )
 
     def _c2(self, mean: FloatArray, rows: IntArray, size: int, bin_size: FloatArray, *, fill: bool) -> MapStack:
         """The maps, from the rows that have weight; the others are interpolated with `fill`, else NaN."""

@@ -188,6 +188,8 @@ def finish(
     filled = (n_frames - window * (WINDOW << level) + (1 << level) - 1) >> level
     for each in range(level, len(samples)):
         own = samples[each]
+        if window == 0 and filled <= (1 if each == 0 else HALF):
+            return  # no two samples are so far apart yet, here and above
         # Nothing is multiplied beyond the last four samples of which one has come.
         n_new = (filled + ROWS - 1) // ROWS * ROWS
         for row in range(filled, n_new):
