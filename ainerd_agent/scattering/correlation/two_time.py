@@ -112,4 +112,5 @@ def warm_up(dtype: Any = np.uint16, ages: Ages | None = None) -> None:
             ages=ages,
         )
         stream.add(frames)
+        stream.look()
         stream.result()

@@ -54,6 +54,29 @@ class TwoTime:
     age_lag: AgeLagCorrelation | None = None
     resampled: bool = False
 
+    @classmethod
+    def unknown(
+        cls,
+        n_pixels: FloatArray,
+        size: int,
+        bad_frames: NDArray[np.int64],
+        intensity: FloatArray,
+        bad_pixels: BadPixels,
+    ) -> TwoTime:
+        """What there is to see before every bin has counts: maps of NaN."""
+        n_bins = len(n_pixels)
+        return cls(
+            c2=np.full((n_bins, size, size), np.nan, dtype=np.float32),
+            n_pixels=n_pixels,
+            mean_counts=np.full(n_bins, np.nan),
+            contrast=np.full(n_bins, np.nan),
+            n_frames=len(intensity),
+            bad_frames=bad_frames,
+            filled=np.zeros(size, dtype=bool),
+            intensity=intensity,
+            bad_pixels=bad_pixels,
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MapsSoFar:

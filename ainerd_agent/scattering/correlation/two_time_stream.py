@@ -321,6 +321,8 @@ class TwoTimeStream:
     def look(self) -> MapsSoFar:
         """The maps of the frames so far on the grid of the planned movie, without changing what comes later.
 
+        Not while another thread adds frames.
+
         Raises
         ------
         FrameError

@@ -155,6 +155,36 @@ def test_cells_all_of_whose_pairs_have_come_are_those_of_the_whole_age_lag_map(k
     assert (found.age_lag.n_pairs[~done] < whole.n_pairs[:, :n_lags][~done]).any()
 
 
+@pytest.mark.parametrize("kind", ["frames", "events"])
+def test_a_device_of_torch_gives_the_same_look(kind):
+    frames = movie(333, seed=10)
+    found = []
+    for device in (None, "cpu"):
+        stream, add = stream_of(frames, kind, ages=AGES, bad_frames=[7, 8, 99], device=device, precision="double")
+        add(0, 64)
+        stream.look()
+        add(64, 200)
+        found.append(stream.look())
+    ours, torchs = found
+    np.testing.assert_allclose(torchs.c2, ours.c2, atol=1e-6)
+    np.testing.assert_allclose(torchs.age_lag.values, ours.age_lag.values, atol=1e-9)
+    np.testing.assert_allclose(torchs.intensity, ours.intensity)
+    assert torchs.n_complete == ours.n_complete
+
+
+@pytest.mark.parametrize("kind", ["frames", "events"])
+def test_threads_change_nothing(kind):
+    frames = movie(300, seed=11)
+    found = []
+    for threads in (1, 2, 3):
+        stream, add = stream_of(frames, kind, ages=AGES, threads=threads)
+        add(0, 201)
+        found.append(stream.look())
+    for other in found[1:]:
+        np.testing.assert_allclose(other.c2, found[0].c2, atol=1e-6)
+        np.testing.assert_allclose(other.age_lag.groups, found[0].age_lag.groups, atol=1e-12)
+
+
 def test_g2_of_a_look_is_that_of_its_frames():
     frames = movie(300, seed=5)
     stream, add = stream_of(frames, ages=AGES)

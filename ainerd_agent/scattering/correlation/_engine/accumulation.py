@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from ainerd_agent.scattering.correlation._engine.age_lag_sections import (
     levelled,
     static_in,
 )
+from ainerd_agent.scattering.correlation._engine.beside import beside
 from ainerd_agent.scattering.correlation._engine.c2_maps import Rows, c2_maps
 from ainerd_agent.scattering.correlation._engine.corrections import Corrections
 from ainerd_agent.scattering.correlation._engine.diagonal import Diagonal, DiagonalSums, is_replaced
@@ -278,7 +280,8 @@ class Accumulation:
         if intensity is None:
             intensity = np.full(self.n_frames, np.nan)
         if partial and (self._raw == 0).any():
-            return self._nothing_yet(intensity)
+            n_pixels = np.asarray(self.layout.bin_size, dtype=np.float64)
+            return TwoTime.unknown(n_pixels, self.size, self.bad_frames(), intensity, self.bad_pixels())
         cell_size = good_in_cells(layout, np.flatnonzero(self.verdicts != GOOD))
         bin_size = layout.sum_cells(cell_size)
         mean = self._mean(cell_size)
@@ -286,7 +289,8 @@ class Accumulation:
         rows = np.flatnonzero(self._weight[:size] > _EMPTY)
         filled = np.ones(size, dtype=bool)
         filled[rows] = False
-        c2 = self._c2(mean, rows, size, bin_size, fill=bool(filled.any()) and not partial)
+        with beside(self.age_lag, self._threads) as aged:
+            c2 = self._c2(mean, rows, size, bin_size, fill=bool(filled.any()) and not partial)
         contrast = layout.sum_cells(diagonal.contrast(mean, cell_size)) / bin_size
         raw = self._raw
         if self._in_part.size:
@@ -304,13 +308,14 @@ class Accumulation:
             filled=filled,
             intensity=intensity,
             bad_pixels=self.bad_pixels(),
-            age_lag=self.age_lag(),
+            age_lag=aged(),
         )
 
     def so_far(self) -> MapsSoFar:
         """The first rows of the maps, of the frames folded so far."""
         found = self.maps(n_rows=max(1, rows_within(self.n_so_far, self.n_frames, self.size)))
-        aged = found.age_lag
+        aged, n = found.age_lag, self.n_so_far
+        cells = None if aged is None else complete_cells(self.n_frames, len(aged.ages), aged.lags, n)
         return MapsSoFar(
             c2=found.c2,
             n_so_far=self.n_so_far,
@@ -325,9 +330,7 @@ class Accumulation:
             intensity=self.section_intensity()[:, : len(found.filled)],
             bad_pixels=found.bad_pixels,
             age_lag=aged,
-            complete_cells=None
-            if aged is None
-            else complete_cells(self.n_frames, len(aged.ages), aged.lags, self.n_so_far),
+            complete_cells=cells,
         )
 
     def age_lag(self, window: tuple[int, int] | None = None, n_ages: int | None = None) -> AgeLagCorrelation | None:
@@ -340,7 +343,7 @@ class Accumulation:
         layout, cells, sums = self.layout, self._cells, self._fold.age_lag()
         window = (0, self.n_frames) if window is None else window
         good = self.verdicts == GOOD
-        kept = good & ~cells.in_groups_of(self._in_part)
+        kept = good & ~cells.in_groups_of(self._in_part) if self._in_part.size else good
         static = np.ones(len(layout))
         if not self._unit_mean:
             cell_size = good_in_cells(layout, np.flatnonzero(~good))
@@ -357,35 +360,20 @@ class Accumulation:
             n_frames=self.n_frames,
             window=window,
             n_ages=self._ages.n_ages if n_ages is None else n_ages,
+            threads=self._threads,
         )
         return AgeLagCorrelation.of_sections(sections, window)
-
-    def _nothing_yet(self, intensity: FloatArray) -> TwoTime:
-        """What there is to see before every bin has counts."""
-        n_bins = self.layout.n_bins
-        return TwoTime(
-            c2=np.full((n_bins, self.size, self.size), np.nan, dtype=np.float32),
-            n_pixels=np.asarray(self.layout.bin_size, dtype=np.float64),
-            mean_counts=np.full(n_bins, np.nan),
-            contrast=np.full(n_bins, np.nan),
-            n_frames=self.n_frames,
-            bad_frames=self.bad_frames(),
-            filled=np.zeros(self.size, dtype=bool),
-            intensity=intensity,
-            bad_pixels=self.bad_pixels(),
-        )
 
     def _c2(self, mean: FloatArray, rows: IntArray, size: int, bin_size: FloatArray, *, fill: bool) -> MapStack:
         """The maps, from the rows that have weight; the others are interpolated with `fill`, else NaN."""
         layout = self.layout
-        correction = layout.sum_cells(self._diagonal.correction(mean)) if self._replace_diagonal else None
         return c2_maps(
             layout,
             self._fold,
             Rows(rows, self._weight[rows], size, fill),
             mean_of_pixel=np.repeat(mean, layout.cell_size),
             bin_size=bin_size,
-            correction=correction,
+            correction=partial(self._diagonal.correction, mean) if self._replace_diagonal else None,
             in_part=self._in_part,
             threads=self._threads,
         )

@@ -165,14 +165,17 @@ class AgeLagFold:
             return self.sums
         self._finished = self.n_frames == self._planned
         cells = self._cells
-        done = self.sums.completed(self.n_frames, in_place=self._finished)
+        sums, end = self.sums, self._end
+        finished = self._finished
+        done = sums.completed(self.n_frames, in_place=True) if finished else sums.with_tail(self.n_frames, end)
+        products = done.products if done.tail is None else done.tail.products
 
         level = 0 if self._sparse is None else self._sparse.level
 
         def finish(first: int, last: int) -> None:
             age_lag_kernels.finish(
-                self._end, int(cells.slabs[first]), int(cells.slabs[last]), level, cells.places, done.shifts,
-                self._samples, done.products,
+                end, int(cells.slabs[first]), int(cells.slabs[last]), level, cells.places, done.shifts,
+                self._samples, products, done.tail is not None,
             )  # fmt: skip
 
         in_parts(finish, cells.edges)

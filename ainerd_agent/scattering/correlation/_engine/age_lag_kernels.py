@@ -78,8 +78,9 @@ def multiply(x: Array, new: int, step: int, old: Any, out: Array) -> None:
 
 @compiled
 def correlate_window(
-    x: Array, places: Array, first_cell: int, last_cell: int, level: int, window: int, shift: int, products: Array
-) -> None:
+    x: Array, places: Array, first_cell: int, last_cell: int, level: int, window: int, n_new: int, shift: int,
+    products: Array,
+) -> None:  # fmt: skip
     """Add the products of one window at one level.
 
     Parameters
@@ -88,6 +89,8 @@ def correlate_window(
         The samples of the level.
     places : ndarray of int, shape (n_cells + 1,)
         See `AgeLagCells`.
+    n_new : int
+        Samples of the window that have come; the others are zeros.
     shift : int
         Products of 2**`shift` samples are kept together.
     products : ndarray, shape (n_cells, n_units, n_lags)
@@ -97,7 +100,7 @@ def correlate_window(
     out = np.empty((ROWS, WIDE))
     for cell in range(first_cell, last_cell):
         begin, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
-        for first in range(0, WINDOW, ROWS):
+        for first in range(0, n_new, ROWS):
             new, sample = base + first, window * WINDOW + first
             for k in range(low, WINDOW, WIDE):
                 old = new - k - WIDE + 1
@@ -114,12 +117,14 @@ def correlate_window(
 
 
 @compiled
-def add_up_pairs(x: Array, places: Array, first_cell: int, last_cell: int, window: int, above: Array) -> None:
-    """Put the sums of the pairs of samples of a window into rows of the next level."""
+def add_up_pairs(
+    x: Array, places: Array, first_cell: int, last_cell: int, window: int, n_pairs: int, above: Array
+) -> None:
+    """Put the sums of the first pairs of samples of a window into rows of the next level."""
     base, target = WINDOW * (window % 2), (window * HALF) & LAST
     for cell in range(first_cell, last_cell):
         begin, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
-        for pair in range(HALF):
+        for pair in range(n_pairs):
             u = begin + (base + 2 * pair) * step
             a, b = x[u : u + step], x[u + step : u + 2 * step]
             v = begin + (target + pair) * step
@@ -154,9 +159,9 @@ def climb(
     `samples` (n_levels, n) are those of all levels.
     """
     for each in range(level, len(samples)):
-        correlate_window(samples[each], places, first_cell, last_cell, each, window, shifts[each], products)
+        correlate_window(samples[each], places, first_cell, last_cell, each, window, WINDOW, shifts[each], products)
         if each + 1 < len(samples):
-            add_up_pairs(samples[each], places, first_cell, last_cell, window, samples[each + 1])
+            add_up_pairs(samples[each], places, first_cell, last_cell, window, HALF, samples[each + 1])
         if window % 2 == 0:
             return
         window //= 2
@@ -172,20 +177,27 @@ def finish(
     shifts: Array,
     samples: Array,
     products: Array,
+    apart: bool,
 ) -> None:
     """Correlate windows that are not complete, of a level and all higher ones, as if no more frames came.
 
-    More may come: what this puts into `samples` is put there anew when its window is complete.
+    More may come: what this puts into `samples` is put there anew when its window is complete. With `apart`, `products`
+    are none but those of these windows, with units counted from the beginning of an even window (see `AgeLagTail`).
     """
     window = n_frames // (WINDOW << level)
     filled = (n_frames - window * (WINDOW << level) + (1 << level) - 1) >> level
     for each in range(level, len(samples)):
         own = samples[each]
-        for row in range(filled, WINDOW):
+        if window == 0 and filled <= (1 if each == 0 else HALF):
+            return  # no two samples are so far apart yet, here and above
+        # Nothing is multiplied beyond the last four samples of which one has come.
+        n_new = (filled + ROWS - 1) // ROWS * ROWS
+        for row in range(filled, n_new):
             clear(own, WINDOW * (window % 2) + row, places, first_cell, last_cell)
-        correlate_window(own, places, first_cell, last_cell, each, window, shifts[each], products)
+        at = window % 2 if apart else window
+        correlate_window(own, places, first_cell, last_cell, each, at, n_new, shifts[each], products)
         if each + 1 < len(samples):
-            add_up_pairs(own, places, first_cell, last_cell, window, samples[each + 1])
+            add_up_pairs(own, places, first_cell, last_cell, window, (filled + 1) // 2, samples[each + 1])
         filled = HALF * (window % 2) + (filled + 1) // 2
         window //= 2
 

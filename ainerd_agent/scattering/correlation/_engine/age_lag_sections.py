@@ -10,16 +10,25 @@ have one mean intensity, as those of one ring have, that is the plain mean of D(
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.records import FloatArray
 from ainerd_agent.records.arrays import IntArray
+from ainerd_agent.scattering.correlation._engine import age_lag_sum_kernels as kernels
 from ainerd_agent.scattering.correlation._engine.age_lag_cells import AgeLagCells
-from ainerd_agent.scattering.correlation._engine.age_lag_sum_kernels import add_up_sections
-from ainerd_agent.scattering.correlation._engine.age_lag_sums import AgeLagSums, lags_at, lags_of, n_levels_of
+from ainerd_agent.scattering.correlation._engine.age_lag_sums import (
+    AgeLagSums,
+    AgeLagTail,
+    lags_at,
+    lags_of,
+    n_levels_of,
+)
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 from ainerd_agent.scattering.correlation._engine.mean_counts import ring_means
 
@@ -57,6 +66,7 @@ def in_sections(
     n_frames: int,
     window: tuple[int, int],
     n_ages: int,
+    threads: int = 1,
 ) -> Sections:
     """Divide a window of the movie into sections of equal length.
 
@@ -73,6 +83,7 @@ def in_sections(
         Of the movie; no less than there are in `sums`.
     window : tuple of int
         First frame, and the one after the last.
+    threads : int
     """
     first, second, size = (
         np.bincount(cells.of_pixel, weights=each * good, minlength=len(cells))
@@ -82,15 +93,15 @@ def in_sections(
     share = np.divide(second, first, out=np.zeros(len(cells)), where=there)
     norm = np.divide(size, second, out=np.zeros(len(cells)), where=there)
     lags, level = lags_of(sums.n_levels)
-    product = np.zeros((len(cells), n_ages, len(lags)))
-    linear, pairs = np.zeros((n_ages, len(lags), len(cells))), np.zeros((n_ages, len(lags)))
     section = _section_of(sums, n_frames, window, n_ages)
-    add_up_sections(section, sums.products, sums.linear, sums.pairs, product, linear, pairs)
-    between = np.moveaxis(linear, -1, 0) * share[:, None, None]
-    correlation = norm[:, None, None] * (product - between + second[:, None, None] * pairs)
+    product, linear, pairs = _added_up(sums, section, n_ages, threads)
     where = cells.bins * cells.n_groups + cells.groups
     total = np.zeros((layout.n_bins * cells.n_groups, n_ages, len(lags)))
-    np.add.at(total, where, correlation)
+
+    def work(first: int, last: int) -> None:
+        kernels.add_up_cells(where, norm, share, second, product, linear, pairs, first, last, total)
+
+    _on_threads(work, n_ages, threads)
     weights = np.bincount(where, weights=size, minlength=len(total))
     with np.errstate(invalid="ignore", divide="ignore"):
         groups = total / (weights[:, None, None] * pairs)
@@ -103,6 +114,51 @@ def in_sections(
         lags=lags[kept],
         level=level[kept],
     )
+
+
+def _added_up(
+    sums: AgeLagSums, section: IntArray, n_ages: int, threads: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Products, sums of cells and pairs in sections of age; the former two have one more, of units in none."""
+    section = np.where(section < 0, n_ages, section)
+    n_cells, n_lags = len(sums.products), section.shape[1]
+    product, linear = np.zeros((n_cells, n_ages + 1, n_lags)), np.zeros((n_ages + 1, n_lags, n_cells))
+    pairs = np.zeros((n_ages + 1, n_lags))
+    lag = np.arange(n_lags)
+    parts: list[tuple[IntArray, IntArray, AgeLagSums | AgeLagTail]] = [(section, section, sums)]
+    if (tail := sums.tail) is not None:
+        those = section[: tail.n_units]
+        unit = np.arange(len(tail.pairs))[:, None]
+        # Units beyond the last one are empty.
+        last = np.concatenate([section, np.full((1, n_lags), n_ages)])
+        of_products, of_pairs = (
+            last[np.minimum(unit + first, len(section)), lag] for first in (tail.first_product, tail.first_pair)
+        )
+        parts = [(those, those, sums), (of_products, of_pairs, tail)]
+    for _, where, part in parts:
+        np.add.at(pairs, (where, lag), part.pairs[: len(where)])
+
+    def add_products(first: int, last: int) -> None:
+        for where, _, part in parts:
+            kernels.add_up_products(where, first, last, part.products, product)
+
+    def add_linear(first: int, last: int) -> None:
+        for _, where, part in parts:
+            kernels.add_up_linear(where, first, last, part.linear, linear)
+
+    _on_threads(add_products, n_cells, threads)
+    _on_threads(add_linear, n_lags, threads)
+    return product, linear, pairs[:n_ages]
+
+
+def _on_threads(work: Callable[[int, int], None], n: int, threads: int) -> None:
+    """Call `work` for equal parts of the numbers below `n`."""
+    if threads == 1:
+        work(0, n)
+        return
+    cuts = np.linspace(0, n, threads + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, cuts[:-1], cuts[1:]))
 
 
 def has_lags(n_frames: int, lags: FloatArray) -> bool:
@@ -126,13 +182,19 @@ def complete_cells(n_frames: int, n_ages: int, lags: FloatArray, n_so_far: int) 
     ndarray of bool, shape (n_ages, n_lags)
         False for a cell without a pair.
     """
-    sums = AgeLagSums.empty(1, 1, n_frames)
-    section = _section_of(sums, n_frames, (0, n_frames), n_ages)
-    known, level = lags_of(sums.n_levels)
-    stop = np.minimum(np.arange(1, len(section) + 1)[:, None] << (sums.shifts[level] + level), n_frames)
-    ends = np.stack([np.where(section == age, stop, 0).max(axis=0) for age in range(n_ages)])
+    ends, known = _cell_ends(n_frames, n_ages)
     at = np.searchsorted(known, np.round(lags).astype(np.int64)).clip(max=len(known) - 1)
     return (ends[:, at] > 0) & (ends[:, at] <= n_so_far)
+
+
+@lru_cache(maxsize=4)
+def _cell_ends(n_frames: int, n_ages: int) -> tuple[IntArray, IntArray]:
+    """The frame after the last one in a pair of each cell (n_ages, n_lags), 0 where it has none, and the lags."""
+    sums = AgeLagSums.empty(1, 1, n_frames)
+    section = _section_of(sums, n_frames, (0, n_frames), n_ages)
+    lags, level = lags_of(sums.n_levels)
+    stop = np.minimum(np.arange(1, len(section) + 1)[:, None] << (sums.shifts[level] + level), n_frames)
+    return np.stack([np.where(section == age, stop, 0).max(axis=0) for age in range(n_ages)]), lags
 
 
 def static_in(

@@ -37,12 +37,15 @@ def add_cell_sums(
 
 
 @compiled
-def finish_sums(n_frames: int, shifts: Array, sums: Array, weights: Array, linear: Array, pairs: Array) -> None:
+def finish_sums(
+    n_frames: int, shifts: Array, sums: Array, weights: Array, linear: Array, pairs: Array, apart: bool
+) -> None:
     """What `finish` does, for sums over cells."""
     window = n_frames // WINDOW
     for level in range(len(sums)):
         low, lag = (1, 0) if level == 0 else (HALF, WINDOW - 1 + (level - 1) * HALF)
-        correlate_sums(sums[level], weights[level], low, lag, window, shifts[level], linear, pairs)
+        at = window % 2 if apart else window
+        correlate_sums(sums[level], weights[level], low, lag, at, shifts[level], linear, pairs)
         if level + 1 < len(sums):
             add_up_sums(level, window, sums, weights)
         window //= 2
@@ -120,40 +123,56 @@ def correlate_sums(
 
 
 @compiled
-def add_up_sections(
-    section: Array,
-    products: Array,
-    linear: Array,
-    pairs: Array,
-    of_products: Array,
-    of_linear: Array,
-    of_pairs: Array,
-) -> None:
-    """Add up the sums of units over sections of age.
+def add_up_products(section: Array, first_cell: int, last_cell: int, products: Array, out: Array) -> None:
+    """Add up the products of units over sections of age, for some of the cells.
 
     Parameters
     ----------
     section : ndarray of int, shape (n_units, n_lags)
-        To which a unit belongs at each lag; below 0 where to none.
-    products, linear, pairs : ndarray
-        See `AgeLagSums`.
-    of_products, of_linear, of_pairs : ndarray
-        The same, with ages in place of units; added to.
+        To which a unit belongs at each lag; there is a section more, for those that belong to none.
+    products : ndarray, shape (n_cells, n_units or more, n_lags)
+    out : ndarray, shape (n_cells, n_sections, n_lags)
+        Added to.
     """
     n_units, n_lags = section.shape
-    for unit in range(n_units):
-        for lag in range(n_lags):
-            age = section[unit, lag]
-            if age < 0:
-                continue
-            of_pairs[age, lag] += pairs[unit, lag]
-            source, target = linear[unit, lag], of_linear[age, lag]
-            for c in range(len(source)):
-                target[c] += source[c]
-    for c in range(len(products)):
-        source, target = products[c], of_products[c]
+    for cell in range(first_cell, last_cell):
+        source, target = products[cell], out[cell]
         for unit in range(n_units):
             for lag in range(n_lags):
-                age = section[unit, lag]
-                if age >= 0:
-                    target[age, lag] += source[unit, lag]
+                target[section[unit, lag], lag] += source[unit, lag]
+
+
+@compiled
+def add_up_linear(section: Array, first_lag: int, last_lag: int, linear: Array, out: Array) -> None:
+    """The same for sums over cells, `linear` (n_units, n_lags, n_cells), for some of the lags."""
+    for unit in range(len(section)):
+        for lag in range(first_lag, last_lag):
+            source, target = linear[unit, lag], out[section[unit, lag], lag]
+            for c in range(len(source)):
+                target[c] += source[c]
+
+
+@compiled
+def add_up_cells(
+    group: Array, norm: Array, share: Array, second: Array, products: Array, linear: Array, pairs: Array,
+    first_age: int, last_age: int, total: Array,
+) -> None:  # fmt: skip
+    """Add the correlations of cells up over groups, in some of the sections of age; see `age_lag_sections`.
+
+    Parameters
+    ----------
+    group : ndarray of int, shape (n_cells,)
+    norm, share, second : ndarray, shape (n_cells,)
+    products : ndarray, shape (n_cells, n_ages or more, n_lags)
+    linear : ndarray, shape (n_ages or more, n_lags, n_cells)
+    pairs : ndarray, shape (n_ages, n_lags)
+    total : ndarray, shape (n_groups, n_ages, n_lags)
+        Added to.
+    """
+    n_lags = pairs.shape[1]
+    for age in range(first_age, last_age):
+        for cell in range(len(group)):
+            target, product = total[group[cell], age], products[cell, age]
+            a, b, d = norm[cell], norm[cell] * share[cell], norm[cell] * second[cell]
+            for lag in range(n_lags):
+                target[lag] += a * product[lag] - b * linear[age, lag, cell] + d * pairs[age, lag]

@@ -39,6 +39,30 @@ def shift_of(n_frames: int, level: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AgeLagTail:
+    """Sums over the pairs of windows that are not complete, as if no more frames came.
+
+    One window of each level is not, and its units are few: those of two windows, from the beginning of an even one.
+
+    Attributes
+    ----------
+    products, linear, pairs : ndarray
+        As in `AgeLagSums`, for these units.
+    first_product, first_pair : ndarray of int, shape (n_lags,)
+        The unit that products, and `linear` and `pairs`, begin with. Events may go on beyond the last good frame.
+    n_units : int
+        Units that all other sums are in.
+    """
+
+    products: FloatArray
+    linear: FloatArray
+    pairs: FloatArray
+    first_product: IntArray
+    first_pair: IntArray
+    n_units: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AgeLagSums:
     """Sums over pairs of samples, of a movie whose length is known.
 
@@ -59,6 +83,8 @@ class AgeLagSums:
         Good frames in each of them.
     sums, weights : ndarray, shape (n_levels, 2 * WINDOW, n_cells) and (n_levels, 2 * WINDOW)
         Counts of the last samples, and good frames in them.
+    tail : AgeLagTail or None
+        What is not in the other sums yet.
     """
 
     shifts: IntArray
@@ -70,6 +96,7 @@ class AgeLagSums:
     good: FloatArray
     sums: FloatArray
     weights: FloatArray
+    tail: AgeLagTail | None = None
 
     @classmethod
     def empty(cls, n_cells: int, n_rings: int, n_frames: int) -> AgeLagSums:
@@ -127,5 +154,27 @@ class AgeLagSums:
                 sums=self.sums.copy(),
                 weights=self.weights.copy(),
             )
-        kernels.finish_sums(n_frames, done.shifts, done.sums, done.weights, done.linear, done.pairs)
+        kernels.finish_sums(n_frames, done.shifts, done.sums, done.weights, done.linear, done.pairs, False)
         return done
+
+    def with_tail(self, n_frames: int, end: int) -> AgeLagSums:
+        """The same sums, and a tail for windows that are not complete after `n_frames`; its products are still 0.
+
+        Only few numbers are copied: a look at a movie must not take as long as its end. Products are those of the
+        frames up to `end`.
+        """
+        _, level = lags_of(self.n_levels)
+        first = [count // (2 * WINDOW << level) * 2 * WINDOW >> self.shifts[level] for count in (end, n_frames)]
+        n_units = (2 * WINDOW - 1 >> int(self.shifts.min())) + 1
+        n_cells, n_lags = len(self.products), len(level)
+        tail = AgeLagTail(
+            products=np.zeros((n_cells, n_units, n_lags)),
+            linear=np.zeros((n_units, n_lags, n_cells)),
+            pairs=np.zeros((n_units, n_lags)),
+            first_product=first[0],
+            first_pair=first[1],
+            n_units=min(len(self.pairs), int((end >> (self.shifts[level] + level)).max()) + 1),
+        )
+        sums, weights = self.sums.copy(), self.weights.copy()
+        kernels.finish_sums(n_frames, self.shifts, sums, weights, tail.linear, tail.pairs, True)
+        return replace(self, sums=sums, weights=weights, tail=tail)

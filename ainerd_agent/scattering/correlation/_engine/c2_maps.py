@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from ainerd_agent.scattering.correlation._engine.blas_threads import one_blas_th
 from ainerd_agent.scattering.correlation._engine.fold import Fold
 from ainerd_agent.scattering.correlation._engine.layout import PixelLayout
 from ainerd_agent.scattering.correlation._engine.map_rows import add_banded, interpolate_band, interpolation
+
+MakesCorrection = Callable[[slice, int], FloatArray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +46,7 @@ def c2_maps(
     *,
     mean_of_pixel: FloatArray,
     bin_size: FloatArray,
-    correction: FloatArray | None,
+    correction: MakesCorrection | None,
     in_part: IntArray,
     threads: int,
 ) -> MapStack:
@@ -58,8 +61,8 @@ def c2_maps(
         <I>.
     bin_size : ndarray, shape (n_bins,)
         Pixels of each bin that count.
-    correction : ndarray, shape (size of the fold, width, n_bins), optional
-        What replaces the diagonal; see `DiagonalSums.correction`.
+    correction : callable, optional
+        What replaces the diagonal of a bin; see `DiagonalSums.correction`.
     in_part : ndarray of int
         Positions of pixels whose share of the diagonal is not known any more.
     threads : int
@@ -70,6 +73,7 @@ def c2_maps(
     ndarray of float32, shape (n_bins, size, size)
     """
     numbers, size = rows.numbers, rows.size
+    cells = np.searchsorted(layout.cell_bin, np.arange(layout.n_bins + 1)).tolist()
     c2 = np.full((layout.n_bins, size, size), np.nan, dtype=np.float32)
     between = interpolation(numbers, size) if rows.fill else None
     edges = layout.bin_edges
@@ -81,10 +85,12 @@ def c2_maps(
         n_all, n_good = float(edges[number + 1] - edges[number]), float(bin_size[number])
         if n_good < n_all:  # D of a pixel that counts for nothing is -1, at all times
             product = (product * n_all - (n_all - n_good)) / n_good
-        if correction is not None and number in spoilt:
-            interpolate_band(product, correction.shape[1])
-        elif correction is not None:
-            add_banded(product, correction[:, :, number] / n_good, numbers, rows.weight)
+        if correction is not None:
+            upper = correction(slice(cells[number], cells[number + 1]), size)
+            if number in spoilt:
+                interpolate_band(product, upper.shape[1])
+            else:
+                add_banded(product, upper / n_good, numbers, rows.weight)
         if between is not None:
             c2[number] = between @ product @ between.T
         elif len(numbers) == size:

@@ -93,24 +93,32 @@ class DiagonalSums:
         per_pair = self._link_product / mean**2 - self._link_sum / mean
         return per_pair / self._n_links + cell_size
 
-    def correction(self, mean: FloatArray) -> FloatArray:
-        """What is to be added to R C R^T before it is divided by row weights and pixels.
+    def correction(self, mean: FloatArray, cells: slice, n_rows: int) -> FloatArray:
+        """What is to be added to R C R^T of a bin before it is divided by row weights and pixels.
+
+        Parameters
+        ----------
+        mean : ndarray, shape (n_cells,)
+            <I>.
+        cells : slice
+            Of the bin.
+        n_rows : int
+            Rows of the map that are wanted.
 
         Returns
         -------
-        ndarray, shape (size, width, n_cells)
+        ndarray, shape (n_rows, width)
             At (i, d): the entry (i, i + d), and (i + d, i) too.
         """
-        squares, lines = self._squares, self._lines
+        found = np.empty((n_rows, self._squares.shape[1]))
+        diagonal_kernels.correct_bin(self._squares, self._lines, mean, cells.start, cells.stop, found)
         if self._waiting is not None and self._before[0] >= 0:  # the last frame has a neighbour on one side only
             _, own, band = self._waiting
-            square = own[kernels.PRODUCT] - own[kernels.SQUARE]
-            line = self._before[1] - own[kernels.SUM]
-            squares, lines = squares.copy(), lines.copy()
-            row, width = int(band.first_row[0]), band.weights.shape[1]
-            weights = band.weights[0]
-            for i in range(width):
-                for j in range(i, width):
-                    squares[row + i, j - i] += weights[i] * weights[j] * square
-                    lines[row + i, j - i] += weights[i] * weights[j] * line
-        return np.asarray(squares / mean**2 - lines / mean)
+            inverse = 1 / mean[cells]
+            square = own[kernels.PRODUCT, cells] - own[kernels.SQUARE, cells]
+            line = self._before[1][cells] - own[kernels.SUM, cells]
+            value = ((square * inverse - line) * inverse).sum()
+            row, weights = int(band.first_row[0]), band.weights[0]
+            for i in range(min(len(weights), n_rows - row)):
+                found[row + i, : len(weights) - i] += weights[i] * weights[i:] * value
+        return found

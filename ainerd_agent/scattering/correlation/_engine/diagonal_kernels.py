@@ -63,3 +63,23 @@ def settle(
                     for c in range(n_cells):
                         squares[first_row[k] + i, j - i, c] += weight * square[c]
                         lines[first_row[k] + i, j - i, c] += weight * line[c]
+
+
+@compiled
+def correct_bin(squares: Array, lines: Array, mean: Array, first_cell: int, last_cell: int, out: Array) -> None:
+    """Put what replaces the diagonal of one bin into `out` (rows, width): its cells, divided by their <I>.
+
+    Parameters
+    ----------
+    squares, lines : ndarray, shape (size, width, n_cells)
+        See `settle`; `out` has the first rows of them.
+    mean : ndarray, shape (n_cells,)
+    """
+    inverse = 1 / mean[first_cell:last_cell]
+    for row in range(out.shape[0]):
+        for distance in range(out.shape[1]):
+            square, line = squares[row, distance, first_cell:last_cell], lines[row, distance, first_cell:last_cell]
+            total = 0.0
+            for c in range(len(inverse)):
+                total += (square[c] * inverse[c] - line[c]) * inverse[c]
+            out[row, distance] = total

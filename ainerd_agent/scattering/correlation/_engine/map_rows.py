@@ -15,7 +15,7 @@ def add_banded(product: FloatArray, upper: FloatArray, rows: IntArray, weight: F
     """
     place = np.full(len(upper), -1)
     place[rows] = np.arange(len(rows))
-    for distance in range(upper.shape[1]):
+    for distance in range(min(upper.shape)):
         first, second = place[: len(upper) - distance], place[distance:]
         known = (first >= 0) & (second >= 0)
         i, j = first[known], second[known]

@@ -219,7 +219,9 @@ class NumbaFold:
         """
         part, start = self.folded, pixels.start
         state = self._events
-        if state is not None or len(rows) < len(part):
+        if state is None and len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+            part = part[rows[0] : rows[-1] + 1]
+        elif state is not None or len(rows) < len(part):
             part, start = part[rows, pixels], 0
         if state is not None:  # rows that events may still be added to
             inside = np.flatnonzero((rows >= state.row) & (rows < state.row + state.width))
