@@ -104,9 +104,9 @@ def test_decisions_are_part_of_it(root):
     first, second = session.propose(agent), session.propose(agent)
     reject(root.model("toy-1"), first.id, note="a bubble")
     agent.withdraw(first)
-    edited = edit(root.model("toy-1"), second.id, 3.3, 0.1)
+    edited = edit(root.model("toy-1"), second.id, {"x": 3.3, "y": 0.1})
     assert edited.position == {"x": 3.3, "y": 0.1}
-    session.measure(agent, agent.edit(second, 3.3, 0.1))
+    session.measure(agent, agent.edit(second, {"x": 3.3, "y": 0.1}))
     again = restored(root.model("toy-1"), "night")
     assert again.suggest() == agent.suggest()
     told = root.model("toy-1").suggestion(first.id)[1]
@@ -144,8 +144,8 @@ def test_a_spot_agent_is_made_again(root):
     assert restored(root.model("toy-1"), "spot").suggest().wait == spot.suggest().wait > 0
     again = restored(root.model("toy-1"), "spot")
     pending = session.propose(again)
-    edit(root.model("toy-1"), pending.id, 3.0, 2.0)
-    session.measure(again, again.edit(pending, 3.0, 2.0))
+    edit(root.model("toy-1"), pending.id, {"x": 3.0, "y": 2.0})
+    session.measure(again, again.edit(pending, {"x": 3.0, "y": 2.0}))
     session.measure(again, session.propose(again))
     expected, found = again.suggest(), restored(root.model("toy-1"), "spot").suggest()
     assert (found.id, found.position, found.wait) == (expected.id, {"x": 3.0, "y": 2.0}, expected.wait)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ainerd_agent.agent import BeamtimeCost
+from ainerd_agent.agent import BeamtimeCost, Limits
 from ainerd_agent.agent.decision.budget import Ledger
 from ainerd_agent.records import Suggestion
 
@@ -12,7 +12,7 @@ def suggestion(name, x, cost=2.0, **more):
 
 @pytest.fixture
 def ledger():
-    return Ledger(BeamtimeCost(speed=2.0, counting=1.0))
+    return Ledger(Limits({"x": (0.0, 5.0), "y": (0.0, 5.0)}), BeamtimeCost(speed=2.0, counting=1.0))
 
 
 def test_what_is_suggested_is_paid_for(ledger):
@@ -37,8 +37,9 @@ def test_what_was_not_measured_is_paid_back(ledger):
 
 
 def test_spots_have_the_time_of_their_measurement(ledger):
-    ledger.count(suggestion("a", 0.0))
+    first = suggestion("a", 0.0)
+    ledger.count(first)
     ledger.count(suggestion("b", 1.0))
-    ledger.move("a", 3.0, 2.0)
+    ledger.move(first, np.array([3.0, 2.0]))
     ledger.measured("a", 7.0)
     assert ledger.exposed(now=9.0).tolist() == [[3.0, 2.0, 7.0], [1.0, 0.0, 9.0]]

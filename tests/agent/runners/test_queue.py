@@ -25,8 +25,12 @@ def test_options_that_do_not_go_together_are_refused(options, said):
 
 
 def test_arguments_that_a_suggestion_gives_are_refused():
-    with pytest.raises(ValueError, match="the suggestions give md, x to the plan"):
-        QueueServer(None, "measure", {"x": 1.0, "md": {}, "sample": "gel"})
+    with pytest.raises(ValueError, match="the suggestions give md to the plan"):
+        QueueServer(None, "measure", {"md": {}, "sample": "gel"})
+    with pytest.raises(QueueError, match="a-1 gives x to the plan, and so do its arguments"):
+        QueueServer(None, "measure", {"x": 1.0, "sample": "gel"}).add(
+            Suggestion(id="a-1", position={"x": 1.0, "y": 1.0}, reason="")
+        )
     server = QueueServer(None, "measure", {"counting": 1.0})
     with pytest.raises(QueueError, match=r"a-1 asks for 0\.2 s of exposure, and the arguments of the plan for 1\.0 s"):
         server.add(Suggestion(id="a-1", position={"x": 1.0, "y": 1.0}, reason="", counting=0.2))
