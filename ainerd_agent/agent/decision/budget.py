@@ -104,6 +104,14 @@ class Ledger:
         if not self.affordable(position[None], np.array([seconds]))[0]:
             raise LimitError(f"{told} cannot be paid for: {self.in_words(number)}")
 
+    def suffices_for(self, positions: FloatArray) -> bool:
+        """Whether positions (n, n_axes) can be paid for in this order: what a sample costs depends on the way to it."""
+        here, seconds = self.here, self._seconds.copy()
+        for there, number in zip(positions, self._limits.sample_numbers(positions), strict=True):
+            seconds[number] += float(self.cost(here, there[None])[0])
+            here = there
+        return bool((seconds <= self._most_seconds).all())
+
     def count(self, suggestion: Suggestion) -> None:
         """Add one."""
         self._spots.append(self._limits.space.array(suggestion.position))
@@ -118,7 +126,9 @@ class Ledger:
 
     def refund(self, suggestion: Suggestion) -> None:
         """It was not measured after all; its spot stays what it is."""
-        self._pay(suggestion, self._spots[self._ids.index(suggestion.id)], -1)
+        known = suggestion.id in self._ids
+        spot = self._spots[self._ids.index(suggestion.id)] if known else self._limits.space.array(suggestion.position)
+        self._pay(suggestion, spot, -1)
 
     def move(self, suggestion: Suggestion, position: FloatArray) -> None:
         """It is measured elsewhere (n_axes,), and paid for by the sample there."""

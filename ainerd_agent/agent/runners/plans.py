@@ -115,8 +115,10 @@ def novelty_scan(
     Raises
     ------
     ValueError
-        An axis of the limits has no device, a device no axis, or both have other units. Nothing has moved then.
+        An axis of the limits has no device, a device no axis, or both have other units; or samples of `limits` have
+        budgets that the agent does not keep. Nothing has moved then.
     """
+    _budgets_are_kept(agent, limits)
     for known in (getattr(agent, "limits", None), limits):
         if known is not None:
             yield from _match(axes, known)
@@ -160,7 +162,7 @@ def measure_at(
         Where to: a value for each axis, in its unit.
     limits : Limits, optional
         The plan fails before anything moves where the position is outside of them or forbidden. Their exclusion is the
-        agent's to keep: a single measurement knows of no other spot.
+        agent's to keep, and so are the budgets of samples: a single measurement knows of no other one.
     monitors : sequence of signals
         Monitored during the run: the rheometer's.
     md : mapping, optional
@@ -226,14 +228,20 @@ def _match(axes: Mapping[str, Any], limits: Limits) -> Plan[None]:
             "out, or let the plan around this one hold it"
         )
     told: dict[str, str] = {}
+    problems: list[Exception] = []
 
     async def ask() -> None:
-        for name, device in axes.items():
-            described = await asyncio.to_thread(device.describe)
-            keys: Mapping[str, Any] = await described if inspect.isawaitable(described) else described
-            told[name] = str(keys.get(device.name, next(iter(keys.values()), {})).get("units") or "")
+        try:
+            for name, device in axes.items():
+                described = await asyncio.to_thread(device.describe)
+                keys: Mapping[str, Any] = await described if inspect.isawaitable(described) else described
+                told[name] = str(keys.get(device.name, next(iter(keys.values()), {})).get("units") or "")
+        except Exception as error:  # the RunEngine would not pass it on
+            problems.append(error)
 
     yield from bps.wait_for([ask])
+    if problems:
+        raise problems[0]
     for name, unit in told.items():
         wanted = limits.space.units[name]
         if unit and not _same(unit, wanted):
@@ -241,6 +249,19 @@ def _match(axes: Mapping[str, Any], limits: Limits) -> Plan[None]:
                 f"the limits of {name} are in {wanted or 'no unit'}, and its device {axes[name].name} counts in "
                 f"{unit}: give them in {unit}, as Axis(low, high, unit={unit!r})"
             )
+
+
+def _budgets_are_kept(agent: Suggests, limits: Limits | None) -> None:
+    """Refuse budgets of samples in the plan's own limits that are not the agent's too: only an agent counts."""
+    asked = [] if limits is None else [part.sample for part in limits.parts if part.sample is not None]
+    budgets = [each for each in asked if each.measurements is not None or each.seconds is not None]
+    own: Limits | None = getattr(agent, "limits", None)
+    kept = [] if own is None else [part.sample for part in own.parts]
+    if missing := [each.name for each in budgets if each not in kept]:
+        raise ValueError(
+            f"the limits of the plan have budgets of {', '.join(missing)}, which only an agent keeps: make the agent "
+            "with these samples, or leave the budgets out of the limits"
+        )
 
 
 def _same(unit: str, wanted: str) -> bool:

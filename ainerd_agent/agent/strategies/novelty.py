@@ -209,10 +209,13 @@ class NoveltyAgent:
         self._measured.forget(known)
         n_fresh = len(self._ledger) - before
         left_over, fresh = chosen[: len(chosen) - n_fresh], chosen[len(chosen) - n_fresh :]
-        order = tour(here, self._ledger.spots[before:], self._ledger.cost)
+        spots = self._ledger.spots[before:]
+        order = tour(here, spots, self._ledger.cost)
         # Exposed and paid for in that order.
         for each in reversed(fresh):
             self._ledger.take_back(each)
+        if not self._ledger.suffices_for(spots[order]):
+            order = list(range(n_fresh))
         return [*left_over, *(self._in_turn(fresh[number]) for number in order)]
 
     def _in_turn(self, suggestion: Suggestion) -> Suggestion:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ainerd_agent.agent import BeamtimeCost, Limits
+from ainerd_agent.agent import BeamtimeCost, Limits, Sample
 from ainerd_agent.agent.decision.budget import Ledger
 from ainerd_agent.records import Suggestion
 
@@ -34,6 +34,19 @@ def test_what_was_not_measured_is_paid_back(ledger):
     assert (len(ledger), ledger.spent, ledger.dose) == (2, 2.0, 1.0)
     ledger.take_back(second)
     assert (len(ledger), ledger.spent, ledger.dose) == (1, 0.0, 0.0)
+
+
+def test_what_a_sample_costs_depends_on_the_way_to_it():
+    holder = [Sample(name="a", axes={"x": (0.0, 1.0)}), Sample(name="b", axes={"x": (9.0, 10.0)}, seconds=8.0)]
+    limits = Limits({"x": (0.0, 10.0)}, samples=holder)
+    ledger = Ledger(limits, BeamtimeCost(speed=1.0, counting=1.0))
+    ledger.count(Suggestion(id="1", position={"x": 9.0}, reason="", cost=2.0))
+    assert ledger.suffices_for(np.array([[9.5], [10.0], [0.0]]))
+    assert not ledger.suffices_for(np.array([[0.0], [10.0], [9.5]]))
+    assert ledger.in_words() == "sample b has had 2 of 8 s"
+    places = np.array([[9.5], [0.0], [5.0]])
+    assert ledger.affordable(places, np.array([6.0, 99.0, 1.0])).tolist() == [True, True, False]
+    assert ledger.affordable(places, np.array([6.1, np.inf, 1.0])).tolist() == [False, False, False]
 
 
 def test_spots_have_the_time_of_their_measurement(ledger):

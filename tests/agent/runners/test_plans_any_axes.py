@@ -130,6 +130,32 @@ def test_a_device_in_another_unit_is_refused(run_engine, documents, axes):
     assert documents.named("start") == []
 
 
+def test_budgets_that_nobody_would_keep_are_refused(run_engine, documents, devices):
+    holder = [Sample(name="gel", axes={"x": (0.0, 10.0)}, measurements=2), Sample(name="b", axes={"x": (20.0, 30.0)})]
+    limits, without = Limits({"x": (0.0, 30.0)}, samples=holder), NoveltyAgent({"x": (0.0, 30.0)}, COST)
+    with pytest.raises(ValueError, match="have budgets of gel, which only an agent keeps"):
+        run_engine(novelty_scan([], {"x": devices["x"]}, without, analysed, n_measurements=2, limits=limits))
+    assert documents.named("start") == []
+    run_engine(
+        novelty_scan([], {"x": devices["x"]}, NoveltyAgent(limits, COST), analysed, n_measurements=2, limits=limits)
+    )
+    assert len(documents.events()) == 2
+
+
+def test_a_device_that_cannot_be_described_is_not_driven(run_engine, documents, axes):
+    class Broken:
+        name = "broken"
+
+        def describe(self):
+            raise OSError("no answer from the cryostat")
+
+    with pytest.raises(OSError, match="no answer from the cryostat"):
+        run_engine(
+            novelty_scan([], {**axes, "temperature": Broken()}, NoveltyAgent(SPACE, COST), analysed, n_measurements=2)
+        )
+    assert documents.named("start") == []
+
+
 def test_a_device_that_does_not_say_its_unit_is_taken_at_its_word(run_engine, documents, devices):
     wells = Limits({"carousel": Axis(0.5, 24.5, "")}, wells={str(slot): {"carousel": slot} for slot in range(1, 4)})
     agent = NoveltyAgent(wells, COST, seed=1)
