@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +156,10 @@ class Space:
                 f"{', '.join(self.names)}: leave out what the agent does not move"
             )
         return np.array([position[name] for name in self.names], dtype=np.float64)
+
+    def arrays(self, positions: Iterable[Mapping[str, float]]) -> FloatArray:
+        """Positions as numbers, shape (n, n_axes). As `array`."""
+        return np.array([self.array(each) for each in positions]).reshape(-1, len(self.names))
 
     def position(self, values: FloatArray) -> dict[str, float]:
         """Numbers in the order of the axes as a position by axis."""

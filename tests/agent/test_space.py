@@ -44,6 +44,8 @@ def test_positions_name_all_axes_and_no_others():
     space = Space(XYT)
     position = {"temperature": 300.0, "x": 1.0, "y": 0.5}
     assert space.position(space.array(position)) == position
+    assert space.arrays([position, position]).tolist() == [[1.0, 0.5, 300.0]] * 2
+    assert space.arrays([]).shape == (0, 3)
     with pytest.raises(LimitError, match="lacks y, temperature"):
         space.array({"x": 1.0})
     with pytest.raises(LimitError, match="is on z too, and the axes are x, y, temperature"):

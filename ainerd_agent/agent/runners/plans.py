@@ -15,12 +15,11 @@ from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
-import numpy as np
 from bluesky.utils import Msg, RunEngineControlException
 
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.protocol import NoSuggestionError, Record, ResultOf, Suggests
-from ainerd_agent.records import FloatArray, Suggestion
+from ainerd_agent.records import Suggestion
 from ainerd_agent.units import Conversion, UnitError, conversion
 
 T = TypeVar("T")
@@ -281,7 +280,7 @@ class _Scan:
     axes: Mapping[str, Any]
     limits: Limits | None
     record: Record | None
-    visited: list[FloatArray] = field(default_factory=list)
+    visited: list[Mapping[str, float]] = field(default_factory=list)
     unlearnt: list[tuple[Suggestion, int]] = field(default_factory=list)
 
     def measurements(self, uid: str, n: int) -> Plan[None]:
@@ -326,8 +325,8 @@ class _Scan:
         if own is not None:
             own.check(suggestion.position)
         if self.limits is not None:
-            self.limits.check(suggestion.position, np.array(self.visited).reshape(-1, len(self.axes)))
-            self.visited.append(self.limits.space.array(suggestion.position))
+            self.limits.check(suggestion.position, self.limits.space.arrays(self.visited))
+            self.visited.append(suggestion.position)
         return moves
 
     def learn(self, uid: str) -> Plan[None]:
