@@ -8,6 +8,7 @@ from ainerd_agent.agent.strategies.from_settings import agent_from_settings, lim
 from ainerd_agent.errors import SessionError
 from ainerd_agent.settings import AgentSettings, Settings
 from ainerd_agent.workflows.queue_agent import QueueAgent
+from tests.pages import HOW_TO, blocks_of
 
 HOLDER = """
 x = [0.0, 100.0]
@@ -44,6 +45,15 @@ def test_a_holder_is_read_from_the_file():
         ],
     )
     assert found.as_settings() == expected.as_settings()
+
+
+def test_the_files_of_the_page_make_agents():
+    files = [block.text for block in blocks_of(HOW_TO / "let-an-agent-measure.md", "toml")]
+    assert len(files) == 3
+    for file in files:
+        given = AgentSettings(**tomllib.loads(file)["agent"])
+        suggestion = agent_from_settings(given, model="toy-1", repeatability=1.0).suggest()
+        assert bool(suggestion.sample) == bool(given.samples)
 
 
 def test_axes_alone_make_an_agent():
