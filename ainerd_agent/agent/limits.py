@@ -11,7 +11,8 @@ from scipy.spatial import KDTree
 
 from ainerd_agent.agent.regions import Region, as_settings, from_settings
 from ainerd_agent.agent.samples import Part, Sample, parts_of
-from ainerd_agent.agent.space import Axis, LimitError, Space
+from ainerd_agent.agent.space import Axis, Space
+from ainerd_agent.agent.space import LimitError as LimitError
 from ainerd_agent.records import FloatArray
 from ainerd_agent.units import conversion
 
