@@ -204,16 +204,65 @@ class ForbiddenRectangle(Table):
     y: tuple[float, float]
 
 
+class ForbiddenBox(Table):
+    """Everything between two values of each of these axes."""
+
+    axes: dict[str, tuple[float, float]]
+
+
+class ForbiddenBall(Table):
+    """Everything within a radius of a centre; axes in several units need a radius each."""
+
+    centre: dict[str, float]
+    radius: float | dict[str, float]
+
+
+Forbidden = ForbiddenDisc | ForbiddenRectangle | ForbiddenBox | ForbiddenBall
+
+
+class AxisSettings(Table):
+    """One axis that an agent moves."""
+
+    low: float = Field(description="lowest value")
+    high: float = Field(description="highest value")
+    unit: str = Field(default="mm", description="of all values of this axis")
+    scale: float | None = Field(
+        default=None, gt=0, description="what counts as a distance of 1; by default by the range where units differ"
+    )
+    speed: float | None = Field(default=None, gt=0, description="its unit per s; by default that of the agent")
+    settle: float = Field(default=0.0, ge=0, description="s that each move takes on top")
+    one_way: bool = Field(default=False, description="it cannot be driven back, such as time")
+
+
+class SampleSettings(Table):
+    """One of several samples on a holder."""
+
+    axes: dict[str, tuple[float, float]] = Field(
+        default={}, description="where it lies: lowest and highest position on some of the axes"
+    )
+    wells: dict[str, dict[str, float]] = Field(
+        default={}, description="the only positions that may be measured, by name"
+    )
+    forbidden: list[Forbidden] = Field(default=[], description="regions of it that the beam must not go to")
+    measurements: int | None = Field(default=None, gt=0, description="how often it may be exposed, at most")
+    seconds: float | None = Field(default=None, gt=0, description="s of beamtime that may be spent on it")
+
+
 class AgentSettings(Table):
     """Where an agent may go, what a measurement costs, and what it looks for."""
 
-    x: tuple[float, float] = Field(description="lowest and highest position, mm")
-    y: tuple[float, float] = Field(description="lowest and highest position, mm")
-    forbidden: list[ForbiddenDisc | ForbiddenRectangle] = Field(
-        default=[], description="regions that the beam must not go to"
+    x: tuple[float, float] | None = Field(default=None, description="lowest and highest position, mm")
+    y: tuple[float, float] | None = Field(default=None, description="lowest and highest position, mm")
+    axes: dict[str, AxisSettings] = Field(default={}, description="other axes, by name")
+    wells: dict[str, dict[str, float]] | None = Field(
+        default=None, description="the only positions that may be measured, by name: a value for each axis"
     )
-    exclusion: float = Field(default=0.1, ge=0, description="mm between exposed spots, at least")
-    speed: float = Field(default=10.0, gt=0, description="of the stage, mm/s")
+    samples: dict[str, SampleSettings] = Field(default={}, description="several samples on one holder, by name")
+    forbidden: list[Forbidden] = Field(default=[], description="regions that the beam must not go to")
+    exclusion: float | dict[str, float] | None = Field(
+        default=None, description="between exposed spots, at least: a distance, or one for each axis that counts"
+    )
+    speed: float = Field(default=10.0, gt=0, description="of axes without one of their own, mm/s")
     counting: float = Field(default=1.0, gt=0, description="s that a measurement takes, travel apart")
     goal: Literal["coverage", "novelty"] = Field(default="coverage", description="what is sought")
     n_start: int = Field(default=5, ge=1, description="measurements that fill the sample to begin with")
@@ -221,7 +270,22 @@ class AgentSettings(Table):
     dose_budget: float | None = Field(default=None, gt=0, description="s of exposure")
     stop_below: float = Field(default=0.0, ge=0, description="expected novelty below which it stops")
     queue: str | None = Field(default=None, description="queue server, as tcp://host:60615 or http://host:60610")
-    plan: str = Field(default="measure", description="plan of the queue server that measures at x and y")
+    plan: str = Field(default="measure", description="plan of the queue server that measures at a position")
+
+    @model_validator(mode="after")
+    def _some_axes(self) -> Self:
+        pair = {"x": self.x, "y": self.y}
+        missing = [name for name, given in pair.items() if given is None]
+        if missing and not (self.axes and len(missing) == 2):
+            raise ValueError(
+                f"limits of {' and '.join(missing)} are missing: give x and y, each the lowest and the highest "
+                "position in mm, or the axes under [agent.axes]"
+            )
+        if twice := [name for name, given in pair.items() if given is not None and name in self.axes]:
+            raise ValueError(
+                f"{' and '.join(twice)} is given twice: leave it out of [agent.axes], or leave it there alone"
+            )
+        return self
 
     @model_validator(mode="after")
     def _plan_of_a_queue(self) -> Self:

@@ -56,7 +56,7 @@ class Agent(Suggests, Protocol):
 
     @property
     def limits(self) -> Limits:
-        """Where the beam may go."""
+        """What may be measured: axes, samples and forbidden regions."""
         ...
 
     @property
@@ -68,13 +68,20 @@ class Agent(Suggests, Protocol):
         """Ask to stop before the next suggestion; from any thread."""
         ...
 
-    def edit(self, suggestion: Suggestion, x: float, y: float) -> Suggestion:
-        """Take note that somebody wants to measure elsewhere (mm) instead; gives the suggestion for there.
+    def edit(self, suggestion: Suggestion, position: Mapping[str, float]) -> Suggestion:
+        """Take note that somebody wants to measure elsewhere instead; gives the suggestion for there.
+
+        Parameters
+        ----------
+        suggestion : Suggestion
+        position : mapping of str to float
+            A value for each axis, in its unit.
 
         Raises
         ------
         LimitError
-            That is outside of the limits or forbidden. Nothing has changed then.
+            That is outside of the limits or forbidden, or the budget of the sample there is spent. Nothing has changed
+            then.
         """
         ...
 

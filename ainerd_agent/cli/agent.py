@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -120,17 +121,23 @@ def reject(suggestion: Id, catalog: CatalogOption = "ainerd-session", model: Mod
 @agent.command()
 def edit(
     suggestion: Id,
-    x: Annotated[float, typer.Option(help="mm")],
-    y: Annotated[float, typer.Option(help="mm")],
+    x: Annotated[float | None, typer.Option(help="Short for --at x=...")] = None,
+    y: Annotated[float | None, typer.Option(help="Short for --at y=...")] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(help="AXIS=VALUE, in the unit of the axis; once for each axis.")
+    ] = None,
     catalog: CatalogOption = "ainerd-session",
     model: Model = None,
     note: Note = "",
 ) -> None:
-    """Let it be measured elsewhere instead, within the agent's limits."""
+    """Let it be measured elsewhere instead, within the agent's limits; axes that are not named stay where they are."""
     from ainerd_agent.agent.lifecycle import approval
 
+    position = _position(
+        [*(f"{name}={value}" for name, value in (("x", x), ("y", y)) if value is not None), *(at or ())]
+    )
     with open_catalog(catalog) as opened:
-        _told("edited", approval.edit(opened.model(model), suggestion, x, y, note=note))
+        _told("edited", approval.edit(opened.model(model), suggestion, position, note=note))
 
 
 @agent.command()
@@ -145,6 +152,25 @@ def ask(
     with open_catalog(catalog) as opened:
         opened.model(model).request(name, what.value, note=note)
     print(f"asked {name} to {what.value}")
+
+
+def _position(given: list[str]) -> dict[str, float]:
+    """Values by axis, from AXIS=VALUE."""
+    found: dict[str, float] = {}
+    for each in given:
+        axis, _, value = each.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not axis or not math.isfinite(number):
+            raise typer.BadParameter(f"{each!r} is no AXIS=VALUE, such as temperature=300", param_hint="--at")
+        if axis in found:
+            raise typer.BadParameter(f"the axis {axis} is given twice", param_hint="--at")
+        found[axis] = number
+    if not found:
+        raise typer.BadParameter("say where to measure instead: give at least one AXIS=VALUE", param_hint="--at")
+    return found
 
 
 def _told(what: str, suggestion: Suggestion) -> None:

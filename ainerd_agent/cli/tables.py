@@ -117,7 +117,7 @@ def suggestion_table(proposed: pd.DataFrame, last: pd.DataFrame) -> Table:
         table.add_row(
             row["suggestion_id"],
             local_time(row["time"]),
-            place(position, json.loads(row["position_units"] or "{}")) or NOTHING,
+            _where(place(position, json.loads(row["position_units"] or "{}")), row) or NOTHING,
             with_uncertainty(row["expected_novelty"], row["uncertainty"]),
             "waits" if end["event"] == "proposed" else str(end["event"]),
             "" if end["event"] != "measured" else number(end["novelty"], ".1f"),
@@ -189,3 +189,8 @@ def measurement_table(findings: Findings) -> Table:
             str(row["reason"]),
         )
     return table
+
+
+def _where(told: str, row: Mapping[Any, Any]) -> str:
+    """A position with the sample and the well that it is on, where these have names."""
+    return ", ".join(part for part in (told, str(row.get("sample") or ""), str(row.get("well") or "")) if part)

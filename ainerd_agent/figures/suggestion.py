@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,9 @@ from ainerd_agent.figures.style import INK, NORMAL, SMALL, SOFT, dress, new_figu
 from ainerd_agent.records import FloatArray
 
 CHOSEN = "#c1272d"
+
+LETTERS = 45
+"""In a line below the figure."""
 
 
 def suggestion_figure(
@@ -53,7 +57,8 @@ def suggestion_figure(
     suggested : sequence of float, of k, optional
         What the agent had suggested, where somebody decided otherwise.
     elsewhere : str
-        Where the other axes are, in words.
+        Where the other axes are for the chosen position, in words. The other positions are drawn wherever they are on
+        these axes, which the figure says.
     duration : float
         Seconds that a side of the maps spans; NaN where it is not known.
     """
@@ -91,7 +96,8 @@ def _on_paper(places: ArrayLike, order: ArrayLike) -> FloatArray:
 
 def _dress(axes: Axes, limits: Mapping[str, tuple[float, float]], elsewhere: str) -> None:
     (across, x), (up, y) = limits.items()
-    dress(axes, f"{across}\nat {elsewhere}" if elsewhere else across, up)
+    told = wrap(f"stars at {elsewhere}, others at any", LETTERS) if elsewhere else []
+    dress(axes, "\n".join([across, *told]), up)
     axes.set_xlim(x)
     axes.set_ylim(y)
     if up == ORDER:

@@ -43,11 +43,13 @@ class Suggestion:
     terms : mapping
         What the score was made of: numbers by name.
     alternatives : tuple of mapping
-        The best positions that were not taken: "x", "y", "score", "cost", and "expected_novelty" where it is known.
+        The best positions that were not taken: each axis, "score", "cost", and "expected_novelty" where it is known.
     settings : mapping
         How the agent was made, so that another process can make it again.
     units : mapping
         Of the axes that are not in millimetres.
+    sample, well : str
+        Which of several samples on a holder, and which of its named positions; empty where there are none.
     """
 
     id: str
@@ -69,6 +71,8 @@ class Suggestion:
     alternatives: tuple[Mapping[str, float], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    sample: str = ""
+    well: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

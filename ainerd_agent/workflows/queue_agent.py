@@ -59,7 +59,8 @@ class QueueAgent:
         Raises
         ------
         SessionError
-            There is no such table, or no queue server for a mode that needs one.
+            There is no such table, or no queue server for a mode that needs one; or its axes, samples and regions do
+            not go together.
         ModelError
             The model cannot be loaded.
         """
@@ -67,8 +68,12 @@ class QueueAgent:
         if given is None:
             raise SessionError(
                 "where the agent may go is not known: write a table [agent] with x and y into ainerd.toml, each the "
-                "lowest and the highest position in mm"
+                "lowest and the highest position in mm, or with other axes"
             )
+        try:
+            agent_from_settings(given, model="", repeatability=1.0)
+        except ValueError as error:
+            raise SessionError(f"the agent of the table [agent] cannot be made: {error}") from error
         manager = None if given.queue is None else queue_manager(given.queue)
         if manager is None and mode != "suggest":
             raise SessionError(

@@ -213,8 +213,7 @@ def _scan(
         stage, rheometer = beamline.stage, beamline.rheometer
         scan = novelty_scan(
             [beamline.detector],
-            stage.x,
-            stage.y,
+            {"x": stage.x, "y": stage.y},
             agent,
             live.result,
             n_measurements=options.measurements,

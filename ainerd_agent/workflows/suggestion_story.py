@@ -25,7 +25,10 @@ N_MAPS = 4
 def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str]:
     """Tell it in sentences."""
     terms, settings = suggestion.terms, suggestion.settings
-    yield f"{suggestion.id}: go to {place(suggestion.position, suggestion.units)}"
+    on = "".join(
+        f", {what} {name}" for what, name in (("sample", suggestion.sample), ("well", suggestion.well)) if name
+    )
+    yield f"{suggestion.id}: go to {place(suggestion.position, suggestion.units)}{on}"
     yield f"  by agent {suggestion.agent}, seed {suggestion.seed}, with the latents of {suggestion.model}"
     yield f"  {suggestion.reason}"
     yield "Why"
@@ -39,10 +42,10 @@ def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str
             f"({terms['travel']:.1f} s of travel, {terms['counting']:.1f} s of counting) is "
             f"{suggestion.score:.3g} per second."
         )
-        yield f"  The nearest exposed spot is {terms['hole']:.2f} mm away; {n_inputs} measurements were known."
+        yield f"  {_nearest(suggestion)}; {n_inputs} measurements were known."
         fades = f"over {terms['fades']:.0f} s" if terms["fades"] else "not with time"
         yield (
-            f"  From these, things change over {terms['length']:.2g} mm and {fades}; noise is {terms['noise']:.1%} of "
+            f"  From these, things change over {_lengths(suggestion)} and {fades}; noise is {terms['noise']:.1%} of "
             "what differs."
         )
         yield (
@@ -61,6 +64,30 @@ def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str
         yield f"  {local_time(event.time)}  {event.event}{_about(suggestion, event)}"
     if events[-1].event == "proposed":
         yield "  Nothing yet: it waits."
+
+
+def _nearest(suggestion: Suggestion) -> str:
+    """How far the nearest exposed spot is, in the unit of the axes where they have one."""
+    if "hole" not in suggestion.terms:
+        return f"Nothing was exposed on sample {suggestion.sample} before"
+    if "length" in suggestion.terms:
+        return f"The nearest exposed spot is {suggestion.terms['hole']:.2f} {_unit(suggestion)} away".replace("  ", " ")
+    return f"The nearest exposed spot is {suggestion.terms['hole']:.2f} away, in units of the scales of the axes"
+
+
+def _lengths(suggestion: Suggestion) -> str:
+    """Over what things change: one length, or one along each axis."""
+    terms = suggestion.terms
+    if "length" in terms:
+        return f"{terms['length']:.2g} {_unit(suggestion)}".rstrip()
+    units = {axis: suggestion.units.get(axis, "mm") for axis in suggestion.position}
+    told = [f"{terms[f'length {axis}']:.2g} {unit}".rstrip() + f" of {axis}" for axis, unit in units.items()]
+    return ", ".join(told)
+
+
+def _unit(suggestion: Suggestion) -> str:
+    """The unit that all axes have."""
+    return next((suggestion.units.get(axis, "mm") for axis in suggestion.position), "mm")
 
 
 def _about(suggestion: Suggestion, event: SuggestionEvent) -> str:

@@ -7,6 +7,7 @@ from ainerd_agent.agent.runners.plans import measure_at, novelty_scan
 from ainerd_agent.agent.strategies.from_settings import agent_from_settings, limits_from_settings
 
 shear = [rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity]
+stage_axes = {"x": stage.x, "y": stage.y}
 limits = Limits(experiment.sample.limits) if settings.agent is None else limits_from_settings(settings.agent)
 
 
@@ -14,7 +15,7 @@ def measure(x: float, y: float, counting: float = 0.0, md: dict = {}):  # noqa: 
     """Measure at one position, in mm, for `counting` seconds (0: the usual time); what an agent puts into the queue."""
     frames = round(counting / FRAME_TIME) if counting else n_frames
     yield from bps.mv(detector.n_frames, frames)
-    return (yield from measure_at([detector], stage.x, stage.y, x, y, limits=limits, monitors=shear, md=md))
+    return (yield from measure_at([detector], stage_axes, {"x": x, "y": y}, limits=limits, monitors=shear, md=md))
 
 
 result_of = live.result
@@ -32,8 +33,7 @@ def explore(n_measurements: int = 8, seed: int = 0):
     return (
         yield from novelty_scan(
             [detector],
-            stage.x,
-            stage.y,
+            stage_axes,
             agent,
             live.result,
             n_measurements=n_measurements,

@@ -103,7 +103,7 @@ suggestions = st.builds(
     inputs=problems, model=words, seed=numbers, agent=words, counting=values, wait=values,
     predicted=st.none() | arrays(np.float32, 2), predicted_std=values, terms=positions,
     alternatives=st.lists(positions, max_size=2).map(tuple), settings=mappings,
-    units=st.dictionaries(words, words, max_size=2),
+    units=st.dictionaries(words, words, max_size=2), sample=words, well=words,
 )  # fmt: skip
 identities = st.builds(
     ModelIdentity,

@@ -183,7 +183,7 @@ def test_a_suggestion_is_read_as_it_was_written() -> None:
         id="night-3", position={"x": 0.1, "y": -2.0}, reason="why not", expected_novelty=1 / 3, uncertainty=0.1,
         cost=7.7, score=0.25, inputs=("run/1", "run/2"), model="toy-1", seed=4, agent="night", predicted=predicted,
         predicted_std=0.5, terms={"gain": 1 / 7, "fades": 0.0}, alternatives=({"x": 1.0, "y": 2.0, "score": 0.2},),
-        settings={"agent": "NoveltyAgent", "time_budget": None},
+        settings={"agent": "NoveltyAgent", "time_budget": None}, sample="gel", well="A1",
     )  # fmt: skip
 
     def row_of(name: str, time: float, note: str = "") -> dict[str, Any]:

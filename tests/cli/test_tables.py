@@ -32,7 +32,7 @@ def test_suggestions_without_expectation_are_not_nan() -> None:
             "suggestion_id": ["a-1", "a-2"], "time": [0.0, 1.0], "expected_novelty": [math.nan, 3.0],
             "uncertainty": [math.nan, 0.5], "event": ["measured", "proposed"], "novelty": [math.nan, math.nan],
             "position": ['{"x": 1.0, "y": 3.0}', '{"theta": 2.0, "z": 4.0}'],
-            "position_units": ["{}", '{"theta": "deg"}'], "note": ["", None],
+            "position_units": ["{}", '{"theta": "deg"}'], "note": ["", None], "sample": ["", "gel"], "well": ["", "A1"],
         }
     )  # fmt: skip
     rows = normalised(rows)
@@ -40,7 +40,7 @@ def test_suggestions_without_expectation_are_not_nan() -> None:
     assert "nan" not in shown.lower().replace("nano", "")
     assert "3.0 ± 0.5" in shown
     assert "(1.00, 3.00) mm" in shown
-    assert "theta 2.00 deg, z 4.00 mm" in shown
+    assert "theta 2.00 deg, z 4.00 mm, gel, A1" in shown
     assert local_time(0.0) in shown
 
 

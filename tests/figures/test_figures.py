@@ -492,7 +492,10 @@ class TestSuggestionFigure:
     def test_one_axis_is_drawn_over_the_order(self):
         limits = {"theta (deg)": (0.0, 90.0)}
         axes = suggestion_figure(limits, [[10.0], [20.0]], [45.0], [[80.0]], [0.2, 0.1], elsewhere="z 1.00 mm").axes[0]
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("theta (deg)\nat z 1.00 mm", "Measurement")
+        assert (axes.get_xlabel(), axes.get_ylabel()) == (
+            "theta (deg)\nstars at z 1.00 mm, others at any",
+            "Measurement",
+        )
         before, others, chosen = (each.get_offsets().tolist() for each in axes.collections)
         assert before == [[10.0, 1.0], [20.0, 2.0]]
         assert (others, chosen) == ([[80.0, 3.0]], [[45.0, 3.0]])

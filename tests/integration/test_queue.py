@@ -134,8 +134,8 @@ def test_a_suggestion_waits_for_approval_and_then_runs(catalog, manager, runner_
     # The second one is edited, the third one rejected: it goes on with the fourth.
     until(runner, lambda: ("asks-2", "proposed") in events(root, "asks"))
     with pytest.raises(LimitError, match="outside of the limits"):
-        edit(root.model(MODEL), "asks-2", 9.0, 1.0)
-    edit(root.model(MODEL), "asks-2", 1.5, 1.25, note="Ann")
+        edit(root.model(MODEL), "asks-2", {"x": 9.0, "y": 1.0})
+    edit(root.model(MODEL), "asks-2", {"x": 1.5, "y": 1.25}, note="Ann")
     until(runner, lambda: ("asks-2", "measured") in events(root, "asks"))
     rows = root.model(MODEL).suggestions(agent="asks")
     uid = rows[(rows["suggestion_id"] == "asks-2") & (rows["event"] == "measured")]["raw_uid"].iloc[0]
@@ -202,7 +202,7 @@ def test_one_spot_is_watched_through_a_rejection_and_an_edit(catalog, runner_of)
     runner.step()
     reject(root.model(MODEL), "spot-1", note="not now")
     until(runner, lambda: ("spot-2", "proposed") in events(root, "spot"))
-    edit(root.model(MODEL), "spot-2", 1.6, 1.7)
+    edit(root.model(MODEL), "spot-2", {"x": 1.6, "y": 1.7})
     until(runner, lambda: ("spot-3", "proposed") in events(root, "spot"))
     assert ("spot-1", "queued") not in events(root, "spot")
     assert measured_at(root, "spot", "spot-2") == pytest.approx([1.6, 1.7], abs=1e-6)
@@ -224,7 +224,7 @@ def test_short_counts_go_through_a_rejection_and_edits(catalog, manager, runner_
     runner.step()
     reject(root.model(MODEL), "brief-1")
     until(runner, lambda: ("brief-2", "proposed") in events(root, "brief"))
-    edit(root.model(MODEL), "brief-2", 1.5, 1.25)
+    edit(root.model(MODEL), "brief-2", {"x": 1.5, "y": 1.25})
     until(runner, lambda: ("brief-2-long", "proposed") in events(root, "brief"))
     assert measured_at(root, "brief", "brief-2") == pytest.approx([1.5, 1.25], abs=1e-6)
     assert exposure_of(manager, "brief-2") == 0.08
@@ -232,7 +232,7 @@ def test_short_counts_go_through_a_rejection_and_edits(catalog, manager, runner_
     again = runner_of("brief", agent=restored(root.model(MODEL), "brief"))
     again.step()
     assert again.open.suggestion.id == "brief-2-long"
-    edit(root.model(MODEL), "brief-2-long", 1.5, 1.3)
+    edit(root.model(MODEL), "brief-2-long", {"x": 1.5, "y": 1.3})
     until(again, lambda: ("brief-2-long", "measured") in events(root, "brief"))
     assert measured_at(root, "brief", "brief-2-long") == pytest.approx([1.5, 1.3], abs=1e-6)
     assert exposure_of(manager, "brief-2-long") == 0.16

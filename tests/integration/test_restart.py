@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainerd_agent.agent import BeamtimeCost, Disc, Limits, NoveltyAgent, ShortFirst, SpotAgent
+from ainerd_agent.agent import Axis, BeamtimeCost, Disc, Limits, NoveltyAgent, Rectangle, Sample, ShortFirst, SpotAgent
 from ainerd_agent.agent.lifecycle.approval import edit, reject
 from ainerd_agent.agent.lifecycle.restore import restored
 from ainerd_agent.catalog import ModelIdentity, ServerUnreachableError, TiledServer, connect
@@ -84,6 +84,34 @@ def test_the_next_suggestion_is_the_one_it_would_have_made(root, goal):
     assert again.should_stop() == agent.should_stop()
 
 
+def test_an_agent_on_a_holder_is_made_again(root):
+    """Samples with budgets, wells, a third axis in another unit, and an edit from one sample to another."""
+    axes = {"x": (0.0, 10.0), "y": (0.0, 4.0), "temperature": Axis(280.0, 320.0, "K", speed=1.0)}
+    wells = {name: {"x": x, "y": 1.0, "temperature": 300.0} for name, x in (("A1", 8.0), ("A2", 9.0))}
+    samples = [Sample(name="gel", axes={"x": (0.0, 4.0)}, measurements=6), Sample(name="plate", wells=wells)]
+    limits = Limits(axes, (Rectangle((1.0, 2.0), (0.0, 1.0)),), samples=samples)
+    agent = NoveltyAgent(
+        limits, BeamtimeCost(2.0, 1.0), n_start=3, repeatability=0.3, model="toy-1", seed=3, name="all"
+    )
+    session = Session(root)
+    for _ in range(4):
+        session.measure(agent, session.propose(agent))
+    moved = session.propose(agent)
+    there = {"x": 3.3, "temperature": 310.0}
+    edited = edit(root.model("toy-1"), moved.id, there)
+    assert edited.position == {**moved.position, **there}
+    session.measure(agent, agent.edit(moved, edited.position))
+    again = restored(root.model("toy-1"), "all")
+    assert again.settings == agent.settings
+    for _ in range(2):
+        expected, found = agent.suggest(), again.suggest()
+        assert found == expected
+        assert found.sample in ("gel", "plate")
+    rows = root.model("toy-1").suggestions(agent="all")
+    assert set(rows["sample"]) <= {"gel", "plate"}
+    assert {"A1", "A2"} & set(rows["well"])
+
+
 def test_what_was_under_way_comes_first(root):
     agent, session = new_agent(name="night"), Session(root)
     for _ in range(5):
@@ -104,9 +132,9 @@ def test_decisions_are_part_of_it(root):
     first, second = session.propose(agent), session.propose(agent)
     reject(root.model("toy-1"), first.id, note="a bubble")
     agent.withdraw(first)
-    edited = edit(root.model("toy-1"), second.id, 3.3, 0.1)
+    edited = edit(root.model("toy-1"), second.id, {"x": 3.3, "y": 0.1})
     assert edited.position == {"x": 3.3, "y": 0.1}
-    session.measure(agent, agent.edit(second, 3.3, 0.1))
+    session.measure(agent, agent.edit(second, {"x": 3.3, "y": 0.1}))
     again = restored(root.model("toy-1"), "night")
     assert again.suggest() == agent.suggest()
     told = root.model("toy-1").suggestion(first.id)[1]
@@ -144,8 +172,8 @@ def test_a_spot_agent_is_made_again(root):
     assert restored(root.model("toy-1"), "spot").suggest().wait == spot.suggest().wait > 0
     again = restored(root.model("toy-1"), "spot")
     pending = session.propose(again)
-    edit(root.model("toy-1"), pending.id, 3.0, 2.0)
-    session.measure(again, again.edit(pending, 3.0, 2.0))
+    edit(root.model("toy-1"), pending.id, {"x": 3.0, "y": 2.0})
+    session.measure(again, again.edit(pending, {"x": 3.0, "y": 2.0}))
     session.measure(again, session.propose(again))
     expected, found = again.suggest(), restored(root.model("toy-1"), "spot").suggest()
     assert (found.id, found.position, found.wait) == (expected.id, {"x": 3.0, "y": 2.0}, expected.wait)
@@ -255,3 +283,15 @@ def test_settings_that_a_restart_would_ignore_are_refused(root):
             night(None, **changed)
     with pytest.raises(CatalogError, match="seed 4, not 5"):
         night(5)
+
+
+def test_regions_with_sides_are_the_same_after_a_restart(root):
+    """A rectangle came back from the catalog as a list, and seemed to be another one."""
+    encoder = Encoder.load()
+    identity = ModelIdentity(name=encoder.name, weights_sha256=encoder.weights_sha256, n_clusters=len(encoder.clusters))
+    given = AgentSettings(x=(0.0, 4.0), y=(0.0, 4.0), forbidden=[{"x": (1.0, 2.0), "y": (1.0, 2.0)}])
+    for _ in range(2):
+        agent = new_or_restored(
+            root.model_for(identity), "day", QueueAgent(settings=given, encoder=encoder), say=lambda _: None
+        )
+        root.writer(identity).record_suggestion(agent.suggest(), "proposed")

@@ -93,3 +93,22 @@ def test_axes_are_told_with_their_units():
     assert "go to theta 12.50 deg, z 1.00 mm" in told
     assert "Not taken 1: theta 3.00 deg, z 0.50 mm" in told
     assert "edited to theta 20.00 deg, z 1.00 mm" in told
+
+
+def test_samples_wells_and_the_length_of_each_axis_are_told():
+    terms = {name: value for name, value in SUGGESTION.terms.items() if name not in ("length", "hole")}
+    warm = replace(
+        SUGGESTION,
+        position={"temperature": 300.0, "z": 1.0},
+        units={"temperature": "K"},
+        alternatives=(),
+        sample="gel",
+        well="A1",
+        terms={**terms, "length temperature": 12.0, "length z": 0.5},
+    )
+    told = "\n".join(story(warm, [event("proposed")]))
+    assert "go to temperature 300.00 K, z 1.00 mm, sample gel, well A1" in told
+    assert "things change over 12 K of temperature, 0.5 mm of z and" in told
+    assert "Nothing was exposed on sample gel before" in told
+    told = "\n".join(story(replace(warm, terms={**warm.terms, "hole": 0.25}), [event("proposed")]))
+    assert "The nearest exposed spot is 0.25 away, in units of the scales of the axes" in told

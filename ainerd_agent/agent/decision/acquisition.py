@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ainerd_agent.agent.decision.surrogate import Prediction
+from ainerd_agent.agent.limits import Limits
 from ainerd_agent.records import FloatArray
 
 N_SAMPLES = 32
@@ -58,7 +59,7 @@ class BeamtimeCost:
     Attributes
     ----------
     speed : float
-        Of each axis, mm/s; both move at once.
+        Of each axis that has none of its own (`Axis.speed`), in its unit per second; all axes move at once.
     counting : float
         Exposure and overhead, seconds.
 
@@ -79,13 +80,54 @@ class BeamtimeCost:
             )
 
     def __call__(self, here: FloatArray | None, there: FloatArray) -> FloatArray:
-        """Travel from `here` (2,), None where the stage stands nowhere yet, to each of `there` (n, 2), and counting."""
+        """Travel from `here` (n_axes,), None where nothing stands anywhere yet, to each of `there`, and counting."""
         travel = 0.0 if here is None else np.abs(there - here).max(axis=1) / self.speed
         return np.asarray(travel + np.full(len(there), self.counting))
 
 
-def tour(here: FloatArray | None, positions: FloatArray, cost: BeamtimeCost) -> list[int]:
-    """Order in which to visit positions (n, 2): the nearest next, then turned around wherever that is shorter."""
+class TravelCost:
+    """Seconds that a measurement takes in a space whose axes have speeds of their own.
+
+    Parameters
+    ----------
+    limits : Limits
+    cost : BeamtimeCost
+
+    Attributes
+    ----------
+    counting : float
+        Exposure and overhead, seconds.
+
+    Raises
+    ------
+    ValueError
+        The axes have several units, and one that is not in mm has no speed.
+    """
+
+    def __init__(self, limits: Limits, cost: BeamtimeCost) -> None:
+        self._space, self._speed, self.counting = limits.space, cost.speed, cost.counting
+        axes = self._space.axes
+        unknown = [name for name, axis in axes.items() if axis.speed is None and axis.unit != "mm"]
+        if unknown and len(set(self._space.units.values())) > 1:
+            raise ValueError(
+                f"the axis {unknown[0]} has no speed, and the {cost.speed:g} of the cost are mm/s: give it one, in "
+                f"{axes[unknown[0]].unit or 'its unit'} per second"
+            )
+
+    def __call__(self, here: FloatArray | None, there: FloatArray) -> FloatArray:
+        """From `here` (n_axes,), None where nothing stands anywhere yet, to each of `there` (n, n_axes), and counting.
+
+        Infinite where an axis that cannot go back would have to.
+        """
+        travel = 0.0 if here is None else self._space.travel(here, there, self._speed)
+        return np.asarray(travel + np.full(len(there), self.counting))
+
+
+def tour(here: FloatArray | None, positions: FloatArray, cost: BeamtimeCost | TravelCost) -> list[int]:
+    """Order in which to visit positions (n, n_axes): the nearest next, then turned around wherever that is shorter.
+
+    The order in which they are given, where an axis that cannot go back allows no shorter one.
+    """
     left = list(range(len(positions)))
     order: list[int] = []
     at = here
@@ -101,9 +143,9 @@ def tour(here: FloatArray | None, positions: FloatArray, cost: BeamtimeCost) -> 
                 turned = order[:first] + order[first : last + 1][::-1] + order[last + 1 :]
                 if _seconds(here, positions[turned], cost) < _seconds(here, positions[order], cost) - 1e-9:
                     order, improved = turned, True
-    return order
+    return order if np.isfinite(_seconds(here, positions[order], cost)) else list(range(len(positions)))
 
 
-def _seconds(here: FloatArray | None, positions: FloatArray, cost: BeamtimeCost) -> float:
+def _seconds(here: FloatArray | None, positions: FloatArray, cost: BeamtimeCost | TravelCost) -> float:
     stops = positions if here is None else np.concatenate([here[None], positions])
     return float(sum(cost(start, stop[None])[0] for start, stop in pairwise(stops)))

@@ -27,12 +27,12 @@ class Outlook:
 
     Attributes
     ----------
-    places : ndarray, shape (n, 3)
-        The candidates: x and y in mm, and when they would be measured, in seconds.
-    exposed : ndarray, shape (m, 3)
+    places : ndarray, shape (n, n_coordinates + 1)
+        The candidates: their coordinates (`Limits.coordinates`), and when they would be measured, in seconds.
+    exposed : ndarray, shape (m, n_coordinates + 1)
         What was measured or is about to be, in the same way.
     extent : float
-        Length of the sample, mm.
+        Length of the sample, in the unit of the coordinates.
     surrogate : Surrogate
     rng : Generator
         For posterior samples.
@@ -68,11 +68,11 @@ class Coverage:
 
     def gain(self, outlook: Outlook) -> FloatArray:
         """See `Goal`."""
-        apart = np.square(outlook.places[:, None, :2] - outlook.exposed[None, :, :2]).sum(axis=-1)
+        apart = np.square(outlook.places[:, None, :-1] - outlook.exposed[None, :, :-1]).sum(axis=-1)
         apart /= (self.reach * outlook.extent) ** 2
         fades = outlook.surrogate.fades
         if np.isfinite(fades):
-            apart += np.square((outlook.places[:, None, 2] - outlook.exposed[None, :, 2]) / (self.fading * fades))
+            apart += np.square((outlook.places[:, None, -1] - outlook.exposed[None, :, -1]) / (self.fading * fades))
         return np.asarray(1 - np.exp(-apart.min(axis=1)))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.agent.decision.surrogate import Surrogate
+from ainerd_agent.agent.limits import Limits
 from ainerd_agent.records import Analysis, FloatArray
 
 
@@ -16,19 +17,20 @@ class Measured:
 
     Parameters
     ----------
-    extent : float
-        Length of the sample, mm.
+    limits : Limits
+        Which say how positions are compared.
 
     Attributes
     ----------
     inputs : list of str
         Which measurements, by `Origin.name`.
     extent : float
-        Length of the sample, mm.
+        Length of the sample, in the unit of the coordinates.
     """
 
-    def __init__(self, extent: float) -> None:
-        self.extent = extent
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.extent = limits.extent
         self._places: list[FloatArray] = []
         self._vectors: list[FloatArray] = []
         self._noise: list[float] = []
@@ -41,10 +43,10 @@ class Measured:
     @property
     def latest(self) -> float:
         """When the last measurement was, in seconds."""
-        return float(max(place[2] for place in self._places))
+        return float(max(place[-1] for place in self._places))
 
     def add(self, position: Mapping[str, float], analysis: Analysis) -> float:
-        """Add a measurement at a position (mm); gives its distance from the nearest one before, NaN for the first.
+        """Add a measurement at a position; gives its distance from the nearest one before, NaN for the first.
 
         Raises
         ------
@@ -61,7 +63,7 @@ class Measured:
                 "before it have others: one agent learns from measurements of the same bins"
             )
         nearest = min((float(np.linalg.norm(vector - seen)) for seen in self._vectors), default=float("nan"))
-        self._places.append(np.array([position["x"], position["y"], origin.start], dtype=np.float64))
+        self._places.append(self._place(position, origin.start))
         self._vectors.append(vector)
         self._n_latents = latents.shape[1]
         half = len(latents) // 2
@@ -71,8 +73,9 @@ class Measured:
         self.inputs.append(origin.name)
         return nearest
 
-    def imagine(self, place: FloatArray) -> None:
-        """Add what is predicted at a place and time (3,), as if it had been measured; `forget` takes it away."""
+    def imagine(self, position: Mapping[str, float], when: float) -> None:
+        """Add what is predicted at a position and a time (s), as if it had been measured; `forget` takes it away."""
+        place = self._place(position, when)
         self._vectors.append(self.surrogate().imagine(place))
         self._places.append(place)
 
@@ -83,9 +86,14 @@ class Measured:
     def surrogate(self) -> Surrogate:
         """What was learnt from all of them."""
         noise = float(np.median(self._noise)) if self._noise else np.inf
-        return Surrogate(self.extent, self._n_latents).fit(np.array(self._places), np.array(self._vectors), noise=noise)
+        surrogate = Surrogate(self.extent, self._n_latents, self._limits.groups)
+        return surrogate.fit(np.array(self._places), np.array(self._vectors), noise=noise)
 
     def maps_of(self, vector: FloatArray) -> NDArray[np.float32]:
         """Latents per bin, as the encoder gives them, of a measurement's vector."""
         latents = vector.reshape(-1, self._n_latents)
         return np.asarray(latents * np.sqrt(len(latents)), dtype=np.float32)
+
+    def _place(self, position: Mapping[str, float], when: float) -> FloatArray:
+        """Coordinates and time, shape (n_coordinates + 1,)."""
+        return np.append(self._limits.coordinates(self._limits.space.array(position)[None])[0], when)

@@ -27,6 +27,9 @@ AGES = (0.25, 0.5, 1.0, 2.0, np.inf)
 NOISES = np.geomspace(1e-3, 1, 7)
 """Variance of the noise, in units of the signal's."""
 
+N_ROUNDS = 2
+"""How often the length of each group of coordinates is found anew, given the others."""
+
 LEARNT_FROM = 80
 """Measurements at most that these are found from."""
 
@@ -45,19 +48,22 @@ class Prediction:
 
 
 class Surrogate:
-    """Gaussian processes from (x, y, time) to the principal components of the measurements' latents.
+    """Gaussian processes from coordinates and time to the principal components of the measurements' latents.
 
     The components keep the scale of the latents: a distance between components is a distance between latents. They
-    share the correlation (Matern 5/2; one length in space and one in time), and each has a variance of its own. The
-    lengths and the noise are those of the largest marginal likelihood on a grid within sane bounds (Rasmussen &
-    Williams, 2006, eq. 5.8), so that no start and no local optimum decides.
+    share the correlation (Matern 5/2; one length for each group of coordinates and one in time), and each has a
+    variance of its own. The lengths and the noise are those of the largest marginal likelihood on a grid within sane
+    bounds (Rasmussen & Williams, 2006, eq. 5.8), so that no start and no local optimum decides. Of several groups,
+    first the best common length is found, then in turn that of each group.
 
     Parameters
     ----------
     extent : float
-        Length of the sample, mm.
+        Length of the sample, in the unit of the coordinates.
     n_latents : int
         Features of one map; a measurement has a multiple of it.
+    groups : sequence of int, optional
+        For each coordinate, which ones it shares a length with; by default all share one.
 
     Attributes
     ----------
@@ -70,17 +76,20 @@ class Surrogate:
     measured: FloatArray
     noise: FloatArray
 
-    def __init__(self, extent: float, n_latents: int = 64) -> None:
+    def __init__(self, extent: float, n_latents: int = 64, groups: Sequence[int] = ()) -> None:
         self._extent = extent
         self.n_latents = n_latents
+        several = sorted(set(groups)) if len(set(groups)) > 1 else []
+        self._groups: list[slice | NDArray[np.intp]] = [np.flatnonzero(np.asarray(groups) == each) for each in several]
+        self._groups = self._groups or [slice(None)]
 
     def fit(self, places: ArrayLike, latents: NDArray[np.floating], *, noise: float = np.inf) -> Surrogate:
         """Learn from measurements.
 
         Parameters
         ----------
-        places : array_like, shape (n, 3)
-            x and y in mm, and when, in seconds.
+        places : array_like, shape (n, n_coordinates + 1)
+            Coordinates, and when, in seconds.
         latents : ndarray, shape (n, n_features)
             One vector a measurement: those of all its azimuthal bins, so that anisotropy counts.
         noise : float
@@ -97,21 +106,30 @@ class Surrogate:
         self._centre = latents.mean(axis=0, dtype=np.float64)
         powers = np.square(self.measured).sum(axis=0)
         self._axes = centred.T @ (self.measured / np.where(powers > 0, powers, np.inf))
-        self._lasted = max(float(np.ptp(where[:, 2])), np.finfo(float).tiny)
+        self._lasted = max(float(np.ptp(where[:, -1])), np.finfo(float).tiny)
         self._where = where
         some = np.unique(np.linspace(0, n - 1, min(n, LEARNT_FROM)).astype(int))
         total = float(np.square(self.measured).sum() / n)
         most = noise / total if total > 0 else np.inf
         noises = [each for each in NOISES if each <= most] or [NOISES[0]]
-        ages = AGES if np.ptp(where[:, 2]) > 0 else (np.inf,)
+        ages = AGES if np.ptp(where[:, -1]) > 0 else (np.inf,)
         self._noise, best = 0.0, -np.inf
-        for length, age in product(LENGTHS, ages):
-            evidence = self._evidence(where[some], self.measured[some], length, age, noises)
+        n_groups = len(self._groups)
+
+        def consider(lengths: tuple[float, ...], age: float) -> None:
+            nonlocal best
+            evidence = self._evidence(where[some], self.measured[some], lengths, age, noises)
             if evidence.max() > best:
-                best, self._noise = evidence.max(), noises[int(evidence.argmax())]
-                self._length, self._age = length, age
+                best, self._noise = float(evidence.max()), float(noises[int(evidence.argmax())])
+                self._lengths, self._age = lengths, age
+
+        for length, age in product(LENGTHS, ages):
+            consider((float(length),) * n_groups, age)
+        for _, group in product(range(N_ROUNDS if n_groups > 1 else 0), range(n_groups)):
+            for length in LENGTHS:
+                consider((*self._lengths[:group], float(length), *self._lengths[group + 1 :]), self._age)
         self._root = cholesky(
-            self._correlation(where, where, self._length, self._age) + self._noise * np.eye(n), lower=True
+            self._correlation(where, where, self._lengths, self._age) + self._noise * np.eye(n), lower=True
         )
         whitened = solve_triangular(self._root, self.measured, lower=True)
         self._alpha = solve_triangular(self._root, whitened, lower=True, trans="T")
@@ -120,14 +138,14 @@ class Surrogate:
         return self
 
     def predict(self, places: ArrayLike) -> Prediction:
-        """Predict the components at places and times (m, 3)."""
-        related = self._correlation(np.asarray(places, np.float64), self._where, self._length, self._age)
+        """Predict the components at coordinates and times (m, n_coordinates + 1)."""
+        related = self._correlation(np.asarray(places, np.float64), self._where, self._lengths, self._age)
         left = 1 - np.square(solve_triangular(self._root, related.T, lower=True)).sum(axis=0)
         std = np.sqrt(np.maximum(left, 0)[:, None] * self._variance)
         return Prediction(related @ self._alpha, std)
 
     def imagine(self, place: FloatArray) -> FloatArray:
-        """The latents that are predicted at a place and time (3,), shape (n_features,)."""
+        """The latents that are predicted at coordinates and a time (n_coordinates + 1,), shape (n_features,)."""
         return np.asarray(self._centre + self._axes @ self.predict(place[None]).mean[0])
 
     def components(self, latents: FloatArray) -> tuple[FloatArray, float]:
@@ -160,32 +178,40 @@ class Surrogate:
         return self._age * self._lasted
 
     @property
+    def lengths(self) -> list[float]:
+        """Over what lengths things change, in the unit of the coordinates, for each group of them."""
+        return [float(length * self._extent) for length in self._lengths]
+
+    @property
     def learnt(self) -> dict[str, float]:
-        """What was learnt: over how many mm and seconds things change (0 for never), and the share of noise."""
+        """What else was learnt: over how many seconds things change (0 for never), and the share of noise."""
         return {
-            "length": float(self._length * self._extent),
             "fades": float(self.fades) if np.isfinite(self.fades) else 0.0,
             "noise": float(self._noise),
         }
 
     def _evidence(
-        self, where: FloatArray, values: FloatArray, length: float, age: float, noises: Sequence[float]
+        self, where: FloatArray, values: FloatArray, lengths: tuple[float, ...], age: float, noises: Sequence[float]
     ) -> FloatArray:
         """Logarithm of the marginal likelihood for each noise, the components' common variance being the best one.
 
-        How likely the length is beforehand is part of it: a handful of measurements says little.
+        How likely the lengths are beforehand is part of it: a handful of measurements says little.
         """
-        variance, axes = np.linalg.eigh(self._correlation(where, where, length, age))
+        variance, axes = np.linalg.eigh(self._correlation(where, where, lengths, age))
         spectrum = np.maximum(variance, 0)[:, None] + np.asarray(noises)
         along = np.square(axes.T @ values).sum(axis=1)[:, None]
         misfit = (along / spectrum).sum(axis=0) / values.size
         fit = np.log(np.maximum(misfit, np.finfo(float).tiny)) * values.size
         volume = values.shape[1] * np.log(spectrum).sum(axis=0)
-        return np.asarray(-0.5 * (fit + volume + (np.log(length / USUAL_LENGTH) / SPREAD) ** 2))
+        unlikely = sum((np.log(length / USUAL_LENGTH) / SPREAD) ** 2 for length in lengths)
+        return np.asarray(-0.5 * (fit + volume + unlikely))
 
-    def _correlation(self, one: FloatArray, other: FloatArray, length: float, age: float) -> FloatArray:
-        apart = np.square(one[:, None, :2] - other[None, :, :2]).sum(axis=-1) / (length * self._extent) ** 2
+    def _correlation(self, one: FloatArray, other: FloatArray, lengths: tuple[float, ...], age: float) -> FloatArray:
+        apart = np.zeros((len(one), len(other)))
+        for group, length in zip(self._groups, lengths, strict=True):
+            here, there = one[:, :-1][:, group], other[:, :-1][:, group]
+            apart += np.square(here[:, None] - there[None]).sum(axis=-1) / (length * self._extent) ** 2
         if np.isfinite(age):
-            apart += np.square((one[:, None, 2] - other[None, :, 2]) / (age * self._lasted))
+            apart += np.square((one[:, None, -1] - other[None, :, -1]) / (age * self._lasted))
         scaled = np.sqrt(5 * apart)
         return np.asarray((1 + scaled + scaled**2 / 3) * np.exp(-scaled))

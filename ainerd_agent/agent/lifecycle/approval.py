@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.catalog import ModelResults
 from ainerd_agent.records import Suggestion
@@ -32,8 +34,13 @@ def reject(results: ModelResults, suggestion_id: str, *, note: str = "") -> Sugg
     return results.decide(suggestion_id, "rejected", note=note)
 
 
-def edit(results: ModelResults, suggestion_id: str, x: float, y: float, *, note: str = "") -> Suggestion:
-    """Let it be measured at (x, y), in mm, instead. As `approve`.
+def edit(results: ModelResults, suggestion_id: str, position: Mapping[str, float], *, note: str = "") -> Suggestion:
+    """Let it be measured at another position instead. As `approve`.
+
+    Parameters
+    ----------
+    position : mapping of str to float
+        Values of axes, in their units. The axes that are not named stay where they were suggested.
 
     Raises
     ------
@@ -41,5 +48,6 @@ def edit(results: ModelResults, suggestion_id: str, x: float, y: float, *, note:
         That is outside of the agent's limits, or forbidden. Nothing has changed then.
     """
     suggestion, _ = results.suggestion(suggestion_id)
-    Limits.from_settings(suggestion.settings["limits"]).check(x, y)
-    return results.decide(suggestion.id, "edited", position={"x": x, "y": y}, note=note)
+    there = {**suggestion.position, **position}
+    Limits.from_settings(suggestion.settings["limits"]).check(there)
+    return results.decide(suggestion.id, "edited", position=there, note=note)

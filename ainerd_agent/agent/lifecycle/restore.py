@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.protocol import Agent
+from ainerd_agent.agent.space import LimitError
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.agent.strategies.short_first import ShortFirst
 from ainerd_agent.agent.strategies.spot import SpotAgent
@@ -62,7 +62,7 @@ def restored(results: ModelResults, name: str) -> Agent:
             match event.event:
                 case "edited":
                     with suppress(LimitError):  # then nothing had changed
-                        known[suggestion.id] = under_way[suggestion.id] = agent.edit(suggestion, **event.position)
+                        known[suggestion.id] = under_way[suggestion.id] = agent.edit(suggestion, event.position)
                 case "rejected":
                     if under_way.pop(suggestion.id, None) is not None:
                         agent.withdraw(suggestion)

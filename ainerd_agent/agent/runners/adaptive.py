@@ -31,7 +31,7 @@ class NoveltyOptimizer:
     """A `NoveltyAgent` in the protocols of bluesky-adaptive.
 
     It is an `Optimizer`, and `SupportsStoppingCriteria`, `TrialFaultAware`, `CanRegisterSuggestions` and
-    `Checkpointable`. A point has the names of the two axes. An outcome names a measurement (`raw_uid`, `seq_num`): the
+    `Checkpointable`. A point has the names of the actuators. An outcome names a measurement (`raw_uid`, `seq_num`): the
     latents themselves stay in the catalog.
 
     Parameters
@@ -39,12 +39,17 @@ class NoveltyOptimizer:
     agent : NoveltyAgent
     result_of : callable
         Gives the analysis of a measurement.
-    axes : tuple of str
-        Names of the actuators along x and y.
+    axes : sequence of str, optional
+        Names of the actuators, in the order of the agent's axes; by default the names of these.
     record : Record, optional
         Keeps each suggestion and its outcome (`SpooledWriter.record_suggestion`).
     keep : callable, optional
         Makes sure that what `record` was given is in the catalog (`SpooledWriter.flush`): the checkpoint.
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer actuators than axes.
     """
 
     def __init__(
@@ -52,13 +57,19 @@ class NoveltyOptimizer:
         agent: NoveltyAgent,
         result_of: ResultOf,
         *,
-        axes: tuple[str, str] = ("x", "y"),
+        axes: Sequence[str] | None = None,
         record: Record | None = None,
         keep: Callable[[], Any] | None = None,
     ) -> None:
         self.agent = agent
         self._result_of = result_of
-        self._axes = axes
+        names = agent.limits.space.names
+        self._axes = tuple(names if axes is None else axes)
+        if len(self._axes) != len(names):
+            raise ValueError(
+                f"the agent's axes are {', '.join(names)}, and the actuators {', '.join(self._axes)}: give one for "
+                "each axis, in this order"
+            )
         self._record = record
         self._keep = keep
         self._open: dict[str, Suggestion] = {}
@@ -215,7 +226,7 @@ class NoveltyOptimizer:
         Parameters
         ----------
         actuators : sequence of devices
-            Along x and y; they have the names of `axes`.
+            Along the agent's axes; they have the names of `axes`.
         sensors : sequence of devices
             The detectors.
         """
@@ -238,8 +249,7 @@ class NoveltyOptimizer:
                 f"{', '.join(sorted(unknown))} must be in both or in neither"
             )
         for each in suggestions:
-            x, y = (float(each[axis]) for axis in self._axes)
-            self.agent.limits.check(x, y)
+            self.agent.limits.check(self._position(each))
 
     def _opened(self, suggestion: Suggestion) -> dict[str, Any]:
         self._open[suggestion.id] = suggestion
@@ -251,8 +261,7 @@ class NoveltyOptimizer:
             raise ValueError(
                 f"the point {dict(point)} is no suggestion that is open, and has no {' and '.join(missing)}"
             )
-        x, y = (float(point[axis]) for axis in self._axes)
-        suggestion = self.agent.expose(x, y, f"{self.agent.name}-own-{uuid4().hex[:8]}")
+        suggestion = self.agent.expose(self._position(point), f"{self.agent.name}-own-{uuid4().hex[:8]}")
         self._opened(suggestion)
         return suggestion
 
@@ -260,7 +269,14 @@ class NoveltyOptimizer:
         return {ID: suggestion.id, **self._place(suggestion)}
 
     def _place(self, suggestion: Suggestion) -> dict[str, float]:
-        return {name: suggestion.position[axis] for name, axis in zip(self._axes, "xy", strict=True)}
+        """The position by the names of the actuators."""
+        names = self.agent.limits.space.names
+        return {actuator: suggestion.position[axis] for actuator, axis in zip(self._axes, names, strict=True)}
+
+    def _position(self, point: Mapping[str, Any]) -> dict[str, float]:
+        """The position by the names of the agent's axes."""
+        names = self.agent.limits.space.names
+        return {axis: float(point[actuator]) for actuator, axis in zip(self._axes, names, strict=True)}
 
     def _keep_event(
         self, suggestion: Suggestion, event: str, raw_uid: str, seq_num: int, novelty: float = float("nan")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import math
 import threading
@@ -14,12 +15,12 @@ from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
-import numpy as np
 from bluesky.utils import Msg, RunEngineControlException
 
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.protocol import NoSuggestionError, Record, ResultOf, Suggests
 from ainerd_agent.records import Suggestion
+from ainerd_agent.units import Conversion, UnitError, conversion
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -61,8 +62,7 @@ def _or_else(otherwise: T, trouble: str, work: Callable[[], T]) -> T:
 
 def novelty_scan(
     detectors: Sequence[Any],
-    x_axis: Any,
-    y_axis: Any,
+    axes: Mapping[str, Any],
     agent: Suggests,
     result_of: ResultOf,
     *,
@@ -88,8 +88,9 @@ def novelty_scan(
     Parameters
     ----------
     detectors : sequence of devices
-        Triggered and read at each position, together with both axes; staged for the run.
-    x_axis, y_axis : movable devices
+        Triggered and read at each position, together with the axes; staged for the run.
+    axes : mapping of str to movable device
+        What is driven, by the names of the agent's axes. All of them move at once.
     agent : Suggests
     result_of : callable
         Blocks until the measurement (run uid, seq_num) is analysed, and gives None where it failed.
@@ -109,19 +110,29 @@ def novelty_scan(
     -------
     str
         Uid of the run.
+
+    Raises
+    ------
+    ValueError
+        An axis of the limits has no device, a device no axis, or both have other units; or samples of `limits` have
+        budgets that the agent does not keep. Nothing has moved then.
     """
+    _budgets_are_kept(agent, limits)
+    for known in (getattr(agent, "limits", None), limits):
+        if known is not None:
+            yield from _match(axes, known)
     metadata = {
         "plan_name": "novelty_scan",
         "detectors": [detector.name for detector in detectors],
-        "motors": [x_axis.name, y_axis.name],
+        "motors": [device.name for device in axes.values()],
         "num_points": n_measurements,
         **(md or {}),
     }
-    under_way = _Scan(agent, result_of, [*detectors, x_axis, y_axis], limits, record)
+    under_way = _Scan(agent, result_of, detectors, axes, limits, record)
 
     def run() -> Plan[str]:
         uid: str = yield from bps.open_run(metadata)
-        measured = under_way.measurements(uid, x_axis, y_axis, n_measurements)
+        measured = under_way.measurements(uid, n_measurements)
         failed = partial(under_way.close_failed, uid)
         yield from bpp.contingency_wrapper(measured, except_plan=failed, else_plan=bps.close_run)
         return uid
@@ -132,10 +143,8 @@ def novelty_scan(
 
 def measure_at(
     detectors: Sequence[Any],
-    x_axis: Any,
-    y_axis: Any,
-    x: float,
-    y: float,
+    axes: Mapping[str, Any],
+    position: Mapping[str, float],
     *,
     limits: Limits | None = None,
     monitors: Sequence[Any] = (),
@@ -146,12 +155,13 @@ def measure_at(
     Parameters
     ----------
     detectors : sequence of devices
-    x_axis, y_axis : movable devices
-    x, y : float
-        Where to, mm.
+    axes : mapping of str to movable device
+        What is driven, by name. All of them move at once.
+    position : mapping of str to float
+        Where to: a value for each axis, in its unit.
     limits : Limits, optional
         The plan fails before anything moves where the position is outside of them or forbidden. Their exclusion is the
-        agent's to keep: a single measurement knows of no other spot.
+        agent's to keep, and so are the budgets of samples: a single measurement knows of no other one.
     monitors : sequence of signals
         Monitored during the run: the rheometer's.
     md : mapping, optional
@@ -166,24 +176,98 @@ def measure_at(
     ------
     LimitError
         The position is outside of the limits, or forbidden.
+    ValueError
+        An axis has no device, a device no axis, or both have other units. Nothing has moved then.
     """
     if limits is not None:
-        limits.check(x, y)
+        limits.check(position)
+        yield from _match(axes, limits)
+    moves = _moves(axes, position)
     metadata = {
         "plan_name": "measure_at",
         "detectors": [detector.name for detector in detectors],
-        "motors": [x_axis.name, y_axis.name],
+        "motors": [device.name for device in axes.values()],
         "num_points": 1,
         **(md or {}),
     }
 
     def expose() -> Plan[None]:
-        yield from bps.mv(x_axis, x, y_axis, y)
-        yield from bps.trigger_and_read([*detectors, x_axis, y_axis])
+        yield from bps.mv(*moves)
+        yield from bps.trigger_and_read([*detectors, *axes.values()])
 
     watched = bpp.monitor_during_wrapper(bpp.run_wrapper(expose(), md=metadata), list(monitors))
     uid: str = yield from bpp.stage_wrapper(watched, list(detectors))
     return uid
+
+
+def _moves(axes: Mapping[str, Any], position: Mapping[str, float]) -> list[Any]:
+    """Devices and where each goes, one after the other, as `bps.mv` takes them.
+
+    Raises
+    ------
+    ValueError
+        They are not on the same axes.
+    """
+    if axes.keys() != position.keys():
+        raise ValueError(
+            f"there are devices for {', '.join(axes) or 'no axis'}, and the position {dict(position)} is on "
+            f"{', '.join(position) or 'no axis'}: give one device for each axis of the position"
+        )
+    return [part for name, device in axes.items() for part in (device, position[name])]
+
+
+def _match(axes: Mapping[str, Any], limits: Limits) -> Plan[None]:
+    """Refuse devices that are not those of the axes of the limits, or count in other units."""
+    names = limits.space.names
+    if missing := [name for name in names if name not in axes]:
+        raise ValueError(f"no device moves {', '.join(missing)}: the axes of the limits are {', '.join(names)}")
+    if unknown := [name for name in axes if name not in names]:
+        raise ValueError(
+            f"there is a device for {', '.join(unknown)}, and the axes of the limits are {', '.join(names)}: leave it "
+            "out, or let the plan around this one hold it"
+        )
+    told: dict[str, str] = {}
+    problems: list[Exception] = []
+
+    async def ask() -> None:
+        try:
+            for name, device in axes.items():
+                described = await asyncio.to_thread(device.describe)
+                keys: Mapping[str, Any] = await described if inspect.isawaitable(described) else described
+                told[name] = str(keys.get(device.name, next(iter(keys.values()), {})).get("units") or "")
+        except Exception as error:  # the RunEngine would not pass it on
+            problems.append(error)
+
+    yield from bps.wait_for([ask])
+    if problems:
+        raise problems[0]
+    for name, unit in told.items():
+        wanted = limits.space.units[name]
+        if unit and not _same(unit, wanted):
+            raise ValueError(
+                f"the limits of {name} are in {wanted or 'no unit'}, and its device {axes[name].name} counts in "
+                f"{unit}: give them in {unit}, as Axis(low, high, unit={unit!r})"
+            )
+
+
+def _budgets_are_kept(agent: Suggests, limits: Limits | None) -> None:
+    """Refuse budgets of samples in the plan's own limits that are not the agent's too: only an agent counts."""
+    asked = [] if limits is None else [part.sample for part in limits.parts if part.sample is not None]
+    budgets = [each for each in asked if each.measurements is not None or each.seconds is not None]
+    own: Limits | None = getattr(agent, "limits", None)
+    kept = [] if own is None else [part.sample for part in own.parts]
+    if missing := [each.name for each in budgets if each not in kept]:
+        raise ValueError(
+            f"the limits of the plan have budgets of {', '.join(missing)}, which only an agent keeps: make the agent "
+            "with these samples, or leave the budgets out of the limits"
+        )
+
+
+def _same(unit: str, wanted: str) -> bool:
+    try:
+        return unit == wanted or conversion(unit, wanted) == Conversion()
+    except UnitError:
+        return False
 
 
 @dataclass(slots=True, eq=False)
@@ -192,13 +276,14 @@ class _Scan:
 
     agent: Suggests
     result_of: ResultOf
-    read: Sequence[Any]
+    detectors: Sequence[Any]
+    axes: Mapping[str, Any]
     limits: Limits | None
     record: Record | None
-    visited: list[tuple[float, float]] = field(default_factory=list)
+    visited: list[Mapping[str, float]] = field(default_factory=list)
     unlearnt: list[tuple[Suggestion, int]] = field(default_factory=list)
 
-    def measurements(self, uid: str, x_axis: Any, y_axis: Any, n: int) -> Plan[None]:
+    def measurements(self, uid: str, n: int) -> Plan[None]:
         """Measure `n` times, or until the agent ends it, and learn from all of it."""
         for seq_num in range(1, n + 1):
             if self.agent.needs_results:
@@ -206,13 +291,13 @@ class _Scan:
             suggestion = yield from self.ask(seq_num)
             if suggestion is None:
                 break
-            x, y = self.checked(suggestion)
+            moves = self.checked(suggestion)
             yield from self.keep(suggestion, "proposed", uid, seq_num)
             yield from bps.checkpoint()
             if suggestion.wait > 0:
                 yield from bps.sleep(suggestion.wait)
-            yield from bps.mv(x_axis, x, y_axis, y)
-            yield from bps.trigger_and_read(self.read)
+            yield from bps.mv(*moves)
+            yield from bps.trigger_and_read([*self.detectors, *self.axes.values()])
             self.unlearnt.append((suggestion, seq_num))
             yield from bps.checkpoint()
         yield from self.learn(uid)
@@ -228,21 +313,21 @@ class _Scan:
         _log.info("The scan ends after %d measurements: %s.", seq_num - 1, reason)
         return None
 
-    def checked(self, suggestion: Suggestion) -> tuple[float, float]:
-        """Where to, if the beam may go there; mm."""
+    def checked(self, suggestion: Suggestion) -> list[Any]:
+        """The moves to a suggestion, if that may be measured."""
         if not math.isnan(suggestion.counting):
             raise ValueError(
                 f"suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, but all maps of a run "
                 "have one duration: measure it in a run of its own (measure_at, or a queue server)"
             )
-        x, y = suggestion.position["x"], suggestion.position["y"]
+        moves = _moves(self.axes, suggestion.position)
         own: Limits | None = getattr(self.agent, "limits", None)
         if own is not None:
-            own.check(x, y)
+            own.check(suggestion.position)
         if self.limits is not None:
-            self.limits.check(x, y, np.array(self.visited).reshape(-1, 2))
-        self.visited.append((x, y))
-        return x, y
+            self.limits.check(suggestion.position, self.limits.space.arrays(self.visited))
+            self.visited.append(suggestion.position)
+        return moves
 
     def learn(self, uid: str) -> Plan[None]:
         """Wait for the results that were not learnt from, and hand them to the agent."""

@@ -15,21 +15,19 @@ from typing import Any, Literal, get_args
 
 from ainerd_agent.agent.lifecycle.decisions import Decisions
 from ainerd_agent.agent.lifecycle.open_suggestions import OpenSuggestion
-from ainerd_agent.agent.limits import LimitError
 from ainerd_agent.agent.protocol import Agent, NoSuggestionError, Record
 from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError, QueueServer
+from ainerd_agent.agent.space import LimitError
 from ainerd_agent.catalog import ModelResults
 from ainerd_agent.catalog.schema import REQUESTS
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Suggestion
+from ainerd_agent.records.in_words import place
 
 _log = logging.getLogger(__name__)
 
 Mode = Literal["suggest", "ask", "automatic"]
 """Only suggest, ask for approval of each suggestion, or run them at once."""
-
-ELSEWHERE = 0.01
-"""Distance from where it was suggested beyond which a measurement was made elsewhere, mm; or beyond the exclusion."""
 
 
 class QueueRunner:
@@ -169,7 +167,7 @@ class QueueRunner:
             return
         if decision is not None and decision.event == "edited":
             try:
-                waited.suggestion = self.agent.edit(waited.suggestion, decision.position["x"], decision.position["y"])
+                waited.suggestion = self.agent.edit(waited.suggestion, decision.position)
             except LimitError as error:
                 self._record(waited.suggestion, "rejected", note=str(error))
                 self._withdraw(waited, f"was edited beyond the limits: {error}")
@@ -185,7 +183,7 @@ class QueueRunner:
         # An answer that was lost, or a process that ended: then it is there already.
         item = server.find(suggestion.id)
         if item is None:
-            self.agent.limits.check(suggestion.position["x"], suggestion.position["y"])
+            self.agent.limits.check(suggestion.position)
             item = server.add(suggestion)
             self._say(f"{suggestion.id}: in the queue")
         waited.item = str(item["item_uid"])
@@ -243,10 +241,14 @@ class QueueRunner:
         LimitError
             That is outside of the limits or forbidden.
         """
-        x, y = measured.get("x", math.nan), measured.get("y", math.nan)
         suggested = waited.suggestion.position
-        if math.hypot(x - suggested["x"], y - suggested["y"]) > max(self.agent.limits.exclusion, ELSEWHERE):
-            waited.suggestion = self.agent.edit(waited.suggestion, x, y)
+        if self.agent.limits.is_elsewhere(measured, suggested):
+            # An axis on which nothing was read is taken to have been where it was asked to go.
+            there = {
+                axis: value if math.isnan(at := measured.get(axis, math.nan)) else at
+                for axis, value in suggested.items()
+            }
+            waited.suggestion = self.agent.edit(waited.suggestion, there)
             self._record(waited.suggestion, "edited", note="it was measured there")
             self._say(f"{waited.suggestion.id}: was measured elsewhere, at {_place(waited.suggestion)}")
 
@@ -302,4 +304,4 @@ def _short(result: Mapping[str, Any]) -> str:
 
 
 def _place(suggestion: Suggestion) -> str:
-    return f"({suggestion.position['x']:.2f}, {suggestion.position['y']:.2f}) mm"
+    return place(suggestion.position, suggestion.units)

@@ -49,8 +49,8 @@ class QueueServer:
     ----------
     manager : Manager
     plan : str
-        Name of the plan that measures at `x` and `y`, one event in one run, with `md`; and with `counting`, in
-        seconds, where the agent asks for an exposure of another length.
+        Name of the plan that measures at a position, one event in one run: it takes the names of the agent's axes, such
+        as `x` and `y`, and `md`; and `counting`, in seconds, where the agent asks for an exposure of another length.
     arguments : mapping, optional
         Further keyword arguments of the plan.
 
@@ -63,8 +63,8 @@ class QueueServer:
     def __init__(self, manager: Manager, plan: str = "measure", arguments: Mapping[str, Any] | None = None) -> None:
         self._manager = manager
         self._plan, self._arguments = plan, dict(arguments or {})
-        if taken := sorted({"x", "y", "md"} & set(self._arguments)):
-            raise ValueError(f"the suggestions give {', '.join(taken)} to the plan: leave them out of its arguments")
+        if "md" in self._arguments:
+            raise ValueError("the suggestions give md to the plan: leave it out of its arguments")
 
     def add(self, suggestion: Suggestion) -> Mapping[str, Any]:
         """Put a suggestion at the end of the queue; gives its item.
@@ -72,10 +72,15 @@ class QueueServer:
         Raises
         ------
         QueueError
-            The server refuses it; or it asks for an exposure, which the arguments of the plan fix.
+            The server refuses it; or the arguments of the plan fix what it asks for: a position, or an exposure.
         TimeoutError
             It does not answer.
         """
+        if taken := sorted(set(suggestion.position) & set(self._arguments)):
+            raise QueueError(
+                f"Suggestion {suggestion.id} gives {', '.join(taken)} to the plan, and so do its arguments: leave "
+                "them out of these."
+            )
         if not math.isnan(suggestion.counting) and "counting" in self._arguments:
             raise QueueError(
                 f"Suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, and the arguments of the "
@@ -84,6 +89,7 @@ class QueueServer:
         from bluesky_queueserver_api import BPlan
 
         about = {"agent": suggestion.agent, SUGGESTION_KEY: suggestion.id}
+        about |= {name: told for name, told in (("sample", suggestion.sample), ("well", suggestion.well)) if told}
         counting = {} if math.isnan(suggestion.counting) else {"counting": suggestion.counting}
         plan = BPlan(self._plan, md=about, **suggestion.position, **counting, **self._arguments)
         plan.meta = {**about, "reason": suggestion.reason}

@@ -3,20 +3,58 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ainerd_agent.agent.decision.acquisition import BeamtimeCost
-from ainerd_agent.agent.limits import Disc, Limits, Rectangle
+from ainerd_agent.agent.limits import Limits
+from ainerd_agent.agent.regions import Ball, Box, Disc, Rectangle, Region
+from ainerd_agent.agent.samples import Sample
+from ainerd_agent.agent.space import Axis
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
-from ainerd_agent.settings import AgentSettings, ForbiddenDisc
+from ainerd_agent.settings import AgentSettings, Forbidden, ForbiddenBall, ForbiddenBox, ForbiddenDisc
 
 
 def limits_from_settings(given: AgentSettings) -> Limits:
-    """Where the beam may go."""
-    forbidden = (
-        Disc(each.x, each.y, each.radius) if isinstance(each, ForbiddenDisc) else Rectangle(each.x, each.y)
-        for each in given.forbidden
+    """What may be measured.
+
+    Raises
+    ------
+    ValueError
+        Axes, samples, wells or regions do not go together; see `Limits`.
+    """
+    axes: dict[str, Axis | tuple[float, float]] = {
+        name: pair for name, pair in (("x", given.x), ("y", given.y)) if pair is not None
+    }
+    for name, axis in given.axes.items():
+        axes[name] = Axis(axis.low, axis.high, axis.unit, axis.scale, axis.speed, axis.settle, axis.one_way)
+    samples = tuple(
+        Sample(
+            name=name,
+            axes=sample.axes,
+            wells=sample.wells,
+            forbidden=_regions(sample.forbidden),
+            measurements=sample.measurements,
+            seconds=sample.seconds,
+        )
+        for name, sample in given.samples.items()
     )
-    return Limits({"x": given.x, "y": given.y}, tuple(forbidden), given.exclusion)
+    return Limits(axes, _regions(given.forbidden), given.exclusion, wells=given.wells, samples=samples)
+
+
+def _regions(forbidden: Sequence[Forbidden]) -> tuple[Region, ...]:
+    return tuple(_region(each) for each in forbidden)
+
+
+def _region(given: Forbidden) -> Region:
+    match given:
+        case ForbiddenDisc():
+            return Disc(given.x, given.y, given.radius)
+        case ForbiddenBox():
+            return Box(given.axes)
+        case ForbiddenBall():
+            return Ball(given.centre, given.radius)
+        case _:
+            return Rectangle(given.x, given.y)
 
 
 def agent_from_settings(

@@ -19,6 +19,7 @@ from ainerd_agent.agent.decision.measured import Measured
 from ainerd_agent.agent.decision.stopping import Stopping
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.protocol import NoSuggestionError
+from ainerd_agent.agent.space import Axis
 from ainerd_agent.records import Analysis, Suggestion
 
 
@@ -32,8 +33,8 @@ class NoveltyAgent:
     Parameters
     ----------
     limits : Limits or mapping
-        Lowest and highest position of "x" and "y", mm, and what is forbidden. No suggestion leaves them. A mapping has
-        the positions alone.
+        The axes with their lowest and highest positions, the samples with their budgets, and what is forbidden. No
+        suggestion leaves them. A mapping has the axes alone.
     cost : BeamtimeCost
     goal : Goal or str
         "coverage" weighs the hole around a candidate that nothing was measured in, "novelty" its expected novelty
@@ -41,9 +42,10 @@ class NoveltyAgent:
         (`benchmarks/agent.py`): between two of them, a surrogate expects something in between, which is not there.
         `goals.Alike` looks for more like a map, `goals.Boundary` maps the boundary between two kinds of dynamics.
     n_start : int
-        Positions of the space-filling start; it is shorter where no more fit.
+        Positions of the space-filling start; it is shorter where no more fit, and with several samples there is one on
+        each at least.
     exclusion : float, optional
-        No position is suggested closer than this to an exposed spot, mm (radiation damage); by default 0.1. `Limits`
+        No position is suggested closer than this to an exposed spot (radiation damage); by default 0.1 mm. `Limits`
         have an exclusion of their own: then it may not be given here.
     repeatability : float
         Distance between latents of repeated measurements: the unit of novelty.
@@ -60,13 +62,13 @@ class NoveltyAgent:
     Raises
     ------
     ValueError
-        Limits without room, also where everything is forbidden; an exclusion beside `Limits`; no position to start
-        with; a repeatability, budget or goal that is none.
+        Limits without room, also where everything is forbidden; an exclusion beside `Limits`; an axis whose speed is
+        not known; no position to start with; a repeatability, budget or goal that is none.
     """
 
     def __init__(
         self,
-        limits: Limits | Mapping[str, tuple[float, float]],
+        limits: Limits | Mapping[str, tuple[float, float] | Axis],
         cost: BeamtimeCost,
         *,
         goal: Goal | str = "coverage",
@@ -93,10 +95,15 @@ class NoveltyAgent:
         self.model = model
         self._seed = seed
         self._choice = Choice(
-            Candidates(self.limits, n_start, seed), cost, self.goal, repeatability=repeatability, seed=seed
+            self.limits,
+            Candidates(self.limits, n_start, seed),
+            cost.counting,
+            self.goal,
+            repeatability=repeatability,
+            seed=seed,
         )
-        self._ledger = Ledger(cost)
-        self._measured = Measured(self.limits.extent)
+        self._ledger = Ledger(self.limits, cost)
+        self._measured = Measured(self.limits)
         self._left_over: list[Suggestion] = []
         self._settings = {
             "agent": "NoveltyAgent",
@@ -168,7 +175,7 @@ class NoveltyAgent:
         Raises
         ------
         NoSuggestionError
-            Where the sample has no unexposed candidate left.
+            There is no unexposed candidate left, or none that can be reached within the budgets of the samples.
         """
         if self._left_over:
             return self._left_over.pop(0)
@@ -198,20 +205,22 @@ class NoveltyAgent:
                     raise
                 break
             if known >= 2:
-                position = chosen[-1].position
-                self._measured.imagine(np.array([position["x"], position["y"], self._choice.soon(self._measured)]))
+                self._measured.imagine(chosen[-1].position, self._choice.soon(self._measured))
         self._measured.forget(known)
         n_fresh = len(self._ledger) - before
         left_over, fresh = chosen[: len(chosen) - n_fresh], chosen[len(chosen) - n_fresh :]
-        order = tour(here, self._ledger.spots[before:], self.cost)
+        spots = self._ledger.spots[before:]
+        order = tour(here, spots, self._ledger.cost)
         # Exposed and paid for in that order.
         for each in reversed(fresh):
             self._ledger.take_back(each)
+        if not self._ledger.suffices_for(spots[order]):
+            order = list(range(n_fresh))
         return [*left_over, *(self._in_turn(fresh[number]) for number in order)]
 
     def _in_turn(self, suggestion: Suggestion) -> Suggestion:
         """Count a suggestion as the next one, with what it costs then."""
-        cost = self._ledger.cost_of(np.array([suggestion.position["x"], suggestion.position["y"]]))
+        cost = self._ledger.cost_of(self.limits.space.array(suggestion.position))
         suggestion = replace(suggestion, cost=cost)
         if suggestion.terms:
             terms = {**suggestion.terms, "travel": cost - self.cost.counting}
@@ -233,22 +242,30 @@ class NoveltyAgent:
         """Take note that a suggestion was rejected: nothing was spent, and the spot is not suggested again."""
         self._ledger.refund(suggestion)
 
-    def edit(self, suggestion: Suggestion, x: float, y: float) -> Suggestion:
-        """Take note that somebody wants to measure elsewhere (mm) instead; gives the suggestion for there.
+    def edit(self, suggestion: Suggestion, position: Mapping[str, float]) -> Suggestion:
+        """Take note that somebody wants to measure elsewhere instead; gives the suggestion for there.
+
+        Parameters
+        ----------
+        suggestion : Suggestion
+        position : mapping of str to float
+            A value for each axis, in its unit.
 
         Raises
         ------
         LimitError
-            That is outside of the limits or forbidden. Nothing has changed then.
+            That is outside of the limits or forbidden, or the budget of the sample there is spent. Nothing has changed
+            then.
         """
-        self.limits.check(x, y)
-        self._ledger.move(suggestion.id, x, y)
-        return replace(suggestion, position={"x": float(x), "y": float(y)})
+        self.limits.check(position)
+        there = self.limits.space.array(position)
+        self._ledger.check(there, suggestion.cost, suggestion.id)
+        self._ledger.move(suggestion, there)
+        return self._at(suggestion, position)
 
     def expose(
         self,
-        x: float,
-        y: float,
+        position: Mapping[str, float],
         suggestion_id: str,
         reason: str = "somebody asked for it",
         *,
@@ -258,8 +275,8 @@ class NoveltyAgent:
 
         Parameters
         ----------
-        x, y : float
-            mm; the spot may have been exposed before.
+        position : mapping of str to float
+            A value for each axis, in its unit; the spot may have been exposed before.
         suggestion_id, reason : str
         counting : float
             Seconds of exposure, where it is not the usual one.
@@ -267,20 +284,23 @@ class NoveltyAgent:
         Raises
         ------
         LimitError
-            That is outside of the limits or forbidden.
+            That is outside of the limits or forbidden, or the budget of the sample there is spent.
         """
-        self.limits.check(x, y)
-        there = np.array([x, y], dtype=np.float64)
-        return self._signed(
-            Suggestion(
-                id=suggestion_id,
-                position={"x": float(x), "y": float(y)},
-                reason=reason,
-                cost=self._ledger.cost_of(there, counting),
-                counting=counting,
-                seed=self._seed,
-            )
-        )
+        self.limits.check(position)
+        there = self.limits.space.array(position)
+        cost = self._ledger.cost_of(there, counting)
+        self._ledger.check(there, cost)
+        suggestion = Suggestion(
+            id=suggestion_id, position={}, reason=reason, cost=cost, counting=counting, seed=self._seed,
+            units=self.limits.space.units_told,
+        )  # fmt: skip
+        return self._signed(self._at(suggestion, position))
+
+    def _at(self, suggestion: Suggestion, position: Mapping[str, float]) -> Suggestion:
+        """The suggestion at another position."""
+        sample, well = self.limits.sample_and_well(position)
+        there = self.limits.space.position(self.limits.space.array(position))
+        return replace(suggestion, position=there, sample=sample, well=well)
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
         """Learn what became of a suggestion.
@@ -317,12 +337,12 @@ class NoveltyAgent:
         return signed
 
 
-def _limits(limits: Limits | Mapping[str, tuple[float, float]], exclusion: float | None) -> Limits:
+def _limits(limits: Limits | Mapping[str, tuple[float, float] | Axis], exclusion: float | None) -> Limits:
     if not isinstance(limits, Limits):
-        return Limits(limits) if exclusion is None else Limits(limits, exclusion=exclusion)
+        return Limits(limits, exclusion=exclusion)
     if exclusion is not None:
         raise ValueError(
-            f"the limits already have an exclusion of {limits.exclusion:g} mm: leave out the agent's exclusion of "
-            f"{exclusion:g} mm, or give it to Limits"
+            f"the limits already have an exclusion of {limits.exclusion_in_words or 0}: leave out the agent's "
+            f"exclusion of {exclusion:g}, or give it to Limits"
         )
     return limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from ainerd_agent.agent.limits import Limits
+from ainerd_agent.agent.space import LimitError
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
+
+_log = logging.getLogger(__name__)
 
 
 class ShortFirst:
@@ -138,17 +142,18 @@ class ShortFirst:
         """Take note that a suggestion was rejected: nothing was spent, and the spot is not suggested again."""
         self._agent.withdraw(self._as_counted(suggestion))
 
-    def edit(self, suggestion: Suggestion, x: float, y: float) -> Suggestion:
-        """Take note that somebody wants to measure elsewhere (mm) instead; gives the suggestion for there.
+    def edit(self, suggestion: Suggestion, position: Mapping[str, float]) -> Suggestion:
+        """Take note that somebody wants to measure elsewhere instead; gives the suggestion for there.
 
         A long count follows its short one to where that was measured.
 
         Raises
         ------
         LimitError
-            That is outside of the limits or forbidden. Nothing has changed then.
+            That is outside of the limits or forbidden, or the budget of the sample there is spent. Nothing has changed
+            then.
         """
-        return self._agent.edit(suggestion, x, y)
+        return self._agent.edit(suggestion, position)
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
         """Learn what became of a suggestion; gives its novelty, among counts of its own length."""
@@ -158,10 +163,13 @@ class ShortFirst:
             return math.nan
         novelty = self._novelty(analysis)
         if novelty >= self._looks_new:
-            x, y = suggestion.position["x"], suggestion.position["y"]
             why = "the first short count" if math.isinf(novelty) else f"novelty {novelty:.1f} in a short count"
-            exposed = self._agent.expose(x, y, f"{suggestion.id}-long", why, counting=self._long)
-            self._long_ones.append(replace(exposed, settings=self.settings))
+            try:
+                exposed = self._agent.expose(suggestion.position, f"{suggestion.id}-long", why, counting=self._long)
+            except LimitError as error:  # the budget of its sample is spent
+                _log.warning("No long count follows %s, which looks new: %s.", suggestion.id, error)
+            else:
+                self._long_ones.append(replace(exposed, settings=self.settings))
         return novelty if math.isfinite(novelty) else math.nan
 
     def _novelty(self, analysis: Analysis) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -12,6 +12,7 @@ import numpy as np
 
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.protocol import NoSuggestionError
+from ainerd_agent.agent.space import LimitError
 from ainerd_agent.records import Analysis, FloatArray, Suggestion
 
 N_WAITS_SETTLED = 3
@@ -31,9 +32,9 @@ class SpotAgent:
     ----------
     limits : Limits
         The spot lies within them. It is exposed again and again, so their exclusion does not hold for it; what was
-        exposed within the exclusion of the spot counts for its dose.
-    spot : (x, y)
-        mm.
+        exposed within the exclusion of the spot counts for its dose. The budgets of samples hold.
+    spot : mapping of str to float, or sequence of float
+        A value for each axis, or all of them in the order of the axes.
     counting : float
         Seconds of exposure of a measurement, as the plan makes it.
     spot_dose : float
@@ -64,7 +65,7 @@ class SpotAgent:
     def __init__(
         self,
         limits: Limits,
-        spot: tuple[float, float],
+        spot: Mapping[str, float] | Sequence[float],
         *,
         counting: float,
         spot_dose: float = math.inf,
@@ -75,7 +76,8 @@ class SpotAgent:
         model: str = "",
         name: str = "",
     ) -> None:
-        limits.check(*spot)
+        place = _by_axis(limits, spot)
+        limits.check(place)
         if not 0 <= shortest < longest < math.inf or counting <= 0:
             raise ValueError(f"waits from {shortest} to {longest} s and a counting time of {counting} s make no sense")
         if not (repeatability > 0 and change > 0):
@@ -83,11 +85,11 @@ class SpotAgent:
         self.limits = limits
         self.model = model
         self.name = name or f"spot-{uuid4().hex[:8]}"
-        self._first_spot = self._spot = (float(spot[0]), float(spot[1]))
+        self._first_spot = self._spot = _values(limits, place)
         self._counting, self._spot_dose = counting, spot_dose
         self._repeatability, self._change = repeatability, change
         self._shortest, self._longest = shortest, longest
-        self._exposed: dict[str, tuple[float, float]] = {}
+        self._exposed: dict[str, tuple[float, ...]] = {}
         self._inputs: list[str] = []
         self._n_suggested = 0
         self._left_over: list[Suggestion] = []
@@ -108,8 +110,8 @@ class SpotAgent:
         if (kind := given.pop("agent", None)) != "SpotAgent":
             raise ValueError(f"these are not the settings of a SpotAgent, but of a {kind or 'kind that they lack'}")
         try:
-            x, y = given.pop("spot")
-            return cls(Limits.from_settings(given.pop("limits")), (x, y), **given)
+            spot = given.pop("spot")
+            return cls(Limits.from_settings(given.pop("limits")), spot, **given)
         except (KeyError, TypeError) as error:
             raise ValueError(f"these are not the settings of a SpotAgent: {error}") from error
 
@@ -137,6 +139,8 @@ class SpotAgent:
         dose = self._dose()
         if dose + self._counting > self._spot_dose:
             return f"the dose of the spot is spent: {dose:g} s of exposure of {self._spot_dose:g} s"
+        if spent := self._budget_spent(self._spot):
+            return f"the budget is spent: {spent}"
         if self._settled >= N_WAITS_SETTLED:
             return f"the dynamics have settled: no change in {N_WAITS_SETTLED} waits of {self._longest:g} s"
         return ""
@@ -160,7 +164,7 @@ class SpotAgent:
         moved = "" if math.isnan(self._moved) else f", after a change by {self._moved:.1f} repeatabilities"
         suggestion = Suggestion(
             id=f"{self.name}-{self._n_suggested + 1}",
-            position=dict(zip("xy", self._spot, strict=True)),
+            position=self.limits.space.position(np.array(self._spot)),
             reason=f"the same spot after {self._wait:.1f} s{moved}",
             expected_novelty=self._change if len(self._times) > 1 else math.nan,
             cost=self._wait + self._counting,
@@ -170,6 +174,9 @@ class SpotAgent:
             agent=self.name,
             terms={"moved": self._moved, "wait": self._wait},
             settings=self.settings,
+            units=self.limits.space.units_told,
+            sample=self._sample_and_well()[0],
+            well=self._sample_and_well()[1],
         )
         self.recall(suggestion)
         return suggestion
@@ -177,7 +184,7 @@ class SpotAgent:
     def recall(self, suggestion: Suggestion) -> None:
         """Take note of a suggestion, of another process too: the spot counts as exposed."""
         self._n_suggested += 1
-        self._exposed[suggestion.id] = _place(suggestion)
+        self._exposed[suggestion.id] = _values(self.limits, suggestion.position)
 
     def repeat(self, suggestion: Suggestion) -> None:
         """Suggest once more, before anything else, what nothing came of: its process ended first."""
@@ -188,24 +195,29 @@ class SpotAgent:
         self._exposed.pop(suggestion.id, None)
         self._wait = self._within_bounds(2 * max(self._wait, self._counting))
 
-    def edit(self, suggestion: Suggestion, x: float, y: float) -> Suggestion:
-        """Take note that somebody wants another spot (mm) from now on; gives the suggestion for there, without a wait.
+    def edit(self, suggestion: Suggestion, position: Mapping[str, float]) -> Suggestion:
+        """Take note that somebody wants another spot from now on; gives the suggestion for there, without a wait.
 
         Raises
         ------
         LimitError
             That is outside of the limits or forbidden. Nothing has changed then.
         """
-        self.limits.check(x, y)
-        if (x, y) != self._spot:
-            self._spot = (float(x), float(y))
+        self.limits.check(position)
+        there = _values(self.limits, position)
+        if spent := self._budget_spent(there, beside=suggestion.id):
+            raise LimitError(f"{self.limits.space.in_words(np.array(there))} cannot be measured: {spent}")
+        if there != self._spot:
+            self._spot = there
             self._begin()
         self._exposed[suggestion.id] = self._spot
         return replace(
             suggestion,
-            position=dict(zip("xy", self._spot, strict=True)),
+            position=self.limits.space.position(np.array(self._spot)),
             wait=self._wait,
             cost=self._wait + self._counting,
+            sample=self._sample_and_well()[0],
+            well=self._sample_and_well()[1],
         )
 
     def ingest(self, suggestion: Suggestion, analysis: Analysis | None) -> float:
@@ -222,7 +234,7 @@ class SpotAgent:
         ValueError
             It has other bins than the measurement before it.
         """
-        if analysis is None or not np.isfinite(analysis.latents).all() or _place(suggestion) != self._spot:
+        if analysis is None or not np.isfinite(analysis.latents).all() or self._left(suggestion):
             return math.nan
         vector = analysis.latents.astype(np.float64).ravel() / math.sqrt(len(analysis.latents))
         if self._latents and len(vector) != len(self._latents[-1]):
@@ -254,12 +266,46 @@ class SpotAgent:
 
     def _dose(self) -> float:
         """Seconds of exposure of the spot, and of what lies within the exclusion of it."""
-        near = [spot for spot in self._exposed.values() if math.dist(spot, self._spot) <= self.limits.exclusion]
-        return len(near) * self._counting
+        spots = np.array(list(self._exposed.values())).reshape(-1, len(self._spot))
+        return int(np.count_nonzero(~self.limits.clear_of(spots, np.array(self._spot)))) * self._counting
+
+    def _budget_spent(self, spot: tuple[float, ...], beside: str = "") -> str:
+        """What the sample of a spot has had, where its budget does not allow another measurement; empty where it does.
+
+        A suggestion that is measured there instead of elsewhere (`beside`) is not counted twice.
+        """
+        known = [each for name, each in self._exposed.items() if name != beside]
+        number = int(self.limits.sample_numbers(np.array([spot]))[0])
+        there = int(np.count_nonzero(self.limits.sample_numbers(np.array(known).reshape(-1, len(spot))) == number))
+        sample = self.limits.parts[number].sample
+        if sample is None:
+            return ""
+        if sample.measurements is not None and there >= sample.measurements:
+            return f"sample {sample.name} has had {there} of {sample.measurements} measurements"
+        seconds = there * self._counting
+        if sample.seconds is not None and seconds + self._counting > sample.seconds:
+            return f"sample {sample.name} has had {seconds:g} of {sample.seconds:g} s"
+        return ""
+
+    def _sample_and_well(self) -> tuple[str, str]:
+        return self.limits.sample_and_well(self.limits.space.position(np.array(self._spot)))
+
+    def _left(self, suggestion: Suggestion) -> bool:
+        """Whether a suggestion was for a spot that is the agent's no more."""
+        return _values(self.limits, suggestion.position) != self._spot
 
     def _within_bounds(self, wait: float) -> float:
         return float(np.clip(wait, self._shortest, self._longest))
 
 
-def _place(suggestion: Suggestion) -> tuple[float, float]:
-    return suggestion.position["x"], suggestion.position["y"]
+def _by_axis(limits: Limits, spot: Mapping[str, float] | Sequence[float]) -> Mapping[str, float]:
+    if isinstance(spot, Mapping):
+        return spot
+    names = limits.space.names
+    if len(spot) != len(names):
+        raise ValueError(f"the spot {tuple(spot)} has {len(spot)} values, and the axes are {', '.join(names)}")
+    return dict(zip(names, spot, strict=True))
+
+
+def _values(limits: Limits, position: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(float(each) for each in limits.space.array(position))

@@ -35,6 +35,8 @@ SUGGESTION_COLUMNS = (
     _column("last_seq_num", "number of its last event", "event.last_seq_num", INTEGER, since="2.0"),
     _column("position", "JSON: where to measure, by axis", "event.position", TEXT, since="2.0"),
     _column("position_units", "JSON: units of axes that are not in mm", "suggestion.units", TEXT, since="2.0"),
+    _column("sample", "which of several on a holder; empty where there is one", "suggestion.sample", TEXT, since="2.0"),
+    _column("well", "name of the position; empty where it has none", "suggestion.well", TEXT, since="2.0"),
     _column("expected_novelty", "mean that the surrogate predicts", "suggestion.expected_novelty"),
     _column("uncertainty", "standard deviation that the surrogate predicts", "suggestion.uncertainty"),
     _column("cost", "travel and counting", "suggestion.cost", units="s"),

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ainerd_agent.agent import BeamtimeCost
+from ainerd_agent.agent import BeamtimeCost, Limits
 from ainerd_agent.agent.decision.budget import Ledger
 from ainerd_agent.agent.decision.stopping import Stopping
 from ainerd_agent.records import Suggestion
@@ -10,7 +10,7 @@ from ainerd_agent.records import Suggestion
 
 @pytest.fixture
 def ledger():
-    ledger = Ledger(BeamtimeCost(speed=2.0, counting=1.0))
+    ledger = Ledger(Limits({"x": (0.0, 5.0), "y": (0.0, 5.0)}), BeamtimeCost(speed=2.0, counting=1.0))
     ledger.count(Suggestion(id="a", position={"x": 0.0, "y": 0.0}, reason="", cost=5.0))
     return ledger
 

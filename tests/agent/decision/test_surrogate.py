@@ -98,3 +98,21 @@ def test_equal_measurements_are_predicted_again():
     found = Surrogate(4.0).fit(places, np.ones((5, 8))).predict(places + 0.5)
     assert np.isfinite(found.mean).all()
     assert np.abs(found.std).max() < 1e-6
+
+
+def test_each_group_of_axes_has_a_length_of_its_own():
+    """What changes quickly along one axis and slowly along the other is predicted worse with one length for both."""
+    rng = np.random.default_rng(0)
+    places = np.column_stack([rng.uniform(0, 1, (60, 2)), np.zeros(60)])
+    level = np.sin(12 * places[:, 0]) + 0.3 * places[:, 1]
+    apart = Surrogate(1.0, 16, (0, 1)).fit(places, latents_of(level, rng, 0.02))
+    together = Surrogate(1.0, 16, (0, 0)).fit(places, latents_of(level, rng, 0.02))
+    assert len(together.lengths) == 1
+    assert apart.lengths[0] < 0.4 < apart.lengths[1]
+    asked = np.column_stack([rng.uniform(0, 1, (50, 2)), np.zeros(50)])
+    truth = np.sin(12 * asked[:, 0]) + 0.3 * asked[:, 1]
+    errors = []
+    for surrogate in (apart, together):
+        found = np.stack([surrogate.imagine(place) for place in asked])[:, 3]
+        errors.append(np.sqrt(np.mean((found - truth) ** 2)))
+    assert errors[0] < 0.7 * errors[1]

@@ -6,7 +6,7 @@ import pytest
 protocols = pytest.importorskip("bluesky_adaptive.protocols", reason="the extra adaptive is not installed")
 from bluesky_adaptive.plans import optimize, sample_suggestions  # noqa: E402
 
-from ainerd_agent.agent import BeamtimeCost, LimitError, NoveltyAgent  # noqa: E402
+from ainerd_agent.agent import Axis, BeamtimeCost, LimitError, NoveltyAgent  # noqa: E402
 from ainerd_agent.agent.runners.adaptive import NoveltyOptimizer  # noqa: E402
 from ainerd_agent.errors import AinerdError  # noqa: E402
 from tests.agent.runners.test_plans import analysed  # noqa: E402
@@ -156,3 +156,18 @@ def test_outcomes_from_elsewhere(optimizer):
     assert np.isnan(optimizer.get_best_points()[0][2]["novelty"])
     with pytest.raises(ValueError, match="no suggestion that is open"):
         optimizer.ingest([{"_id": "opt-77", "raw_uid": "past", "seq_num": 5}])
+
+
+def test_points_have_the_names_of_the_actuators_on_any_axes():
+    axes = {"temperature": Axis(280.0, 320.0, "K", speed=1.0), "x": (0.0, 4.0)}
+    agent = NoveltyAgent(axes, BeamtimeCost(10.0, 0.3), seed=1)
+    optimizer = NoveltyOptimizer(agent, analysed, axes=("cryo", "stage"))
+    (point,) = optimizer.suggest()
+    assert set(point) == {"_id", "cryo", "stage"}
+    (own,) = optimizer.register_suggestions([{"cryo": 300.0, "stage": 2.0}])
+    assert (own["cryo"], own["stage"]) == (300.0, 2.0)
+    assert set(NoveltyOptimizer(agent, analysed).suggest()[0]) == {"_id", "temperature", "x"}
+    with pytest.raises(
+        ValueError, match="the agent's axes are temperature, x, and the actuators cryo: give one for each"
+    ):
+        NoveltyOptimizer(agent, analysed, axes=("cryo",))

@@ -44,9 +44,8 @@ def agent():
 
 
 def scan(beamline, agent, result_of, n, **options):
-    return novelty_scan(
-        [beamline.detector], beamline.stage.x, beamline.stage.y, agent, result_of, n_measurements=n, **options
-    )
+    axes = {"x": beamline.stage.x, "y": beamline.stage.y}
+    return novelty_scan([beamline.detector], axes, agent, result_of, n_measurements=n, **options)
 
 
 def test_it_measures_where_the_agent_says(run_engine, documents, beamline, agent):

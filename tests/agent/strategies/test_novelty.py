@@ -173,7 +173,7 @@ def test_novelty_found_is_the_distance_to_the_nearest_measurement():
 
 def test_an_exclusion_beside_limits_is_refused():
     """It was ignored: protection from radiation damage was gone without a word."""
-    with pytest.raises(ValueError, match=r"already have an exclusion of 0\.1 mm: leave out the agent's .* of 0\.4 mm"):
+    with pytest.raises(ValueError, match=r"already have an exclusion of 0\.1 mm: leave out the agent's .* of 0\.4,"):
         NoveltyAgent(Limits(LIMITS), COST, exclusion=0.4)
     assert NoveltyAgent(Limits(LIMITS, exclusion=0.4), COST).limits.exclusion == 0.4
     assert NoveltyAgent(LIMITS, COST, exclusion=0.4).limits.exclusion == 0.4
@@ -199,7 +199,7 @@ def test_the_start_keeps_away_from_what_people_had_exposed():
     plain = NoveltyAgent(LIMITS, COST, n_start=3, exclusion=0.5)
     agent = NoveltyAgent(LIMITS, COST, n_start=3, exclusion=0.5)
     second = [plain.suggest() for _ in range(2)][1].position
-    agent.edit(agent.suggest(), second["x"] + 0.1, second["y"])
+    agent.edit(agent.suggest(), {"x": second["x"] + 0.1, "y": second["y"]})
     found = agent.suggest()
     assert found.reason == "space-filling start, 2 of 3"
     assert math.dist((second["x"] + 0.1, second["y"]), found.position.values()) > 0.5
@@ -289,7 +289,7 @@ def test_the_same_place_twice_is_no_problem():
     first = agent.suggest()
     agent.ingest(first, two_phases(1.0, 0.0, 1))
     for number in (2, 3):
-        again = agent.expose(first.position["x"], first.position["y"], f"again-{number}")
+        again = agent.expose(first.position, f"again-{number}")
         agent.ingest(again, two_phases(1.0, 0.0, number))
     assert np.isfinite(agent.suggest().cost)
     assert np.isfinite(agent.suggest().expected_novelty)

@@ -86,13 +86,13 @@ def test_an_edited_short_count_is_followed_to_where_it_was():
     agent = ShortFirst(NoveltyAgent(LIMITS, BeamtimeCost(10.0, 0.2), n_start=2), short=0.2, long=2.0)
     short = agent.suggest()
     with pytest.raises(LimitError):
-        agent.edit(short, 9.0, 1.0)
-    edited = agent.edit(short, 3.5, 1.0)
+        agent.edit(short, {"x": 9.0, "y": 1.0})
+    edited = agent.edit(short, {"x": 3.5, "y": 1.0})
     assert (edited.position, edited.counting) == ({"x": 3.5, "y": 1.0}, 0.2)
     agent.ingest(edited, two_phases(edited, 1))
     long_one = agent.suggest()
     assert (long_one.position, long_one.id) == (edited.position, f"{short.id}-long")
-    elsewhere = agent.edit(long_one, 3.0, 2.0)
+    elsewhere = agent.edit(long_one, {"x": 3.0, "y": 2.0})
     assert (elsewhere.position, elsewhere.counting) == ({"x": 3.0, "y": 2.0}, 2.0)
 
 

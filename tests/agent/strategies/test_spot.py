@@ -107,10 +107,10 @@ def test_an_edit_moves_the_spot_for_good():
     agent.ingest(agent.suggest(), analysed(np.zeros((4, 8)), 0.0))
     suggestion = agent.suggest()
     with pytest.raises(LimitError):
-        agent.edit(suggestion, 9.0, 2.0)
-    edited = agent.edit(suggestion, 3.0, 2.0)
+        agent.edit(suggestion, {"x": 9.0, "y": 2.0})
+    edited = agent.edit(suggestion, {"x": 3.0, "y": 2.0})
     assert (edited.position, edited.wait) == ({"x": 3.0, "y": 2.0}, 0.0)
-    assert agent.edit(edited, 3.0, 2.0) == edited
+    assert agent.edit(edited, {"x": 3.0, "y": 2.0}) == edited
     # What was measured at the former spot is not compared with it, and its dose does not count.
     assert math.isnan(agent.ingest(edited, analysed(np.ones((4, 8)), 5.0)))
     assert agent.should_stop() == ""
@@ -124,7 +124,7 @@ def test_what_was_exposed_near_the_spot_counts_for_its_dose():
     limits = Limits({"x": (0.0, 4.0), "y": (0.0, 4.0)}, exclusion=0.5)
     agent = SpotAgent(limits, (1.0, 2.0), counting=1.0, spot_dose=2.0)
     agent.suggest()
-    agent.edit(agent.suggest(), 1.3, 2.0)
+    agent.edit(agent.suggest(), {"x": 1.3, "y": 2.0})
     assert "2 s of exposure of 2 s" in agent.should_stop()
 
 

@@ -193,6 +193,8 @@ SUGGESTIONS = st.builds(
     alternatives=st.lists(MAPPINGS, max_size=2).map(tuple),
     settings=st.just({"agent": "NoveltyAgent"}) | st.just({"agent": "Other", "limits": {"x": [0.0, None]}}),
     units=st.dictionaries(NAMES, st.just("degC"), max_size=2),
+    sample=TEXTS,
+    well=TEXTS,
 )  # fmt: skip
 
 EVENTS = st.builds(
