@@ -78,8 +78,8 @@ def multiply(x: Array, new: int, step: int, old: Any, out: Array) -> None:
 
 @compiled
 def correlate_window(
-    x: Array, places: Array, first_cell: int, last_cell: int, level: int, window: int, n_new: int, shift: int,
-    products: Array,
+    x: Array, places: Array, first_cell: int, last_cell: int, level: int, window: int, begin: int, n_new: int,
+    shift: int, products: Array,
 ) -> None:  # fmt: skip
     """Add the products of one window at one level.
 
@@ -89,6 +89,8 @@ def correlate_window(
         The samples of the level.
     places : ndarray of int, shape (n_cells + 1,)
         See `AgeLagCells`.
+    begin : int
+        Number of its first sample, which tells to which unit it belongs.
     n_new : int
         Samples of the window that have come; the others are zeros.
     shift : int
@@ -99,16 +101,20 @@ def correlate_window(
     base = WINDOW * (window % 2)
     out = np.empty((ROWS, WIDE))
     for cell in range(first_cell, last_cell):
-        begin, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
+        cell_at, step = 2 * WINDOW * places[cell], places[cell + 1] - places[cell]
         for first in range(0, n_new, ROWS):
-            new, sample = base + first, window * WINDOW + first
+            new, sample = base + first, begin + first
             for k in range(low, WINDOW, WIDE):
                 old = new - k - WIDE + 1
                 rows = (
-                    begin + (old & LAST) * step, begin + (old + 1 & LAST) * step, begin + (old + 2 & LAST) * step,
-                    begin + (old + 3 & LAST) * step, begin + (old + 4 & LAST) * step, begin + (old + 5 & LAST) * step,
-                )  # fmt: skip
-                multiply(x, begin + new * step, step, rows, out)
+                    cell_at + (old & LAST) * step,
+                    cell_at + (old + 1 & LAST) * step,
+                    cell_at + (old + 2 & LAST) * step,
+                    cell_at + (old + 3 & LAST) * step,
+                    cell_at + (old + 4 & LAST) * step,
+                    cell_at + (old + 5 & LAST) * step,
+                )
+                multiply(x, cell_at + new * step, step, rows, out)
                 # The longest lag is also the shortest of the level above, which has it from longer samples.
                 for j in range(min(WIDE, WINDOW - k)):
                     at = lag + k - low + j
@@ -159,7 +165,9 @@ def climb(
     `samples` (n_levels, n) are those of all levels.
     """
     for each in range(level, len(samples)):
-        correlate_window(samples[each], places, first_cell, last_cell, each, window, WINDOW, shifts[each], products)
+        correlate_window(
+            samples[each], places, first_cell, last_cell, each, window, window * WINDOW, WINDOW, shifts[each], products
+        )
         if each + 1 < len(samples):
             add_up_pairs(samples[each], places, first_cell, last_cell, window, HALF, samples[each + 1])
         if window % 2 == 0:
@@ -182,7 +190,7 @@ def finish(
     """Correlate windows that are not complete, of a level and all higher ones, as if no more frames came.
 
     More may come: what this puts into `samples` is put there anew when its window is complete. With `apart`, `products`
-    are none but those of these windows, with units counted from the beginning of an even window (see `AgeLagTail`).
+    are none but those of these windows, whose units are counted from the first of each (see `AgeLagTail`).
     """
     window = n_frames // (WINDOW << level)
     filled = (n_frames - window * (WINDOW << level) + (1 << level) - 1) >> level
@@ -194,8 +202,10 @@ def finish(
         n_new = (filled + ROWS - 1) // ROWS * ROWS
         for row in range(filled, n_new):
             clear(own, WINDOW * (window % 2) + row, places, first_cell, last_cell)
-        at = window % 2 if apart else window
-        correlate_window(own, places, first_cell, last_cell, each, at, n_new, shifts[each], products)
+        begin = window * WINDOW
+        if apart:
+            begin &= (1 << shifts[each]) - 1
+        correlate_window(own, places, first_cell, last_cell, each, window, begin, n_new, shifts[each], products)
         if each + 1 < len(samples):
             add_up_pairs(own, places, first_cell, last_cell, window, (filled + 1) // 2, samples[each + 1])
         filled = HALF * (window % 2) + (filled + 1) // 2

@@ -44,8 +44,10 @@ def finish_sums(
     window = n_frames // WINDOW
     for level in range(len(sums)):
         low, lag = (1, 0) if level == 0 else (HALF, WINDOW - 1 + (level - 1) * HALF)
-        at = window % 2 if apart else window
-        correlate_sums(sums[level], weights[level], low, lag, at, shifts[level], linear, pairs)
+        begin = window * WINDOW
+        if apart:
+            begin &= (1 << shifts[level]) - 1
+        correlate_sums(sums[level], weights[level], low, lag, begin, shifts[level], linear, pairs)
         if level + 1 < len(sums):
             add_up_sums(level, window, sums, weights)
         window //= 2
@@ -76,7 +78,7 @@ def climb_sums(window: int, shifts: Array, sums: Array, weights: Array, linear: 
     """
     for level in range(len(sums)):
         low, lag = (1, 0) if level == 0 else (HALF, WINDOW - 1 + (level - 1) * HALF)
-        correlate_sums(sums[level], weights[level], low, lag, window, shifts[level], linear, pairs)
+        correlate_sums(sums[level], weights[level], low, lag, window * WINDOW, shifts[level], linear, pairs)
         if level + 1 < len(sums):
             add_up_sums(level, window, sums, weights)
         for row in range(WINDOW):
@@ -90,7 +92,7 @@ def climb_sums(window: int, shifts: Array, sums: Array, weights: Array, linear: 
 
 @compiled
 def correlate_sums(
-    sums: Array, weights: Array, low: int, lag: int, window: int, shift: int, linear: Array, pairs: Array
+    sums: Array, weights: Array, low: int, lag: int, begin: int, shift: int, linear: Array, pairs: Array
 ) -> None:
     """The same for one level."""
     n_cells = sums.shape[1]
@@ -105,7 +107,7 @@ def correlate_sums(
             up_to[i + 1, c] = up_to[i, c] + sums[i, c]
     together = ROWS if even and 1 << shift >= ROWS else 1
     for new in range(WINDOW, 2 * WINDOW, together):
-        unit = (window * WINDOW + new - WINDOW) >> shift
+        unit = (begin + new - WINDOW) >> shift
         for k in range(low, WINDOW):
             target = linear[unit, lag + k - low]
             if even:

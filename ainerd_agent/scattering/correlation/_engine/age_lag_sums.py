@@ -42,7 +42,7 @@ def shift_of(n_frames: int, level: int) -> int:
 class AgeLagTail:
     """Sums over the pairs of windows that are not complete, as if no more frames came.
 
-    One window of each level is not, and its units are few: those of two windows, from the beginning of an even one.
+    One window of each level is not, and its units are few.
 
     Attributes
     ----------
@@ -164,8 +164,8 @@ class AgeLagSums:
         frames up to `end`.
         """
         _, level = lags_of(self.n_levels)
-        first = [count // (2 * WINDOW << level) * 2 * WINDOW >> self.shifts[level] for count in (end, n_frames)]
-        n_units = (2 * WINDOW - 1 >> int(self.shifts.min())) + 1
+        first = [count // (WINDOW << level) * WINDOW >> self.shifts[level] for count in (end, n_frames)]
+        n_units = max(1, WINDOW >> int(self.shifts.min()))
         n_cells, n_lags = len(self.products), len(level)
         tail = AgeLagTail(
             products=np.zeros((n_cells, n_units, n_lags)),
