@@ -193,8 +193,8 @@ def _without(bins: Bins, bad_pixels: BadPixels) -> Bins:
 
 
 def _how_it_ended(exposure: Exposure, n_missing: int) -> str:
-    if n_missing:
-        return "stopped"
+    if n_missing and exposure.ended in ("", "planned"):
+        return "stopped"  # the documents did not expect it to be short
     return exposure.ended or ("" if exposure.planned is None else "planned")
 
 
