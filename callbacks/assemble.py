@@ -11,6 +11,7 @@ from event_model import unpack_event_page
 from ainerd_agent.callbacks.open_run import Assembled, FramesElsewhere, OpenRun
 from ainerd_agent.callbacks.outcomes import RunEnd
 from ainerd_agent.callbacks.start import UnusableRunError, run_of, scanned_keys
+from ainerd_agent.callbacks.told_exposures import ExposureStreams, UntoldError
 from ainerd_agent.callbacks.values import in_words, shown
 from ainerd_agent.errors import FrameError
 from ainerd_agent.settings import Settings
@@ -94,7 +95,12 @@ class Assembler:
         if run.uid in self._runs:
             self._say_once(f"run {run.uid} was started twice: its second start document is passed over")
             return
-        self._runs[run.uid] = OpenRun(run, self._settings, self._elsewhere, scanned_keys(doc))
+        try:
+            exposures = ExposureStreams.of(doc)
+        except UntoldError as error:
+            self._say_once(f"run {run.uid}: {error}")
+            exposures = None
+        self._runs[run.uid] = OpenRun(run, self._settings, self._elsewhere, scanned_keys(doc), exposures)
         yield run
 
     def _stop(self, doc: Mapping[str, Any]) -> Iterator[Assembled]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ainerd_agent.callbacks.flown_rows import settled, with_gaps
-from ainerd_agent.callbacks.shots import Described, Lost, Rows, Shot, stack_of
+from ainerd_agent.callbacks.shots import Described, Found, Lost, Rows, Shot, stack_of
 from ainerd_agent.callbacks.values import as_mapping, whole_number
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import Events
@@ -60,7 +60,7 @@ class DetectorStream:
     _skipped: set[int] = field(default_factory=set)
     """Numbers below the highest that have not come: a late event is no repetition."""
 
-    def event(self, doc: Mapping[str, Any], described: Described) -> Iterator[list[Shot] | Lost]:
+    def event(self, doc: Mapping[str, Any], described: Described) -> Iterator[Found]:
         """Take an event of the detector.
 
         Raises
@@ -94,7 +94,7 @@ class DetectorStream:
         self._waiting[number] = (doc, described)
         yield from self._match([number])
 
-    def rows(self, rows: Rows) -> Iterator[list[Shot] | Lost]:
+    def rows(self, rows: Rows) -> Iterator[Found]:
         """Take a range of events whose frames have been named."""
         if rows.first == rows.last:
             if (before := self._single.get(rows.first)) is not None:
@@ -106,11 +106,18 @@ class DetectorStream:
         numbers = range(rows.first, rows.last + 1) if few else sorted(self._waiting)
         yield from self._match([number for number in numbers if number in self._waiting])
 
-    def end(self) -> Iterator[list[Shot] | Lost]:
+    def end(self) -> Iterator[Found]:
         """The run is over: what is open is complete, and what waits is lost."""
         rows = sorted([*self._ranges, *self._single.values()], key=lambda each: each.first)
         if not self._highest and rows:
             yield from self._without_events(rows)
+        yield from self._last_takes()
+        if self._open:
+            yield from self._closed()
+        yield from self._eventless(rows)
+
+    def _last_takes(self) -> Iterator[Found]:
+        """Give events that came again without new frames those of their first take; the rest that waits is lost."""
         for number in sorted(self._waiting.keys() & self._parts.keys()):
             doc, described = self._waiting.pop(number)
             part = self._parts[number]
@@ -118,14 +125,8 @@ class DetectorStream:
         for number in sorted(self._waiting):
             yield Lost(Events(self.name, number, number), "the run ended before the detector named this event's frames")
         self._waiting.clear()
-        if self._open:
-            yield from self._closed()
-        if self._highest:
-            for each in rows:
-                if any(number > self._highest or number in self._skipped for number in (each.first, each.last)):
-                    yield Lost(Events(self.name, each.first, each.last), "there are frames, but no event came for them")
 
-    def _match(self, numbers: Sequence[int]) -> Iterator[list[Shot] | Lost]:
+    def _match(self, numbers: Sequence[int]) -> Iterator[Found]:
         """Give those of some events whose frames have been named by now."""
         for number in numbers:
             rows = self._rows_for(number)
@@ -152,7 +153,13 @@ class DetectorStream:
         ]
         return rows
 
-    def _without_events(self, rows: Sequence[Rows]) -> Iterator[list[Shot] | Lost]:
+    def _eventless(self, rows: Sequence[Rows]) -> Iterator[Found]:
+        """Name the rows without events, in a stream that has events."""
+        for each in rows if self._highest else ():
+            if any(number > self._highest or number in self._skipped for number in (each.first, each.last)):
+                yield Lost(Events(self.name, each.first, each.last), "there are frames, but no event came for them")
+
+    def _without_events(self, rows: Sequence[Rows]) -> Iterator[Found]:
         """Frames of a fly scan: each row is a movie, or all rows of single frames together."""
         try:
             kept = settled(rows)
@@ -172,7 +179,7 @@ class DetectorStream:
             self._open = together
             yield from self._closed()
 
-    def _take(self, shot: Shot) -> Iterator[list[Shot] | Lost]:
+    def _take(self, shot: Shot) -> Iterator[Found]:
         """Put a shot to its movie, and give movies that are complete."""
         if self._is_a_movie(shot):
             if self._open:
@@ -210,7 +217,7 @@ class DetectorStream:
                 return False
         return True
 
-    def _closed(self) -> Iterator[list[Shot] | Lost]:
+    def _closed(self) -> Iterator[Found]:
         shots, self._open = self._open, []
         frames, fewest = sum(each.frames for each in shots), self.settings.fewest_frames
         events = Events(self.name, shots[0].number, shots[-1].last)

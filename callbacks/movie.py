@@ -13,6 +13,7 @@ import numpy as np
 from ainerd_agent.callbacks.clocks import DeviceClock, in_words
 from ainerd_agent.callbacks.rheometer import Rheometer
 from ainerd_agent.callbacks.shots import Shot
+from ainerd_agent.callbacks.told_exposures import ToldExposure
 from ainerd_agent.callbacks.values import Values, as_mapping, as_number, did_you_mean, shown, unit_of
 from ainerd_agent.errors import FrameError
 from ainerd_agent.records import Exposure, FrameSource, Measurement, Origin, Run
@@ -71,22 +72,32 @@ class MovieReader:
                     insort(readings, (moment, value, unit))
                     del readings[:-MOST_READINGS]
 
-    def measurement(self, shots: Sequence[Shot], frames: FrameSource, *, retake: bool) -> Measurement:
+    def measurement(
+        self, shots: Sequence[Shot], frames: FrameSource, *, retake: bool, told: ToldExposure | None = None
+    ) -> Measurement:
         """Put a measurement together.
+
+        Parameters
+        ----------
+        shots : sequence of Shot
+        frames : FrameSource
+        retake : bool
+        told : ToldExposure, optional
+            What other streams tell of it.
 
         Raises
         ------
         FrameError
             Its frame time is not known.
         """
-        problems: list[str] = []
+        problems: list[str] = [] if told is None else list(told.problems)
         missing = sum(shot.part.missing for shot in shots if shot.part is not None)
         if missing:
             problems.append(f"{missing} frames between those of this movie are named by no document: they are left out")
         n_frames = missing + sum(shot.frames for shot in shots)
         frame_time = self._frame_time(shots, problems)
         duration = n_frames * frame_time
-        start = self._start(shots, duration, frame_time, problems)
+        start = self._start(shots, duration, frame_time, problems, told)
         samples, difference = self.rheometer.during(start, start + duration, RHEOMETER_MARGIN)
         if difference.estimated:
             problems.append(in_words("rheometer", difference))
@@ -94,8 +105,8 @@ class MovieReader:
             problems.append("its event came twice, its frames were named once: they may be those of the first take")
         if not len(samples.time) and not self.rheometer.empty:
             problems.append("no stress: the rheometer read nothing within a second of the exposure")
-        position, units = self._position(shots)
-        extra, units_of_extra = self._extra(shots)
+        position, units = self._position(shots, told)
+        extra, units_of_extra = self._extra(shots, told)
         first, last = shots[0], shots[-1]
         saturation = self._configured(first, self.keys.saturation, "")
         return Measurement(
@@ -110,7 +121,7 @@ class MovieReader:
                 position=position,
                 extra=extra,
                 units=units | units_of_extra,
-                exposure=Exposure(planned=duration),
+                exposure=_exposure(told, duration, frame_time),
             ),
             frames=frames,
             frame_time=frame_time,
@@ -182,8 +193,21 @@ class MovieReader:
         stamp = as_number(as_mapping(event.get("timestamps")).get(self.keys.frames))
         return as_number(event.get("time")) if math.isnan(stamp) else stamp
 
-    def _start(self, shots: Sequence[Shot], duration: float, frame_time: float, problems: list[str]) -> float:
+    def _start(
+        self,
+        shots: Sequence[Shot],
+        duration: float,
+        frame_time: float,
+        problems: list[str],
+        told: ToldExposure | None,
+    ) -> float:
         first, event = shots[0], shots[0].event
+        if event is None and told is not None:
+            if not math.isnan(told.start):
+                return told.start
+            if told.end is not None and not math.isnan(told.end.time):
+                problems.append("no event tells when it began: taken as so long before its end as it lasted")
+                return told.end.time - duration
         if event is None:
             problems.append("no event says when this was exposed: taken as the start of the run")
             return self.run.time
@@ -234,13 +258,15 @@ class MovieReader:
             )
         return moment
 
-    def _position(self, shots: Sequence[Shot]) -> tuple[dict[str, float], dict[str, str]]:
+    def _position(
+        self, shots: Sequence[Shot], told: ToldExposure | None = None
+    ) -> tuple[dict[str, float], dict[str, str]]:
         """Where the sample was, by axis, and the units of axes that are no lengths."""
         position: dict[str, float] = {}
         units: dict[str, str] = {}
         for axis, key in self.axes.items():
             if not any(key in self._data(shot) for shot in shots):
-                read = self._before(axis, shots[0])
+                read = self._told(key, told) or self._before(axis, shots[0], told)
             else:
                 read = [self.values.axis(key, self._data(shot), shot.described.data_keys) for shot in shots]
             known = [each for each in read if not math.isnan(each[0])]
@@ -250,15 +276,22 @@ class MovieReader:
                     units[axis] = unit
         return position, units
 
-    def _before(self, axis: str, shot: Shot) -> list[tuple[float, str]]:
+    def _told(self, key: str, told: ToldExposure | None) -> list[tuple[float, str]]:
+        """What the events that tell of an exposure read of an axis: the mean of beginning and end is its place."""
+        reads = () if told is None else told.readings
+        return [self.values.axis(key, each.data, each.data_keys) for each in reads if key in each.data]
+
+    def _before(self, axis: str, shot: Shot, told: ToldExposure | None) -> list[tuple[float, str]]:
         """The last reading of an axis in another stream before an event; of a baseline, that of its beginning."""
         moment = as_number((shot.event or {}).get("time"))
+        if math.isnan(moment) and told is not None:
+            moment = told.start
         moment = self.run.time if math.isnan(moment) else moment
         earlier = [each for each in self._read_elsewhere.get(axis, ()) if each[0] <= moment]
         return [earlier[-1][1:]] if earlier else []
 
-    def _extra(self, shots: Sequence[Shot]) -> tuple[dict[str, Any], dict[str, str]]:
-        """All other scalars of the events: means of numbers, the first of texts."""
+    def _extra(self, shots: Sequence[Shot], told: ToldExposure | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+        """All other scalars of the events: means of numbers, the first of texts; then what the beginning read."""
         keys = self.keys
         taken = {
             keys.frames, keys.frame_time, keys.saturation, keys.exposure_start, keys.shear_stress, keys.shear_rate,
@@ -276,7 +309,22 @@ class MovieReader:
             extra[name] = self.values.mean(name, numbers) if numbers else read[0]
             if unit := numbers[0][1] if numbers else read_in[0]:
                 units[name] = unit
+        others = {} if told is None else told.other_values()
+        for name in [name for name in others if name not in taken and name not in extra][:MOST_EXTRAS]:
+            value, data_keys = others[name]
+            if (found := self.values.other(name, value, data_keys)) is not None:
+                extra[name] = found
+                if unit := unit_of(data_keys, name):
+                    units[name] = unit
         return extra, units
 
     def _data(self, shot: Shot) -> Mapping[str, Any]:
         return as_mapping(None if shot.event is None else shot.event.get("data"))
+
+
+def _exposure(told: ToldExposure | None, duration: float, frame_time: float) -> Exposure:
+    """How long was to be counted, and why it ended: a movie of which nothing is told came to its end."""
+    if told is None:
+        return Exposure(planned=duration)
+    planned = None if told.planned is None else told.planned * frame_time
+    return Exposure(planned=planned, ended=told.ended, look=told.look)

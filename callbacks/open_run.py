@@ -14,10 +14,12 @@ import numpy as np
 from ainerd_agent.callbacks.classic_assets import ClassicAssets
 from ainerd_agent.callbacks.clocks import DeviceClock
 from ainerd_agent.callbacks.detector_stream import DetectorStream
+from ainerd_agent.callbacks.exposure_stream import ExposureStream
 from ainerd_agent.callbacks.movie import MovieReader
 from ainerd_agent.callbacks.outcomes import Failure, RunEnd
 from ainerd_agent.callbacks.rheometer import Rheometer
-from ainerd_agent.callbacks.shots import Described, Lost, Rows, Shot, Spans, frames_per_row
+from ainerd_agent.callbacks.shots import Described, ExposedShots, Found, Lost, Rows, Shot, Spans, frames_per_row
+from ainerd_agent.callbacks.told_exposures import ExposureStreams, ToldExposure
 from ainerd_agent.callbacks.values import Values, as_mapping, did_you_mean, in_words, shown, whole_number
 from ainerd_agent.errors import AinerdError, FrameError
 from ainerd_agent.records import Events, FrameSource, Measurement, Run
@@ -49,10 +51,17 @@ class OpenRun:
         See `Assembler`.
     scanned : sequence of str
         Keys that the plan scans.
+    exposures : ExposureStreams, optional
+        The streams that tell of exposures, where the run has them.
     """
 
     def __init__(
-        self, run: Run, settings: Settings, elsewhere: FramesElsewhere | None, scanned: Sequence[str] = ()
+        self,
+        run: Run,
+        settings: Settings,
+        elsewhere: FramesElsewhere | None,
+        scanned: Sequence[str] = (),
+        exposures: ExposureStreams | None = None,
     ) -> None:
         self.run = run
         self.owned: set[str] = set()
@@ -70,6 +79,10 @@ class OpenRun:
         )
         self._described: dict[str, Described] = {}
         self._streams: dict[str, DetectorStream] = {}
+        place_of = self._movies.place_of
+        self._exposures = (
+            None if exposures is None else ExposureStream(exposures, keys.frames, settings.movies, place_of)
+        )
         self._resources: dict[str, Asset] = {}
         self._spans: dict[str, Spans] = {}
         """By resource."""
@@ -134,9 +147,12 @@ class OpenRun:
         if not self._is_analysed(name):
             self.say_once(f"stream {name!r} is left alone, as the settings say")
         elif name not in self._streams:
-            self._streams[name] = DetectorStream(
-                name, self._settings.keys.frames, self._settings.movies, self._movies.place_of
-            )
+            if self._exposures is not None and self._exposures.name == name:
+                self._streams[name] = self._exposures
+            else:
+                self._streams[name] = DetectorStream(
+                    name, self._settings.keys.frames, self._settings.movies, self._movies.place_of
+                )
 
     def _is_analysed(self, stream: str) -> bool:
         movies = self._settings.movies
@@ -154,6 +170,9 @@ class OpenRun:
         key = self._settings.keys.frames
         if key not in described.data_keys:
             self._movies.note_position(doc, described.data_keys)
+            if self._exposures is not None and self._exposures.tells(described.stream):
+                told = self._exposures.told(described.stream, doc, described.data_keys)
+                yield from self._completed(self._exposures, told)
         if stream is None or key not in described.data_keys:
             return
         yield from self._completed(stream, stream.event(doc, described))
@@ -213,25 +232,28 @@ class OpenRun:
             self.say_once(f"a {name} document cannot be read, and is passed over: {in_words(error)}")
             return []
 
-    def _completed(
-        self, stream: DetectorStream, found: Iterator[Sequence[Shot] | Lost]
-    ) -> Iterator[Measurement | Failure]:
+    def _completed(self, stream: DetectorStream, found: Iterator[Found]) -> Iterator[Measurement | Failure]:
         for each in found:
             if isinstance(each, Lost):
                 yield Failure(self.run.uid, each.events, each.message)
+            elif isinstance(each, ExposedShots):
+                yield self._measurement(stream, each.shots, each.told)
             else:
                 yield self._measurement(stream, each)
 
-    def _measurement(self, stream: DetectorStream, shots: Sequence[Shot]) -> Measurement | Failure:
+    def _measurement(
+        self, stream: DetectorStream, shots: Sequence[Shot], told: ToldExposure | None = None
+    ) -> Measurement | Failure:
         events = Events(stream.name, shots[0].number, shots[-1].last)
         again = set(stream.repeated) & set(range(events.first, events.last + 1))
         if again:
             stream.repeated = [number for number in stream.repeated if number not in again]
             self.say_once(f"events {events} came again: the last ones count")
-        if len(shots) > 1:
+        if len(shots) > 1 and told is None:
             self.say_once(_what_a_movie_is(self._settings.movies), logging.INFO)
         try:
-            return self._movies.measurement(shots, self._frames(stream.name, shots), retake=bool(again))
+            retake = bool(again) or (told is not None and told.again)
+            return self._movies.measurement(shots, self._frames(stream.name, shots), retake=retake, told=told)
         except AinerdError as error:
             return Failure(self.run.uid, events, str(error))
         except Exception as error:
@@ -261,6 +283,11 @@ class OpenRun:
         if self._elsewhere is None:
             raise ValueError("frames are nowhere else")
         first = parts[0]
+        if any(each.n_frames is not None or each.first_frame != each.start * each.frames_per_row for each in parts):
+            raise FrameError(
+                "an acquisition of this run was aborted, so that its rows differ in length: such a movie is read from "
+                "the files only"
+            )
         whole = all(b.asset is a.asset and b.start == a.stop and not b.missing for a, b in pairwise(parts))
         if (
             not whole

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainerd_agent.errors import AinerdError
-from ainerd_agent.records import Fingerprints, Measurement, NumberedFrames
+from ainerd_agent.records import Exposure, Fingerprints, Measurement, NumberedFrames
 from ainerd_agent.scattering.frames.growing import Following
 from ainerd_agent.scattering.frames.hdf5_frames import HDF5Frames
 
@@ -79,7 +79,8 @@ class _OtherFramesError(AinerdError):
 
 def _told_of(ahead: Fingerprints, measurement: Measurement) -> Fingerprints:
     """Maps that were made before their event came, with what only the event tells; how long was counted, they know."""
-    exposure = replace(ahead.origin.exposure, planned=measurement.origin.exposure.planned)
+    told, found = measurement.origin.exposure, ahead.origin.exposure
+    exposure = replace(found, planned=told.planned, ended=told.ended or found.ended, look=told.look)
     return replace(
         ahead,
         origin=replace(measurement.origin, exposure=exposure),
@@ -103,7 +104,11 @@ class _Pursuit:
             raise ValueError("frames without an end have none after them")
         frames = replace(self.known, start=stop, stop=2 * stop - self.known.start, following=self.following)
         self.source = _Timed(frames)
-        expected = replace(self.before, frames=self.source, problems=())
+        # Why the exposure before ended says nothing of this one.
+        planned = Exposure(planned=self.before.origin.exposure.planned)
+        expected = replace(
+            self.before, frames=self.source, problems=(), origin=replace(self.before.origin, exposure=planned)
+        )
 
         def work() -> None:
             try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ainerd_agent.callbacks.told_exposures import ToldExposure
 from ainerd_agent.callbacks.values import as_mapping, shown, whole_number
 from ainerd_agent.records import Events
 from ainerd_agent.scattering.frames.assets import Asset, Part
@@ -82,6 +83,8 @@ class Shot:
         Frames that are in the event.
     reused : bool
         The frames were given to an earlier event of this number, and none were named since.
+    rows : Rows or None
+        What the part was made of, where it may be counted again.
     """
 
     number: int
@@ -90,6 +93,7 @@ class Shot:
     part: Part | None = None
     array: NDArray[Any] | None = None
     reused: bool = False
+    rows: Rows | None = None
 
     @property
     def last(self) -> int:
@@ -100,7 +104,7 @@ class Shot:
     def frames(self) -> int:
         """How many there are."""
         if self.part is not None:
-            return (self.part.stop - self.part.start) * self.part.frames_per_row
+            return self.part.frames
         return 0 if self.array is None else len(self.array)
 
 
@@ -110,6 +114,18 @@ class Lost:
 
     events: Events
     message: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExposedShots:
+    """The rows of one exposure, and what is told of it."""
+
+    shots: Sequence[Shot]
+    told: ToldExposure
+
+
+Found = list[Shot] | ExposedShots | Lost
+"""What a stream gives: the shots of a movie, with what is told of it where something is, or what is lost."""
 
 
 @dataclass(slots=True, eq=False)
@@ -125,6 +141,17 @@ class Spans:
             self._spans[-1] = (self._spans[-1][0], stop, per_row)
         else:
             insort(self._spans, (start, stop, per_row))
+
+    def shorten(self, row: int, frames: int) -> None:
+        """Take note that one row has fewer frames than those around it."""
+        spans: list[tuple[int, int, int]] = []
+        for start, stop, per_row in self._spans:
+            if start <= row < stop:
+                pieces = ((start, row, per_row), (row, row + 1, frames), (row + 1, stop, per_row))
+                spans += [piece for piece in pieces if piece[0] < piece[1]]
+            else:
+                spans.append((start, stop, per_row))
+        self._spans[:] = sorted(spans)
 
     def frames_before(self, row: int) -> int:
         """Frames of all rows before one; rows that nobody named have as many as those before them."""

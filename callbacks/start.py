@@ -12,6 +12,7 @@ import numpy as np
 from ainerd_agent.callbacks.values import LONGEST_TEXT, as_number, shown, whole_number
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Run
+from ainerd_agent.records.exposure_events import EXPOSURES
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ def scanned_keys(doc: Mapping[str, Any]) -> list[str]:
 
 def _metadata(uid: str, doc: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in doc.items() if isinstance(key, str) and key not in _OWN | _OF_THE_PLAN}
+    if isinstance(found.get(EXPOSURES), Mapping):
+        del found[EXPOSURES]  # names of streams
     if isinstance(sample := doc.get("sample"), Mapping):
         found |= {f"sample_{key}": value for key, value in sample.items() if isinstance(key, str) and key != "name"}
     plain = dict(_all_plain(found))

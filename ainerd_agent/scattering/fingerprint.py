@@ -242,6 +242,6 @@ def _planned(measurement: Measurement) -> float | None:
 def _how_it_ended(exposure: Exposure, n_missing: int, early: EarlyEnd | None = None) -> str:
     if early is not None:
         return early.reason
-    if n_missing:
-        return "stopped"
+    if n_missing and exposure.ended in ("", "planned"):
+        return "stopped"  # the documents did not expect it to be short
     return exposure.ended or ("" if exposure.planned is None else "planned")

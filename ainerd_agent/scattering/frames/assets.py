@@ -58,6 +58,8 @@ class Part:
         The frame that row `start` begins with, when all frames of the asset are counted one after the other.
     missing : int
         Frames of the movie that nothing names, between the part before and this one.
+    n_frames : int or None
+        Of the part, where its last row has fewer than `frames_per_row`: its acquisition was aborted.
     """
 
     asset: Asset
@@ -66,6 +68,12 @@ class Part:
     frames_per_row: int
     first_frame: int
     missing: int = 0
+    n_frames: int | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many there are."""
+        return (self.stop - self.start) * self.frames_per_row if self.n_frames is None else self.n_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +124,28 @@ def _merged(parts: Sequence[Part]) -> list[Part]:
         _check(part)
         last = merged[-1] if merged else None
         if last is not None and _goes_on(last, part):
-            merged[-1] = replace(last, stop=part.stop)
+            frames = None if part.n_frames is None else last.frames + part.n_frames
+            merged[-1] = replace(last, stop=part.stop, n_frames=frames)
         else:
             merged.append(part)
     return merged
 
 
 def _goes_on(last: Part, part: Part) -> bool:
-    frames = (last.stop - last.start) * last.frames_per_row
     return (
         part.asset == last.asset
+        and last.n_frames is None
         and not part.missing
         and part.frames_per_row == last.frames_per_row
         and part.start == last.stop
-        and part.first_frame == last.first_frame + frames
+        and part.first_frame == last.first_frame + last.frames
     )
 
 
 def _check(part: Part) -> None:
     """Raise a FrameError where the documents contradict themselves."""
     uri, parameters = part.asset.uri, part.asset.parameters
-    if not 0 <= part.start < part.stop or part.frames_per_row < 1 or part.first_frame < 0:
+    if not 0 <= part.start < part.stop or part.frames_per_row < 1 or part.first_frame < 0 or part.frames < 1:
         raise FrameError(
             f"the documents name no frames of {uri}: rows {part.start} to {part.stop} of {part.frames_per_row} frames, "
             f"from frame {part.first_frame} on"
@@ -184,7 +193,7 @@ def _hdf5(part: Part, reading: Reading) -> FrameSource:
         join_method=parameters.get("join_method"),
     )
     path = reading.access.path_of(part.asset.uri)
-    return _stack(path, dataset, part.first_frame, (part.stop - part.start) * part.frames_per_row, reading, rows)
+    return _stack(path, dataset, part.first_frame, part.frames, reading, rows)
 
 
 def _stack(path: Path, dataset: str, start: int, n_frames: int, reading: Reading, rows: Rows | None) -> HDF5Frames:
@@ -211,7 +220,9 @@ def _eiger(part: Part, reading: Reading) -> FrameSource:
     first = _file_number(part, "seq_id")
     prefix = reading.access.path_of(part.asset.uri)
     masters = [prefix.with_name(f"{prefix.name}_{first + row}_master.h5") for row in range(part.stop - part.start)]
-    stacks = [_stack(each, "entry/data", 0, part.frames_per_row, reading, None) for each in masters]
+    short = (part.stop - part.start) * part.frames_per_row - part.frames
+    counts = [part.frames_per_row] * (len(masters) - 1) + [part.frames_per_row - short]
+    stacks = [_stack(each, "entry/data", 0, count, reading, None) for each, count in zip(masters, counts, strict=True)]
     sources = [replace(each, whole=True) for each in stacks]
     return sources[0] if len(sources) == 1 else JoinedFrames(tuple(sources))
 
@@ -281,7 +292,7 @@ def _sequence(part: Part, reading: Reading, file_format: FormatOfFile) -> FrameS
         names=FileNames(path, template, filename),
         format=file_format,
         start=start,
-        stop=start + (part.stop - part.start) * part.frames_per_row,
+        stop=start + part.frames,
         per_file=(part.frames_per_row,) if numpy_sequence else _per_file(part),
         following=reading.following,
         access=reading.access,
