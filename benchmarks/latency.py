@@ -7,6 +7,9 @@ chunk, bitshuffle-LZ4, compressed beforehand as detectors do it, flushed as they
 `TwoTimeStream.follow` and makes the maps with `result`, then fits the relaxations. The clock starts when the last frame
 is about to be flushed, and stops when the stack is there; it is `time.monotonic`, which processes of one machine share.
 A shorter exposure is made before: it compiles.
+
+With `--looks`, exposures are looked at while they go on, at 5, 10, 20, 40, 70 and 100 % of their frames (see
+`look_latency.py`).
 """
 
 from __future__ import annotations
@@ -83,7 +86,7 @@ def write(folder: Path) -> None:
             file.swmr_mode = True
             print("open", flush=True)
             written, start = 0, time.monotonic()
-            last = start
+            last, flushed = start, []
             while written < n_frames:
                 due = min(n_frames, int((time.monotonic() - start) * rate))
                 if due > written:
@@ -94,8 +97,9 @@ def write(folder: Path) -> None:
                     last = time.monotonic()
                     stack.flush()
                     written = due
+                    flushed.append((written, last))
                 time.sleep(FLUSH)  # the pace of the detector
-            print(json.dumps({"last": last, "exposure": last - start}), flush=True)
+            print(json.dumps({"last": last, "exposure": last - start, "flushed": flushed}), flush=True)
 
 
 @contextmanager
@@ -115,12 +119,17 @@ def detector(folder: Path) -> Any:
             process.wait()
 
 
-def exposure(process: Any, path: Path, n_frames: int, rate: float) -> dict[str, float]:
-    """Seconds from the last frame to the maps and to the fits, and what the exposure was."""
+def begin(process: Any, path: Path, n_frames: int, rate: float) -> None:
+    """Have the detector write a movie."""
     process.stdin.write(json.dumps({"path": str(path), "n_frames": n_frames, "rate": rate}) + "\n")
     process.stdin.flush()
     if process.stdout.readline().strip() != "open":
         raise RuntimeError("the writer ended")
+
+
+def exposure(process: Any, path: Path, n_frames: int, rate: float) -> dict[str, float]:
+    """Seconds from the last frame to the maps and to the fits, and what the exposure was."""
+    begin(process, path, n_frames, rate)
     source = HDF5Frames(path, DATASET, stop=n_frames, following=Following(timeout=PATIENCE))
     stream = TwoTimeStream(bins(LARGE), n_frames, normalisation=Normalisation(bad_frames="detect"))
     stream.read(source)
@@ -169,6 +178,31 @@ def measure(n_frames: int, rates: list[float], n: int) -> tuple[Table, dict[str,
     return table, found
 
 
+def measure_looks(n_frames: int, rate: float, n: int) -> tuple[Table, dict[str, Any]]:
+    """Several exposures that are looked at."""
+    from look_latency import look_exposure, table_of
+
+    from ainerd_agent.latent import Encoder
+    from ainerd_agent.scattering.fingerprint import LIVE
+
+    LIVE.warm_up()
+    encoder = Encoder.load()
+    with tempfile.TemporaryDirectory() as name, detector(Path(name)) as process:
+        path = Path(name) / "movie.h5"
+
+        def one(n_frames: int, number: int) -> dict[str, Any]:
+            found = look_exposure(
+                lambda: begin(process, path, n_frames, rate), lambda: json.loads(process.stdout.readline()), path,
+                n_frames, rate, encoder, number,
+            )  # fmt: skip
+            path.unlink()
+            return found
+
+        one(max(1000, n_frames // 5), 1)
+        each = [one(n_frames, number) for number in range(2, n + 2)]
+    return table_of(each, n_frames), {"looks": each}
+
+
 def main() -> None:
     """Measure, print the table, write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,6 +210,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=None, help="5,000 by default")
     parser.add_argument("--rates", nargs="+", type=float, default=None, help="frames/s, 500 and 1,000 by default")
     parser.add_argument("--exposures", type=int, default=None, help="7 by default")
+    parser.add_argument("--looks", action="store_true", help="look at exposures while they go on, at 1,000 frames/s")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path, help="write the table, or put it into a page with a mark for it")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
@@ -184,11 +219,10 @@ def main() -> None:
         write(options.write)
         return
     told = machine(n_processors())
-    table, found = measure(
-        options.frames or (1000 if options.quick else 5000),
-        options.rates or ([1000.0] if options.quick else [500.0, 1000.0]),
-        options.exposures or (3 if options.quick else 7),
-    )
+    n_frames = options.frames or (1000 if options.quick else 5000)
+    n = options.exposures or (3 if options.quick else 7)
+    rates = options.rates or ([1000.0] if options.quick or options.looks else [500.0, 1000.0])
+    table, found = measure_looks(n_frames, rates[0], n) if options.looks else measure(n_frames, rates, n)
     table.show()
     line = ", ".join(f"{key} {value}" for key, value in told.items())
     Console().print(f"Measured on: {line}", highlight=False)

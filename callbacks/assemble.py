@@ -103,6 +103,10 @@ class Assembler:
         self._runs[run.uid] = OpenRun(run, self._settings, self._elsewhere, scanned_keys(doc), exposures)
         yield run
 
+    def run(self, uid: str) -> OpenRun | None:
+        """What is known of a run whose stop document has not come; None where there is no such run."""
+        return self._runs.get(uid)
+
     def _stop(self, doc: Mapping[str, Any]) -> Iterator[Assembled]:
         uid = doc.get("run_start")
         found = self._runs.pop(uid, None) if isinstance(uid, str) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
@@ -112,8 +111,10 @@ class ExposureFollower:
             partition = self.partition(measurement.frames.shape[1:])
             stream = self.options.stream(partition, self.planned, measurement.saturation)
             # It may end early, or its detector fall silent: what came is looked at.
-            with suppress(FrameTimeoutError):
+            try:
                 stream.read(measurement.frames, lambda stream: self._watch(stream, partition))
+            except FrameTimeoutError as error:
+                logger.debug("exposure %d: %s", self.exposure, error)
             if not self._cancelled.is_set():
                 due = bool(self._due) and stream.n_added >= self._due[0]
                 self._look(stream, partition, due=due, over=self._ended or "planned")

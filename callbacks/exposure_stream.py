@@ -63,6 +63,21 @@ class ExposureStream(DetectorStream):
         """Whether the events of a stream tell of exposures."""
         return stream in (self._streams.begun, self._streams.ended)
 
+    def begins(self, stream: str) -> bool:
+        """Whether the events of a stream tell of beginnings."""
+        return stream == self._streams.begun
+
+    def under_way(self) -> Read | None:
+        """The beginning of the exposure that goes on; None where none does."""
+        open_ones = [read for read, _ in self._begun.values() if read.number not in self._over]
+        return max(open_ones, key=lambda each: each.number, default=None)
+
+    def why_ended(self, number: int) -> str | None:
+        """Why an exposure has ended; None where its end is not told."""
+        if number not in self._over:
+            return None
+        return self._told[number].ended if number in self._told else "stopped"
+
     def told(self, stream: str, doc: Document, data_keys: Document) -> Iterator[Found]:
         """Take an event of one of the two streams."""
         try:

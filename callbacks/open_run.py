@@ -18,6 +18,7 @@ from ainerd_agent.callbacks.exposure_stream import ExposureStream
 from ainerd_agent.callbacks.movie import MovieReader
 from ainerd_agent.callbacks.outcomes import Failure, RunEnd
 from ainerd_agent.callbacks.rheometer import Rheometer
+from ainerd_agent.callbacks.running_exposure import Expected, Exposing, exposing
 from ainerd_agent.callbacks.shots import Described, ExposedShots, Found, Lost, Rows, Shot, Spans, frames_per_row
 from ainerd_agent.callbacks.told_exposures import ExposureStreams, ToldExposure
 from ainerd_agent.callbacks.values import Values, as_mapping, did_you_mean, in_words, shown, whole_number
@@ -84,6 +85,8 @@ class OpenRun:
             None if exposures is None else ExposureStream(exposures, keys.frames, settings.movies, place_of)
         )
         self._resources: dict[str, Asset] = {}
+        self._rows_before: dict[str, int] = {}
+        """Rows that each resource had when the last exposure began."""
         self._spans: dict[str, Spans] = {}
         """By resource."""
         self._from_zero: set[tuple[str, str]] = set()
@@ -120,6 +123,25 @@ class OpenRun:
                 yield from self._convert(name, doc)
             case _:
                 self.say_once(f"{shown(name)} documents are not known, and are passed over")
+
+    def exposing(self) -> Exposing | None:
+        """The exposure that goes on; None where none does, or it is not known yet where its frames come.
+
+        A detector that names its file with its first frames is known from then on.
+        """
+        begun = None if self._exposures is None else self._exposures.under_way()
+        if self._exposures is None or begun is None or not begun.planned or not self._resources:
+            return None
+        uid, asset = list(self._resources.items())[-1]
+        described = [each for each in self._described.values() if each.stream == self._exposures.name]
+        if not described or uid not in self._spans:
+            return None
+        rows = Expected(asset, described[-1], self._spans[uid], self._rows_before.get(uid))
+        return exposing(begun, rows, self._movies, self._settings.files)
+
+    def ended(self, number: int) -> str | None:
+        """Why an exposure of this number has ended; None where it goes on."""
+        return None if self._exposures is None else self._exposures.why_ended(number)
 
     def end(self, doc: Document) -> Iterator[Measurement | Failure]:
         """Take the stop document: what is open is complete, what waits is lost."""
@@ -171,6 +193,8 @@ class OpenRun:
         if key not in described.data_keys:
             self._movies.note_position(doc, described.data_keys)
             if self._exposures is not None and self._exposures.tells(described.stream):
+                if self._exposures.begins(described.stream):
+                    self._rows_before = {uid: spans.stop for uid, spans in self._spans.items()}
                 told = self._exposures.told(described.stream, doc, described.data_keys)
                 yield from self._completed(self._exposures, told)
         if stream is None or key not in described.data_keys:

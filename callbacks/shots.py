@@ -153,6 +153,16 @@ class Spans:
                 spans.append((start, stop, per_row))
         self._spans[:] = sorted(spans)
 
+    @property
+    def start(self) -> int:
+        """The first row that was named."""
+        return self._spans[0][0] if self._spans else 0
+
+    @property
+    def stop(self) -> int:
+        """The row after the last one that was named."""
+        return max((stop for _, stop, _ in self._spans), default=0)
+
     def frames_before(self, row: int) -> int:
         """Frames of all rows before one; rows that nobody named have as many as those before them."""
         total, at, per_row = 0, 0, self._spans[0][2] if self._spans else 1

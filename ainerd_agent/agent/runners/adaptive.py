@@ -12,7 +12,7 @@ import bluesky.preprocessors as bpp
 import numpy as np
 
 from ainerd_agent.agent.protocol import Record, ResultOf
-from ainerd_agent.agent.runners.plans import Plan, in_thread
+from ainerd_agent.agent.runners.threads import Plan, in_thread
 from ainerd_agent.agent.strategies.novelty import NoveltyAgent
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import Suggestion

@@ -89,7 +89,7 @@ def count_until(
     >>> RE(count_until([detector], LiveVerdicts("http://127.0.0.1:8765"), frames=5000,
     ...                until=Until(tau=0.05)))  # doctest: +SKIP
     """
-    exposures = Exposures(detectors, verdicts, frames=frames, until=until, axes=axes, way=way)
+    exposures = Exposures(detectors, Counting(frames, verdicts, until or Until(), way), axes)
     if num < 1:
         raise ValueError(f"{num} exposures are none: count one at least")
     metadata = {
@@ -115,51 +115,73 @@ def count_until(
     return uid
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
+class Counting:
+    """How exposures are counted.
+
+    Parameters
+    ----------
+    frames : int
+        Planned for each exposure.
+    verdicts : Verdicts or None
+        As for `count_until`.
+    until : Until
+    way : optional
+        As for `count_until`.
+    frame_time : float, optional
+        Seconds from one frame to the next: for exposures that are asked for in seconds.
+    """
+
+    frames: int
+    verdicts: Verdicts | None = None
+    until: Until = field(default_factory=Until)
+    way: AnyWay | None = None
+    frame_time: float | None = None
+
+
 class Exposures:
     """The exposures of one run, each with an event when it begins and one when it has ended.
 
     Parameters
     ----------
-    detectors, verdicts, frames, until, axes, way
+    detectors : sequence of devices
+        As for `count_until`.
+    counting : Counting
+    axes : sequence of devices
         As for `count_until`.
 
     Attributes
     ----------
     run : str
-        Uid of the run, once it is open.
+        Uid of the run, to be set once it is open.
+    number : int
+        Of the latest exposure, from 1.
     """
 
-    detectors: Sequence[Any]
-    verdicts: Verdicts | None
-    frames: int
-    until: Until | None = None
-    axes: Sequence[Any] = ()
-    way: AnyWay | None = None
-    run: str = field(default="", init=False)
-    number: int = field(default=0, init=False)
-    _rows: int = field(default=0, init=False)
-    _look: int = field(default=0, init=False)
-    _begun: ExposureReport = field(init=False)
-    _ended: ExposureReport = field(init=False)
-    _exposing: AnyWay = field(init=False)
-
-    def __post_init__(self) -> None:
-        if not self.detectors:
+    def __init__(self, detectors: Sequence[Any], counting: Counting, axes: Sequence[Any] = ()) -> None:
+        if not detectors:
             raise ValueError("there is no detector to count with")
-        self._exposing = self.way or way_for(self.detectors[0])
-        self._check(self.frames)
-        self.until = self.until or Until()
-        self._begun = ExposureReport(ExposureBegun(number=0, planned=self.frames), name="exposure_begun")
-        self._ended = ExposureReport(
-            ExposureEnded(number=0, planned=self.frames, first=1, last=0), name="exposure_ended"
-        )
+        self.counting = counting
+        self.run = ""
+        self.number = 0
+        self._detectors, self._axes = detectors, axes
+        self._exposing = counting.way or way_for(detectors[0])
+        self._check(counting.frames)
+        self._begun = ExposureReport(ExposureBegun(number=0, planned=counting.frames), name="exposure_begun")
+        nothing = ExposureEnded(number=0, planned=counting.frames, first=1, last=0)
+        self._ended = ExposureReport(nothing, name="exposure_ended")
+        self._rows = 0
+        self._look = 0
 
     @property
     def metadata(self) -> dict[str, Any]:
         """For the start document: which streams there are, and what an exposure may end by."""
-        until = self.until or Until()
-        return {EXPOSURES: {**START, "until": until.as_plain()}}
+        return {EXPOSURES: {**START, "until": self.counting.until.as_plain()}}
+
+    @property
+    def next_row(self) -> int:
+        """Number that the first row of the next exposure will have in the stream of rows."""
+        return self._rows + 1
 
     def prepare(self) -> Plan[None]:
         """Once, in the open run."""
@@ -167,7 +189,7 @@ class Exposures:
 
     def expose(self, frames: int | None = None) -> Plan[ExposureEnded]:
         """One exposure, of `frames` where they are other than usual."""
-        planned = self.frames if frames is None else frames
+        planned = self.counting.frames if frames is None else frames
         self._check(planned)
         self.number += 1
         self._look = 0
@@ -182,7 +204,7 @@ class Exposures:
 
     def _one(self, planned: int) -> Plan[ExposureEnded]:
         self._begun.put(ExposureBegun(number=self.number, planned=planned))
-        yield from self._event(BEGUN_STREAM, self._begun, self.axes)
+        yield from self._event(BEGUN_STREAM, self._begun, self._axes)
         verdict: list[Verdict] = []
         self._exposing.broken_off = None
         try:
@@ -209,7 +231,7 @@ class Exposures:
             look=look,
         )
         self._ended.put(record)
-        yield from self._event(ENDED_STREAM, self._ended, (*self.axes, *self.detectors[1:]))
+        yield from self._event(ENDED_STREAM, self._ended, (*self._axes, *self._detectors[1:]))
         return record
 
     def _event(self, stream: str, report: ExposureReport, others: Sequence[Any]) -> Plan[None]:
@@ -221,9 +243,9 @@ class Exposures:
 
     def _enough(self, verdict: list[Verdict]) -> Plan[bool]:
         """Ask for a verdict; it counts where it is one on this exposure, of a later look than the one before."""
-        if self.verdicts is None:
+        if self.counting.verdicts is None:
             return False
-        asked = partial(self.verdicts.latest, self.run, self.number, self._look)
+        asked = partial(self.counting.verdicts.latest, self.run, self.number, self._look)
         try:
             found = yield from in_thread(asked)
         except RunEngineControlException:

@@ -6,47 +6,25 @@ import asyncio
 import inspect
 import logging
 import math
-import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
-from bluesky.utils import Msg, RunEngineControlException
+from bluesky.utils import RunEngineControlException
 
 from ainerd_agent.agent.limits import Limits
 from ainerd_agent.agent.protocol import NoSuggestionError, Record, ResultOf, Suggests
+from ainerd_agent.agent.runners.closing import close_failed
+from ainerd_agent.agent.runners.count_until import Counting, Exposures
+from ainerd_agent.agent.runners.threads import Plan, in_thread
 from ainerd_agent.records import Suggestion
 from ainerd_agent.units import Conversion, UnitError, conversion
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-Plan = Generator[Msg, Any, T]
-
-
-def in_thread(work: Callable[[], T]) -> Plan[T]:
-    """Run `work` on a thread while devices and callbacks go on, and give its result.
-
-    A plan that computes or waits by itself would hold up the RunEngine's event loop, and every device with it. The
-    work is done once, even where a pause makes the RunEngine go over its messages again.
-    """
-    outcome: Future[T] = Future()
-    one_at_a_time = threading.Lock()
-
-    def once() -> None:
-        with one_at_a_time:
-            if not outcome.done():
-                try:
-                    outcome.set_result(work())
-                except BaseException as error:  # an outcome that never comes would have the work done again and again
-                    outcome.set_exception(error)
-
-    while not outcome.done():  # a pause ends the waiting, not the work
-        yield from bps.wait_for([partial(asyncio.to_thread, once)])
-    return outcome.result()
 
 
 def _or_else(otherwise: T, trouble: str, work: Callable[[], T]) -> T:
@@ -67,6 +45,7 @@ def novelty_scan(
     result_of: ResultOf,
     *,
     n_measurements: int,
+    counting: Counting | None = None,
     limits: Limits | None = None,
     monitors: Sequence[Any] = (),
     record: Record | None = None,
@@ -96,6 +75,8 @@ def novelty_scan(
         Blocks until the measurement (run uid, seq_num) is analysed, and gives None where it failed.
     n_measurements : int
         The budget.
+    counting : Counting, optional
+        Exposures may end early, as those of `count_until`; by default each is one trigger of the detectors.
     limits : Limits, optional
         In addition to those of the agent. Their exclusion holds between the positions of this scan; leave them out for
         an agent that measures one spot again.
@@ -121,17 +102,22 @@ def novelty_scan(
     for known in (getattr(agent, "limits", None), limits):
         if known is not None:
             yield from _match(axes, known)
+    exposures = None if counting is None else Exposures(detectors, counting, list(axes.values()))
     metadata = {
         "plan_name": "novelty_scan",
         "detectors": [detector.name for detector in detectors],
         "motors": [device.name for device in axes.values()],
         "num_points": n_measurements,
+        **({} if exposures is None else exposures.metadata),
         **(md or {}),
     }
-    under_way = _Scan(agent, result_of, detectors, axes, limits, record)
+    under_way = _Scan(agent, result_of, detectors, axes, limits, record, exposures)
 
     def run() -> Plan[str]:
         uid: str = yield from bps.open_run(metadata)
+        if exposures is not None:
+            exposures.run = uid
+            yield from exposures.prepare()
         measured = under_way.measurements(uid, n_measurements)
         failed = partial(under_way.close_failed, uid)
         yield from bpp.contingency_wrapper(measured, except_plan=failed, else_plan=bps.close_run)
@@ -280,6 +266,7 @@ class _Scan:
     axes: Mapping[str, Any]
     limits: Limits | None
     record: Record | None
+    exposures: Exposures | None = None
     visited: list[Mapping[str, float]] = field(default_factory=list)
     unlearnt: list[tuple[Suggestion, int]] = field(default_factory=list)
 
@@ -292,13 +279,17 @@ class _Scan:
             if suggestion is None:
                 break
             moves = self.checked(suggestion)
-            yield from self.keep(suggestion, "proposed", uid, seq_num)
+            first = seq_num if self.exposures is None else self.exposures.next_row
+            yield from self.keep(suggestion, "proposed", uid, first)
             yield from bps.checkpoint()
             if suggestion.wait > 0:
                 yield from bps.sleep(suggestion.wait)
             yield from bps.mv(*moves)
-            yield from bps.trigger_and_read([*self.detectors, *self.axes.values()])
-            self.unlearnt.append((suggestion, seq_num))
+            if self.exposures is None:
+                yield from bps.trigger_and_read([*self.detectors, *self.axes.values()])
+            else:
+                yield from self.exposures.expose(self.frames_for(suggestion))
+            self.unlearnt.append((suggestion, first))
             yield from bps.checkpoint()
         yield from self.learn(uid)
 
@@ -315,10 +306,11 @@ class _Scan:
 
     def checked(self, suggestion: Suggestion) -> list[Any]:
         """The moves to a suggestion, if that may be measured."""
-        if not math.isnan(suggestion.counting):
+        if not math.isnan(suggestion.counting) and self.frames_for(suggestion) is None:
             raise ValueError(
-                f"suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, but all maps of a run "
-                "have one duration: measure it in a run of its own (measure_at, or a queue server)"
+                f"suggestion {suggestion.id} asks for {suggestion.counting:g} s of exposure, but those of this scan "
+                "are alike: give `counting` with a frame time, or measure it in a run of its own (measure_at, or a "
+                "queue server)"
             )
         moves = _moves(self.axes, suggestion.position)
         own: Limits | None = getattr(self.agent, "limits", None)
@@ -328,6 +320,13 @@ class _Scan:
             self.limits.check(suggestion.position, self.limits.space.arrays(self.visited))
             self.visited.append(suggestion.position)
         return moves
+
+    def frames_for(self, suggestion: Suggestion) -> int | None:
+        """Frames that a suggestion asks for; None where it asks for none, or it is not known how long one takes."""
+        frame_time = None if self.exposures is None else self.exposures.counting.frame_time
+        if frame_time is None or math.isnan(suggestion.counting):
+            return None
+        return max(1, round(suggestion.counting / frame_time))
 
     def learn(self, uid: str) -> Plan[None]:
         """Wait for the results that were not learnt from, and hand them to the agent."""
@@ -351,12 +350,4 @@ class _Scan:
         """Learn from what was measured, where nobody stopped the scan, and close the run."""
         if not isinstance(error, RunEngineControlException):
             yield from self.learn(uid)
-        yield from _close_failed(error)
-
-
-def _close_failed(error: Exception) -> Plan[None]:
-    """Close the run as Bluesky's own plans do: an abort is no failure."""
-    if isinstance(error, RunEngineControlException):
-        yield from bps.close_run(exit_status=getattr(error, "exit_status", "abort"))
-    else:
-        yield from bps.close_run(exit_status="fail", reason=str(error))
+        yield from close_failed(error)

@@ -16,7 +16,8 @@ from ainerd_agent.agent import (
     ShortFirst,
     SpotAgent,
 )
-from ainerd_agent.agent.runners.plans import in_thread, novelty_scan
+from ainerd_agent.agent.runners.plans import novelty_scan
+from ainerd_agent.agent.runners.threads import in_thread
 from ainerd_agent.records import Analysis, Origin, ShearStress, Suggestion
 
 
