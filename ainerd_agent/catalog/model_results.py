@@ -55,7 +55,8 @@ class ModelResults:
     def find(self, **conditions: Any) -> Self:
         """Those runs that fit: conditions can follow each other.
 
-        Conditions, here and elsewhere: `cluster=0`; `kind="intermittent"`; `share=0.3` of the maps at least in that
+        Conditions, here and elsewhere: `cluster=0`; `kind="intermittent"`; `ended="converged"`;
+        `counted` (s) as a range; `share=0.3` of the maps at least in that
         cluster, or of that kind; `stress`, `novelty`, `repeat_probability`, `time`, `x`, `y`, `tau` as ranges (from,
         to), with None for an open end; and values that keys of the metadata must equal, as `sample="PEO"`; of
         these, `raw_uid` takes any name of a run (see `run`). The server evaluates them. A run fits a range where its

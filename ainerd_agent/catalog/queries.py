@@ -1,8 +1,8 @@
 """What people ask for, as queries that the Tiled server answers, and as a choice among rows of points.
 
-A condition is either a range of one of `RANGES`, `cluster`, `kind`, `share`, or a value that a key of the metadata must
-equal. Runs are found by what their metadata say of all their rows together, so that a run is found where it may hold a
-row that is asked for.
+A condition is either a range of one of `RANGES`, `cluster`, `kind`, `ended`, `share`, or a value that a key of the
+metadata must equal. Runs are found by what their metadata say of all their rows together, so that a run is found where
+it may hold a row that is asked for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ainerd_agent.catalog.schema import ANALYSIS_SPEC
 from ainerd_agent.catalog.tiled_types import Container, Query
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records.analysis import KINDS, UNKNOWN
+from ainerd_agent.records.exposure_events import WAYS_TO_END
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,7 @@ RANGES = {
     "novelty": ("novelty", None, "novelty_max"),
     "repeat_probability": ("repeat_probability", "repeat_probability_min", None),
     "tau": ("tau", "tau_median", "tau_median"),
+    "counted": ("seconds_counted", "seconds_counted_min", "seconds_counted_max"),
 }
 """By condition: the column of points, and the keys with the least and the largest of them in a run.
 
@@ -45,7 +47,7 @@ _TO_SORT = 99
 
 _TINY = 1e-3
 
-_CLUSTER_SHARE, _KIND_SHARE = "cluster_fraction_{}", "kind_fraction_{}"
+_CLUSTER_SHARE, _KIND_SHARE, _ENDED_SHARE = "cluster_fraction_{}", "kind_fraction_{}", "ended_fraction_{}"
 
 Interval = tuple[float, float]
 
@@ -62,6 +64,8 @@ class Conditions:
         Of most maps of a run, or with `share` of so many of them; of a row.
     kind : str or None
         Kind of dynamics, in the same way.
+    ended : str or None
+        Why exposures ended: of a run that has some, and of a row.
     share : tuple of float or None
         Of the maps of a run that are in `cluster`, or of `kind`, from 0 to 1.
     ranges : mapping of str to tuple of float
@@ -72,6 +76,7 @@ class Conditions:
 
     cluster: int | None = None
     kind: str | None = None
+    ended: str | None = None
     share: Interval | None = None
     ranges: Mapping[str, Interval] = field(default_factory=dict)
     equal: Mapping[str, Any] = field(default_factory=dict)
@@ -93,11 +98,13 @@ class Conditions:
             What cannot be understood.
         """
         given = dict(conditions)
-        cluster, kind, share = (given.pop(name, None) for name in ("cluster", "kind", "share"))
+        cluster, kind, ended, share = (given.pop(name, None) for name in ("cluster", "kind", "ended", "share"))
         if share is not None and (cluster is None) == (kind is None):
             raise CatalogError("share is the share of the maps in a cluster, or of a kind: say which cluster or kind.")
         if kind is not None and kind not in (*KINDS, UNKNOWN):
             raise CatalogError(f"kind is one of {', '.join((*KINDS, UNKNOWN))}, not {kind!r}.")
+        if ended is not None and ended not in WAYS_TO_END:
+            raise CatalogError(f"ended is one of {', '.join(WAYS_TO_END)}, not {ended!r}.")
         if cluster is not None and (isinstance(cluster, bool) or int(cluster) != cluster or cluster < 0):
             raise CatalogError(f"cluster is a number from 0, not {cluster!r}.")
         is_range = {name for name, value in given.items() if name in RANGES or isinstance(value, tuple | list)}
@@ -105,6 +112,7 @@ class Conditions:
         return cls(
             cluster=None if cluster is None else int(cluster),
             kind=kind,
+            ended=ended,
             share=None if share is None else _interval("share", share),
             ranges=ranges,
             equal={key: value for key, value in given.items() if value is not None},
@@ -140,6 +148,8 @@ class Conditions:
             chosen &= (points["cluster"] == self.cluster).to_numpy()
         if self.kind is not None:
             chosen &= (points["kind"] == self.kind).to_numpy() if "kind" in points else False
+        if self.ended is not None:
+            chosen &= (points["ended"] == self.ended).to_numpy() if "ended" in points else False
         for name, (least, largest) in self.ranges.items():
             column = _keys(name)[0]
             chosen &= points[column].between(least, largest).to_numpy() if column in points else False
@@ -147,7 +157,7 @@ class Conditions:
 
     def columns(self) -> list[str]:
         """Columns of points that `rows` looks at."""
-        own = [name for name in ("cluster", "kind") if getattr(self, name) is not None]
+        own = [name for name in ("cluster", "kind", "ended") if getattr(self, name) is not None]
         return [*own, *(_keys(name)[0] for name in self.ranges)]
 
     @property
@@ -168,6 +178,8 @@ class Conditions:
         found += [Key(key) == value for key, value in self.equal.items()]
         if self.share is not None:
             found += between(self._fractions[0], self.share)
+        if self.ended is not None:
+            found.append(Key(_ENDED_SHARE.format(self.ended)) > 0.0)
         for name, (least, largest) in self.ranges.items():
             if name not in but:
                 _, low, high = _keys(name)

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 class ModelClient(Container):  # type: ignore[misc]  # Tiled is untyped
     """All runs that a latent model analysed: `/ainerd/<model>`, or those of them that were found.
 
-    Conditions, in all methods: `cluster=0`; `kind="intermittent"`; `share=0.3` of the maps at least in that cluster, or
+    Conditions, in all methods: `cluster=0`; `kind="intermittent"`; `ended="converged"`;
+    `counted` (s) as a range; `share=0.3` of the maps at least in that cluster, or
     of that kind; `stress`, `novelty`, `repeat_probability`, `time`, `x`, `y`, `tau` as ranges (from, to), with None for
     an open end; and values that keys of the metadata must equal, as `sample="PEO"`. The server
     evaluates them; only points of runs that may fit are read.

@@ -123,6 +123,11 @@ CONDITIONS: Mapping[str, Any] = {
         str | None,
         typer.Option(help="Kind of dynamics: equilibrium, ageing, intermittent, oscillating, flowing, unknown."),
     ],
+    "ended": Annotated[
+        str | None,
+        typer.Option(help="Why the exposure ended: planned, converged, recognised, damaged, stopped."),
+    ],
+    "counted": Annotated[str | None, typer.Option(metavar="RANGE", help="Seconds that were counted.")],
     "share": Annotated[
         str | None, typer.Option(metavar="RANGE", help="Of a run's maps in --cluster or of --kind, from 0 to 1.")
     ],
@@ -143,7 +148,7 @@ CONDITIONS: Mapping[str, Any] = {
 }
 """Options that say which runs and points are meant."""
 
-RANGES = ("share", "stress", "novelty", "repeat_probability", "tau", "time", "x", "y")
+RANGES = ("share", "stress", "novelty", "repeat_probability", "tau", "counted", "time", "x", "y")
 
 Columns = Annotated[str | None, typer.Option(help="Names of columns, separated by commas.")]
 Written = Annotated[Format, typer.Option("--format", help="How the answer is written.")]

@@ -17,7 +17,12 @@ COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#cc79a7", "#009e73", "#d9d9d6")
 
 
 def kinds_over_time(
-    time: ArrayLike, azimuth: ArrayLike, kind: ArrayLike, *, duration: float | None = None, time_label: str = "Time (s)"
+    time: ArrayLike,
+    azimuth: ArrayLike,
+    kind: ArrayLike,
+    *,
+    duration: ArrayLike | None = None,
+    time_label: str = "Time (s)",
 ) -> Figure:
     """Draw the share of each kind of dynamics over time, above the kind at each azimuth.
 
@@ -28,8 +33,8 @@ def kinds_over_time(
         azimuth is drawn.
     kind : array_like of str, shape (n,)
         Names of `ainerd_agent.records.analysis.KINDS`; any other is "unknown".
-    duration : float or None
-        Seconds that a measurement lasted; None takes it to last until the next one.
+    duration : float, array_like of shape (n,), or None
+        Seconds that a measurement lasted, the same for all or each its own; None takes it to last until the next one.
     time_label : str
     """
     number = np.array([KINDS.index(each) if each in KINDS else len(KINDS) for each in np.asarray(kind).tolist()])

@@ -36,7 +36,7 @@ def clusters_and_stress(
     *,
     n_clusters: int,
     minima: ArrayLike = (),
-    duration: float | None = None,
+    duration: ArrayLike | None = None,
     time_label: str = "Time (s)",
 ) -> Figure:
     """Draw the shear stress above the share of each cluster, over time.
@@ -50,8 +50,8 @@ def clusters_and_stress(
     n_clusters : int
     minima : array_like
         Times (s) of stress minima, drawn through both panels.
-    duration : float or None
-        Seconds that a measurement lasted; None takes it to last until the next one.
+    duration : float, array_like of shape (n,), or None
+        Seconds that a measurement lasted, the same for all or each its own; None takes it to last until the next one.
     time_label : str
     """
     figure = new_figure(7.2, 4.2)
@@ -71,7 +71,7 @@ def azimuth_time(
     *,
     q: ArrayLike | None = None,
     bins: bool = False,
-    duration: float | None = None,
+    duration: ArrayLike | None = None,
     time_label: str = "Time (s)",
 ) -> Figure:
     """Draw the cluster of each C2 map over time and azimuth, a panel for each ring of q, the largest q on top.
@@ -86,8 +86,8 @@ def azimuth_time(
         two bins share an azimuth, there is one ring.
     bins : bool
         True where `azimuth` is the number of a bin, False where it is an angle in degrees.
-    duration : float or None
-        Seconds that a measurement lasted; None takes it to last until the next one.
+    duration : float, array_like of shape (n,), or None
+        Seconds that a measurement lasted, the same for all or each its own; None takes it to last until the next one.
     time_label : str
     """
     times, angles, clusters = np.asarray(time), np.asarray(azimuth), np.asarray(cluster)
@@ -95,10 +95,19 @@ def azimuth_time(
     figure = new_figure(7.2, 3.2 if len(means) == 1 else 1.0 + 1.7 * len(means))
     panels = list(figure.subplots(len(means), 1, sharex=True, squeeze=False)[:, 0])
     spans = []
+    lasted = None if duration is None else np.broadcast_to(np.asarray(duration, dtype=np.float64), times.shape)
     for number, axes in enumerate(reversed(panels)):
         own = ring == number
         spans.append(
-            draw_azimuth(axes, times[own], angles[own], clusters[own], n_clusters, bins=bins, duration=duration)
+            draw_azimuth(
+                axes,
+                times[own],
+                angles[own],
+                clusters[own],
+                n_clusters,
+                bins=bins,
+                duration=None if lasted is None else lasted[own],
+            )
         )
         if len(means) > 1:
             name = f"q = {means[number]:#.3g} nm$^{{-1}}$" if np.isfinite(means[number]) else "q unknown"
@@ -137,7 +146,7 @@ def draw_shares(
     cluster: ArrayLike,
     n_clusters: int,
     *,
-    duration: float | None = None,
+    duration: ArrayLike | None = None,
     colours: Sequence[str] | None = None,
 ) -> tuple[float, float]:
     """Stack the share of each cluster at each time, slow at the bottom; return the time span that is filled.
@@ -148,7 +157,7 @@ def draw_shares(
     counts = np.zeros((len(starts), n_clusters))
     np.add.at(counts, (index, np.asarray(cluster, dtype=np.int64)), 1)
     shares = counts / counts.sum(axis=1, keepdims=True)
-    stops = _stops(starts, duration)
+    stops = _stops(starts, _longest(duration, index, len(starts)))
     floor = np.zeros(len(starts))
     for share, colour in zip(shares.T, colours or cluster_colours(n_clusters), strict=True):
         axes.bar(
@@ -168,7 +177,7 @@ def draw_azimuth(
     n_clusters: int,
     *,
     bins: bool = False,
-    duration: float | None = None,
+    duration: ArrayLike | None = None,
     colours: Sequence[str] | None = None,
 ) -> tuple[float, float]:
     """Colour each (time, azimuth) of a ring by its cluster, as wide as the measurement; return the time span.
@@ -182,7 +191,7 @@ def draw_azimuth(
     angles, row = np.unique(np.where(np.isfinite(where), where, 180.0)[placed], return_inverse=True)
     grid = np.full((len(angles), len(starts)), np.nan)
     grid[row, column[placed]] = np.asarray(cluster, dtype=np.float64)[placed]
-    edges, filled = _columns(starts, _stops(starts, duration))
+    edges, filled = _columns(starts, _stops(starts, _longest(duration, column, len(starts))))
     spaced = np.full((len(angles), len(edges) - 1), np.nan)
     spaced[:, filled] = grid
     axes.pcolormesh(
@@ -284,14 +293,23 @@ def _rings(azimuth: NDArray[np.generic], q: FloatArray | None) -> tuple[NDArray[
     return ring, np.array(means if known.all() else [*means, np.nan])
 
 
-def _stops(starts: FloatArray, duration: float | None) -> FloatArray:
-    """Return when each measurement ended; without a duration, when the next began, unless there was a pause."""
+def _longest(duration: ArrayLike | None, measurement: NDArray[np.int64], n: int) -> FloatArray | None:
+    """Return how long each of n measurements lasted, from how long those lasted that its maps are of."""
+    if duration is None:
+        return None
+    longest = np.full(n, -np.inf)
+    np.fmax.at(longest, measurement, np.broadcast_to(np.asarray(duration, dtype=np.float64), measurement.shape))
+    return np.where(np.isfinite(longest), longest, np.nan)
+
+
+def _stops(starts: FloatArray, duration: FloatArray | None) -> FloatArray:
+    """Return when each measurement ended; where that is not known, when the next began, unless there was a pause."""
     gaps = np.diff(starts)
+    usual = float(np.median(gaps)) if len(gaps) else 1.0
+    lengths = np.append(np.where(gaps <= 1.5 * usual, gaps, usual), usual)
     if duration is not None:
-        lengths = np.append(np.minimum(gaps, duration), duration)
-    else:
-        usual = float(np.median(gaps)) if len(gaps) else 1.0
-        lengths = np.append(np.where(gaps <= 1.5 * usual, gaps, usual), usual)
+        known = np.isfinite(duration)
+        lengths[known] = np.minimum(np.append(gaps, np.inf), duration)[known]
     return np.asarray(starts + lengths, dtype=np.float64)
 
 

@@ -1,7 +1,7 @@
-"""The area detector: a burst of frames per event, streamed to HDF5 as areaDetector does.
+"""The area detector: bursts of frames, triggered or flown, streamed to HDF5 as areaDetector does.
 
 One file is written per staging. It is open for readers (SWMR) from the start, and frames are written while they are
-exposed, a chunk at a time. It ends up with the bursts that events name and no others: what a pause or an abort leaves
+exposed, a chunk at a time. It ends up with the rows that documents name and no others: what a pause or an abort leaves
 behind is written over by the next exposure, or cut off in the end. A reader that follows the file tells such frames by
 their time stamps, which are written after the frames.
 """
@@ -9,35 +9,37 @@ their time stamps, which are written after the frames.
 from __future__ import annotations
 
 import asyncio
-import threading
+import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-import h5py
 import numpy as np
 from bluesky.protocols import StreamAsset
-from event_model import ComposeStreamResource, DataKey
+from event_model import DataKey
 from numpy.typing import NDArray
 from ophyd_async.core import (
     AsyncStatus,
+    DetectorTrigger,
     SignalR,
     SignalRW,
     StandardReadable,
+    TriggerInfo,
     soft_signal_r_and_setter,
     soft_signal_rw,
 )
 from ophyd_async.core import StandardReadableFormat as Format
 
 from ainerd_agent.errors import FrameError, InstrumentError
+from ainerd_agent.instrument.frame_file import FRAMES, TIMESTAMPS, Burst, FrameFile
 
-FRAMES = "/entry/data/data"
-TIMESTAMPS = "/entry/instrument/NDAttributes/NDArrayTimeStamp"
-CHUNK_BYTES = 8 * 2**20
-"""Chunks hold whole frames, as many as fit into this."""
+__all__ = ["FRAMES", "TIMESTAMPS", "ExposesFrames", "SpeckleDetector"]
+
+WRITE_PERIOD = 0.02
+"""Seconds for which rows that are flown are gathered, to be written together."""
 
 
 class ExposesFrames(Protocol):
@@ -60,97 +62,11 @@ class ExposesFrames(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """The frames of one exposure, shape (T, H, W), and when it began (seconds since the epoch)."""
-
-    frames: NDArray[np.uint16]
-    start: float
-
-
-class FrameFile:
-    """An HDF5 file that bursts are appended to while others read it, and the documents that describe it.
-
-    Parameters
-    ----------
-    data_key : str
-        The name of the frames in events.
-    shape : tuple of int
-        (T, H, W) of a burst.
-    frame_time : float
-        Seconds from one frame to the next.
-    """
-
-    def __init__(self, path: Path, data_key: str, shape: tuple[int, int, int], frame_time: float) -> None:
-        self.n_bursts = 0
-        self._path = path
-        self._times = frame_time * np.arange(shape[0])
-        self._lock = threading.Lock()  # an abort may close the file while a burst is being written
-        chunk = (_frames_per_chunk(shape), *shape[1:])
-        self._file = h5py.File(path, "w", libver="latest")
-        self._frames = self._file.create_dataset(
-            FRAMES, shape=(0, *shape[1:]), maxshape=(None, *shape[1:]), chunks=chunk, dtype=np.uint16
-        )
-        self._timestamps = self._file.create_dataset(
-            TIMESTAMPS, shape=(0,), maxshape=(None,), chunks=(1024,), dtype=np.float64
-        )
-        self._timestamps.attrs.update(units="s", epoch="1970-01-01T00:00:00Z")
-        self._file.swmr_mode = True
-        self._stream = ComposeStreamResource()(
-            mimetype="application/x-hdf5",
-            uri=path.as_uri().replace("file://", "file://localhost", 1),
-            data_key=data_key,
-            # Tiled shows the stack by events, (event, T, H, W): its chunks are given in that shape, and "multiplier" is
-            # what it needs to check that shape against the file.
-            parameters={"dataset": FRAMES, "chunk_shape": (1, *chunk), "multiplier": shape[0]},
-        )
-
-    @property
-    def frames_per_chunk(self) -> int:
-        """Frames that are written at a time."""
-        return int(self._frames.chunks[0])
-
-    def write(self, burst: Burst, first: int, last: int) -> None:
-        """Write the frames `first` to `last` of the burst that is exposed, and make them visible to readers."""
-        with self._lock:
-            if not self._file:
-                return  # closed meanwhile: the exposure was dropped
-            begin = self.n_bursts * len(self._times)
-            for dataset, values in (
-                (self._frames, burst.frames[first:last]),
-                (self._timestamps, burst.start + self._times[first:last]),
-            ):
-                dataset.resize(max(len(dataset), begin + last), axis=0)
-                dataset[begin + first : begin + last] = values
-                dataset.flush()
-
-    def complete(self) -> None:
-        """Count the burst that was written: it is that of an event."""
-        self.n_bursts += 1
-
-    def documents(self) -> Iterator[StreamAsset]:
-        """Name the burst that was appended last; the first of a file brings the file's own document."""
-        if self.n_bursts == 1:
-            yield "stream_resource", self._stream.stream_resource_doc
-        last = {"start": self.n_bursts - 1, "stop": self.n_bursts}
-        yield "stream_datum", self._stream.compose_stream_datum(last)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """Close the file, without frames of a burst that was not completed; it stays readable."""
-        with self._lock:
-            if not self._file:
-                return
-            complete = self.n_bursts * len(self._times)
-            left_over = len(self._frames) > complete
-            self._file.close()
-            if left_over:
-                with h5py.File(self._path, "r+", libver="latest", locking=False) as file:
-                    file[FRAMES].resize(complete, axis=0)
-                    file[TIMESTAMPS].resize(complete, axis=0)
-
-
 class SpeckleDetector(StandardReadable):
     """An area detector in the speckle pattern: one `trigger`, one burst of frames, one event.
+
+    It also flies: `prepare` it for a number of rows, of single frames or of small bursts, `kickoff`, `complete`, and
+    `collect` meanwhile. `stop` ends such an acquisition at once; a later one goes on in the same file.
 
     The data key of the frames is the name of the detector. Stage it anew for every run. An event's time is that of its
     end; the start of the exposure is the reading `exposure_start`.
@@ -190,6 +106,8 @@ class SpeckleDetector(StandardReadable):
         self._file: FrameFile | None = None
         self._burst: Burst | None = None
         self._exposing: asyncio.Task[Burst] | None = None
+        self._n_rows: int | None = None
+        self._stopped = asyncio.Event()
         self._check_timing(frame_time)
         self._check_timing(n_frames)
         self.frame_time: SignalRW[float] = soft_signal_rw(float, frame_time, units="s", setter=self._check_timing)
@@ -202,26 +120,26 @@ class SpeckleDetector(StandardReadable):
 
     async def describe(self) -> dict[str, DataKey]:
         """Describe the frames beside the scalars of an event."""
-        frames: DataKey = {
+        n_frames = await self.n_frames.get_value() if self._file is None else self._file.frames_per_row
+        return {self.name: self._frames_key(n_frames), **await super().describe()}
+
+    def _frames_key(self, n_frames: int) -> DataKey:
+        return {
             "source": f"sim://{self.name}",
             "dtype": "array",
             "dtype_numpy": np.dtype(np.uint16).str,
-            "shape": list(await self._burst_shape()),
+            "shape": [n_frames, *self._experiment.shape],
             "dims": ["frame", "row", "column"],
             "units": "counts",
             "external": "STREAM:",
         }
-        return {self.name: frames, **await super().describe()}
 
     @AsyncStatus.wrap
     async def stage(self) -> None:
         """Open a new file."""
         await super().stage()
         await self._close()
-        self._directory.mkdir(parents=True, exist_ok=True)
-        shape, frame_time = await asyncio.gather(self._burst_shape(), self.frame_time.get_value())
-        path = self._directory / f"{uuid4()}.h5"
-        self._file = await asyncio.to_thread(FrameFile, path, self.name, shape, frame_time)
+        await self._open((await self._burst_shape())[0])
 
     @AsyncStatus.wrap
     async def unstage(self) -> None:
@@ -232,51 +150,165 @@ class SpeckleDetector(StandardReadable):
     @AsyncStatus.wrap
     async def trigger(self) -> None:
         """Expose a burst."""
-        if self._file is None:
+        file = self._staged()
+        if file.frames_per_row != await self.n_frames.get_value():
             raise InstrumentError(
-                f"{self.name} is not staged, so it has no file to write to. "
-                "Stage it around the run: bluesky.preprocessors.stage_decorator([detector])."
+                f"{self.name} was prepared for rows of {file.frames_per_row} frames: stage it anew to trigger it."
             )
         self._drop_exposure()
-        exposing = self._exposing = asyncio.create_task(self._expose(), name=f"{self.name} exposing")
+        exposing = self._exposing = asyncio.create_task(self._expose(file), name=f"{self.name} exposing")
         # An exposure that is dropped ends this status without failing it: the plan that dropped it is cleaning up.
         await asyncio.wait([exposing])
         if not exposing.cancelled():
             self._burst = exposing.result()
 
+    @AsyncStatus.wrap
+    async def prepare(self, value: TriggerInfo) -> None:
+        """Get ready to fly: `number_of_events` rows of `collections_per_event` frames.
+
+        Raises
+        ------
+        InstrumentError
+            It is not staged; it has no such trigger; or its file has rows of another length already.
+        """
+        file = self._staged()
+        frame_time = await self.frame_time.get_value()
+        if value.trigger is not DetectorTrigger.INTERNAL or value.exposures_per_collection != 1:
+            raise InstrumentError(f"{self.name} triggers itself, and does not add frames up: prepare it without these.")
+        asked = value.livetime + value.deadtime
+        if asked > 0 and not math.isclose(asked, frame_time):
+            raise InstrumentError(
+                f"{self.name} takes a frame each {frame_time:g} s, not each {asked:g} s: set frame_time between runs."
+            )
+        if not value.number_of_events:
+            raise InstrumentError(f"{self.name} needs a number of events: it does not expose for ever.")
+        if value.collections_per_event != file.frames_per_row:
+            if file.n_rows:
+                raise InstrumentError(
+                    f"The file of {self.name} has rows of {file.frames_per_row} frames, and cannot go on with rows of "
+                    f"{value.collections_per_event}: stage it anew."
+                )
+            await self._close()
+            await self._open(value.collections_per_event)
+        self._n_rows = value.number_of_events
+
+    @AsyncStatus.wrap
+    async def kickoff(self) -> None:
+        """Begin to expose the rows it was prepared for; they appear in the file as they are exposed."""
+        file, n_rows = self._staged(), self._n_rows
+        if n_rows is None:
+            raise InstrumentError(
+                f"{self.name} is not prepared: prepare(TriggerInfo(number_of_events=...)) comes first."
+            )
+        self._drop_exposure()
+        self._stopped.clear()
+        self._exposing = asyncio.create_task(self._fly(file, n_rows), name=f"{self.name} exposing")
+
+    @AsyncStatus.wrap
+    async def complete(self) -> None:
+        """Wait for the end of the acquisition: all rows are exposed, or it was stopped."""
+        exposing = self._exposing
+        if exposing is None:
+            raise InstrumentError(f"{self.name} does not expose: kickoff comes first.")
+        await asyncio.wait([exposing])
+        if not exposing.cancelled():
+            exposing.result()
+
+    async def stop(self, success: bool = True) -> None:
+        """End an acquisition that was kicked off now.
+
+        The file keeps the rows that came, and the next acquisition goes on after them. A row that is not complete is
+        written over by the next exposure. Nothing happens where nothing is exposed.
+        """
+        self._stopped.set()
+
+    async def describe_collect(self) -> dict[str, DataKey]:
+        """Describe the frames of a row."""
+        return {self.name: self._frames_key(self._staged().frames_per_row)}
+
     async def collect_asset_docs(self, index: int | None = None) -> AsyncIterator[StreamAsset]:
-        """Say where the burst of this event is."""
+        """Say where the burst of this event is, or the rows that came since the last time.
+
+        Parameters
+        ----------
+        index : int, optional
+            Of the rows since it was staged, up to which they are named.
+        """
         burst, self._burst = self._burst, None
-        if burst is None or self._file is None:
+        file = self._file
+        if file is None:
             return
-        self._file.complete()
-        for document in self._file.documents():
+        if burst is not None:
+            file.count(burst.row + 1)
+        for document in file.documents(index):
             yield document
 
     async def get_index(self) -> int:
-        """Bursts written since the detector was staged."""
-        return 0 if self._file is None else self._file.n_bursts
+        """Rows written since the detector was staged."""
+        return 0 if self._file is None else self._file.n_rows
 
-    async def _expose(self) -> Burst:
+    async def _expose(self, file: FrameFile) -> Burst:
         """One burst, in no less than the time it lasts; its frames appear in the file as they are exposed."""
+        burst, frame_time = await self._begun(file, file.frames_per_row)
+        step = file.frames_per_chunk
+        for first in range(0, len(burst.frames), step):
+            last = min(first + step, len(burst.frames))
+            await asyncio.sleep(burst.start + last * frame_time - time.time())
+            await asyncio.to_thread(file.write, burst, first, last)
+        return burst
+
+    async def _fly(self, file: FrameFile, n_rows: int) -> Burst:
+        """Rows one after the other, until they are exposed or somebody stops them."""
+        burst, frame_time = await self._begun(file, n_rows * file.frames_per_row)
+        per_row, done, stopped = file.frames_per_row, 0, False
+        row_time = per_row * frame_time
+        while done < n_rows and not stopped:
+            ahead = int((time.time() + WRITE_PERIOD - burst.start) / row_time)
+            last = min(max(ahead, done + 1), n_rows)
+            stopped = await self._is_stopped(burst.start + last * row_time - time.time())
+            if stopped:
+                last = min(last, int((time.time() - burst.start) / row_time))
+            if last > done:
+                await asyncio.to_thread(file.write, burst, done * per_row, last * per_row)
+                file.count(burst.row + last)
+                done = last
+        return burst
+
+    async def _is_stopped(self, within: float) -> bool:
+        """Whether somebody stops the acquisition within some seconds."""
+        if within > 0 and not self._stopped.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), within)
+        return self._stopped.is_set()
+
+    async def _begun(self, file: FrameFile, n_frames: int) -> tuple[Burst, float]:
+        """The frames of an exposure that begins now, and their frame time."""
         x, y = await self._position()
-        shape, frame_time = await asyncio.gather(self._burst_shape(), self.frame_time.get_value())
+        frame_time = await self.frame_time.get_value()
+        shape = (n_frames, *self._experiment.shape)
         self._n_exposures += 1
         start = time.time()
         self._set_exposure_start(start)
         frames = await asyncio.to_thread(
-            self._experiment.expose, x, y, start - self._t0, shape[0], frame_time, self._n_exposures
+            self._experiment.expose, x, y, start - self._t0, n_frames, frame_time, self._n_exposures
         )
         if frames.shape != shape:
             raise FrameError(f"{self.name} expected frames of shape {shape}, the experiment gave {frames.shape}.")
-        burst, file = Burst(frames, start), self._file
-        step = shape[0] if file is None else file.frames_per_chunk
-        for first in range(0, shape[0], step):
-            last = min(first + step, shape[0])
-            await asyncio.sleep(start + last * frame_time - time.time())
-            if file is not None:
-                await asyncio.to_thread(file.write, burst, first, last)
-        return burst
+        return Burst(frames, start, file.n_rows), frame_time
+
+    def _staged(self) -> FrameFile:
+        if self._file is None:
+            raise InstrumentError(
+                f"{self.name} is not staged, so it has no file to write to. "
+                "Stage it around the run: bluesky.preprocessors.stage_decorator([detector])."
+            )
+        return self._file
+
+    async def _open(self, frames_per_row: int) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        shape, frame_time = (frames_per_row, *self._experiment.shape), await self.frame_time.get_value()
+        path = self._directory / f"{uuid4()}.h5"
+        self._file = await asyncio.to_thread(FrameFile, path, self.name, shape, frame_time)
 
     async def _burst_shape(self) -> tuple[int, int, int]:
         """(T, H, W)."""
@@ -285,7 +317,7 @@ class SpeckleDetector(StandardReadable):
 
     async def _close(self) -> None:
         self._drop_exposure()
-        file, self._file = self._file, None
+        file, self._file, self._n_rows = self._file, None, None
         if file is not None:
             await asyncio.to_thread(file.close)
 
@@ -300,10 +332,3 @@ class SpeckleDetector(StandardReadable):
             raise InstrumentError(f"The frame time and the number of frames must be positive, got {value}.")
         if self._file is not None:
             raise InstrumentError(f"{self.name} is staged: change the frame time or number of frames between runs.")
-
-
-def _frames_per_chunk(shape: tuple[int, int, int]) -> int:
-    """Find the largest divisor of T whose frames fit into a chunk: no chunk belongs to two bursts."""
-    n_frames, rows, columns = shape
-    most = max(1, CHUNK_BYTES // (rows * columns * np.dtype(np.uint16).itemsize))
-    return max(divisor for divisor in range(1, min(n_frames, most) + 1) if n_frames % divisor == 0)

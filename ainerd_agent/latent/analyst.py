@@ -47,6 +47,9 @@ class Analyst:
     def analyse(self, fingerprints: Sequence[Fingerprints], stresses: Sequence[ShearStress]) -> list[Analysis]:
         """Analyse measurements in order; each counts as seen for the next.
 
+        But for those whose exposure ended early: they are compared with what was seen, and do not count as seen. What
+        is measured again to its full count would not be new else.
+
         Many at a time are encoded faster than one by one, with the same result.
 
         Raises
@@ -78,7 +81,11 @@ class Analyst:
             part = slice(first, first + len(each.bins))
             first = part.stop
             newness = self.atlas.judge(
-                encoding.latents[part], each.bins.azimuth, each.bins.q, noise=encoding.noise[part]
+                encoding.latents[part],
+                each.bins.azimuth,
+                each.bins.q,
+                noise=encoding.noise[part],
+                joins=not each.origin.exposure.ended_early,
             )
             analyses.append(
                 Analysis(

@@ -101,6 +101,11 @@ class Exposure:
     ended: str = ""
     look: int | None = None
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether it is known to have ended before its planned count."""
+        return self.ended not in ("", "planned")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:

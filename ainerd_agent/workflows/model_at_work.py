@@ -18,7 +18,7 @@ from ainerd_agent.catalog.read.points import points_of
 from ainerd_agent.catalog.schema import MAPS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.latent import Analyst, Encoder
-from ainerd_agent.records import Events, Origin
+from ainerd_agent.records import Events, Exposure, Origin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,13 +97,14 @@ class ModelAtWork:
         Parameters
         ----------
         points : DataFrame
-            One row per measurement and bin, with latents, noise, azimuth and q.
+            One row per measurement and bin, with latents, noise, azimuth, q, and why the exposure ended.
         """
         columns = latent_columns(points)
         for _, rows in measurements_in(points):
             latents = rows[columns].to_numpy(np.float32)
             azimuth, q = rows["azimuth"].to_numpy(), rows["q"].to_numpy()
-            self.analyst.atlas.judge(latents, azimuth, q, noise=noise_in(rows))
+            early = Exposure(ended=str(rows["ended"].iloc[0])).ended_early
+            self.analyst.atlas.judge(latents, azimuth, q, noise=noise_in(rows), joins=not early)
 
 
 class StoredMeasurements:

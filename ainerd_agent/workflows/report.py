@@ -151,7 +151,8 @@ def _figures_of_points(catalog: Catalog, findings: Findings, seed: int) -> dict[
     points, n_clusters, rheometer = findings.points, findings.n_clusters, findings.rheometer
     cluster, elapsed = points["cluster"].to_numpy(), points["elapsed"].to_numpy()
     latents = points.filter(regex=r"^z\d+$").to_numpy(dtype=np.float32)
-    maps, duration = _maps_of(catalog, findings)
+    # Exposures of one run may differ in length.
+    maps, duration = _maps_of(catalog, findings), points["duration"].to_numpy(dtype=np.float64)
     told = points["kind"].fillna("").to_numpy(dtype=str)
     kinds = (
         {} if not any(told) else {"kinds": figures.kinds_over_time(elapsed, points["azimuth"], told, duration=duration)}
@@ -159,7 +160,7 @@ def _figures_of_points(catalog: Catalog, findings: Findings, seed: int) -> dict[
     return {
         **kinds,
         "c2-examples": figures.c2_examples(
-            maps, cluster, n_clusters=n_clusters, centre_distance=points["centre_distance"], duration=points["duration"]
+            maps, cluster, n_clusters=n_clusters, centre_distance=points["centre_distance"], duration=duration
         ),
         "clusters-and-stress": figures.clusters_and_stress(
             elapsed,
@@ -182,11 +183,10 @@ def _figures_of_points(catalog: Catalog, findings: Findings, seed: int) -> dict[
     }
 
 
-def _maps_of(catalog: Catalog, findings: Findings) -> tuple[MapStack, float]:
-    """C2 map of each point, and seconds of an exposure."""
+def _maps_of(catalog: Catalog, findings: Findings) -> MapStack:
+    """C2 map of each point."""
     uid = findings.metadata["raw_uid"]
-    maps = np.concatenate([catalog.c2(uid, seq_num) for seq_num in findings.points["seq_num"].unique()])
-    return maps, float(findings.points["duration"].iloc[0])
+    return np.concatenate([catalog.c2(uid, seq_num) for seq_num in findings.points["seq_num"].unique()])
 
 
 def summary(findings: Findings) -> dict[str, Any]:

@@ -110,3 +110,14 @@ def test_what_is_no_repeat_is_asked_for_by_its_probability() -> None:
 def test_kinds_and_shares_that_are_none(conditions: dict[str, object], message: str) -> None:
     with pytest.raises(CatalogError, match=message):
         Conditions.of(conditions)
+
+
+def test_why_exposures_ended():
+    given = Conditions.of({"ended": "converged", "counted": (2, 5)})
+    assert ("ended_fraction_converged", 0.0) in told(given.runs())
+    assert ("seconds_counted_max", 2.0) in told(given.runs())
+    assert given.columns() == ["ended", "seconds_counted"]
+    points = pd.DataFrame({"ended": ["converged", "planned", "converged"], "seconds_counted": [3.0, 3.0, 9.0]})
+    assert given.rows(points).tolist() == [True, False, False]
+    with pytest.raises(CatalogError, match="ended is one of planned, converged"):
+        Conditions.of({"ended": "bored"})

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -11,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from bluesky.utils import FailedStatus, RunEngineInterrupted
+from ophyd_async.core import DetectorTrigger, TriggerInfo
 
 from ainerd_agent.errors import AinerdError, FrameError
 from ainerd_agent.instrument.detector import FRAMES, TIMESTAMPS, SpeckleDetector
@@ -139,7 +142,7 @@ def test_times_of_event_exposure_and_frames_agree(run_engine, documents, experim
 
 
 def test_chunks_belong_to_one_burst_each(run_engine, documents, detector, monkeypatch):
-    monkeypatch.setattr("ainerd_agent.instrument.detector.CHUNK_BYTES", 6 * 12 * 20 * 2)  # room for six frames
+    monkeypatch.setattr("ainerd_agent.instrument.frame_file.CHUNK_BYTES", 6 * 12 * 20 * 2)  # room for six frames
     run_engine(measure(detector, 1))
 
     (resource,) = documents.named("stream_resource")
@@ -262,3 +265,88 @@ def test_the_length_of_a_burst_changes_between_runs_only(run_engine, documents, 
 def test_refuses_a_burst_that_lasts_no_time(experiment, tmp_path, frame_time, n_frames):
     with pytest.raises(AinerdError, match="must be positive"):
         SpeckleDetector(experiment, None, tmp_path, t0=0.0, frame_time=frame_time, n_frames=n_frames)
+
+
+async def reaches(detector, n_rows):
+    while await detector.get_index() < n_rows:
+        await asyncio.sleep(0.002)
+
+
+def fly(detector, exposures, per_row=1):
+    """Exposures of so many rows; those with another number are stopped once the file has so many rows more."""
+
+    @bpp.stage_decorator([detector])
+    @bpp.run_decorator()
+    def plan():
+        for number, (planned, enough) in enumerate(exposures):
+            info = TriggerInfo(number_of_events=planned, collections_per_event=per_row)
+            yield from bps.prepare(detector, info, wait=True)
+            if not number:
+                yield from bps.declare_stream(detector, name="primary", collect=True)
+            before = detector._file.n_rows
+            yield from bps.kickoff(detector, wait=True)
+            yield from bps.complete(detector, group="exposed", wait=False)
+            if enough is not None:
+                yield from bps.wait_for([partial(reaches, detector, before + enough)])
+                yield from bps.collect(detector, name="primary")
+                yield from bps.stop(detector)
+            yield from bps.wait("exposed")
+            yield from bps.collect(detector, name="primary")
+
+    return plan()
+
+
+@pytest.mark.parametrize("per_row", [1, 4])
+def test_it_flies_and_an_acquisition_can_be_ended(run_engine, documents, experiment, detector, per_row):
+    run_engine(fly(detector, [(8, None), (200, 5), (6, None)], per_row))
+    (resource,), datums = documents.named("stream_resource"), documents.named("stream_datum")
+    assert resource["parameters"]["multiplier"] == per_row
+    limits = [(each["indices"]["start"], each["indices"]["stop"]) for each in datums]
+    assert [stop for _, stop in limits[:-1]] == [start for start, _ in limits[1:]]
+    n_rows = limits[-1][1]
+    stopped = n_rows - 8 - 6
+    assert 5 <= stopped < 200
+    frames, times = stored(resource)
+    assert len(frames) == len(times) == n_rows * per_row
+    lengths = [(8, 8), (200, stopped), (6, 6)]
+    expected = [experiment.frames(n * per_row, k)[: there * per_row] for k, (n, there) in enumerate(lengths, 1)]
+    np.testing.assert_array_equal(frames, np.concatenate(expected))
+    assert (np.diff(times) > 0).all()
+    assert documents.named("stop")[0]["exit_status"] == "success"
+
+
+def test_rows_are_seen_while_they_are_exposed(run_engine, documents, detector):
+    run_engine(fly(detector, [(100, 5)]))
+    first = documents.named("stream_datum")[0]
+    assert 5 <= first["indices"]["stop"] < 100
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        (TriggerInfo(number_of_events=0), "does not expose for ever"),
+        (TriggerInfo(number_of_events=3, livetime=0.5), "not each 0.5 s"),
+        (TriggerInfo(number_of_events=3, exposures_per_collection=2), "does not add frames up"),
+        (TriggerInfo(number_of_events=3, trigger=DetectorTrigger.EXTERNAL_LEVEL), "triggers itself"),
+    ],
+)
+def test_what_it_cannot_fly_is_refused(run_engine, detector, info, words):
+    @bpp.stage_decorator([detector])
+    def plan():
+        yield from bps.prepare(detector, info, wait=True)
+
+    with pytest.raises(FailedStatus) as error:
+        run_engine(plan())
+    assert words in str(error.value.__cause__)
+
+
+def test_rows_of_another_length_need_another_file(run_engine, detector):
+    @bpp.stage_decorator([detector])
+    @bpp.run_decorator()
+    def plan():
+        yield from bps.trigger_and_read([detector])
+        yield from bps.prepare(detector, TriggerInfo(number_of_events=3), wait=True)
+
+    with pytest.raises(FailedStatus) as error:
+        run_engine(plan())
+    assert "cannot go on with rows of 1: stage it anew" in str(error.value.__cause__)

@@ -81,3 +81,25 @@ def test_a_constant_or_useless_map_costs_itself_and_not_those_beside_it(encoder,
     assert np.isfinite(both.latents).all()
     assert both.cluster[0] == alone.cluster[0]
     np.testing.assert_allclose(both.latents[0], alone.latents[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("ended", ["converged", "recognised", "damaged", "stopped"])
+def test_maps_of_exposures_that_ended_early_are_judged_and_do_not_join_the_archive(encoder, fingerprints, ended):
+    def exposed(number, why):
+        each = fingerprints[number]
+        return replace(each, origin=replace(each.origin, exposure=Exposure(ended=why)))
+
+    archive = exposed(0, "planned")
+    early, retake = exposed(1, ended), exposed(1, "planned")
+    analyst = Analyst(encoder)
+    analyst.analyse([archive], [ShearStress()])
+    first = analyst.analyse([early, early], [ShearStress()] * 2)
+    assert len(analyst.atlas) == 1
+    # It was compared with the archive, twice with the same result, since it is not in it.
+    assert np.isfinite(first[0].novelty).all()
+    np.testing.assert_array_equal(first[0].novelty, first[1].novelty)
+    (full,) = analyst.analyse([retake], [ShearStress()])
+    np.testing.assert_array_equal(full.novelty, first[0].novelty)
+    assert len(analyst.atlas) == 2
+    (again,) = analyst.analyse([retake], [ShearStress()])
+    assert (again.novelty < full.novelty).all()

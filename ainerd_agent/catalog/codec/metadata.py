@@ -15,10 +15,11 @@ from ainerd_agent.catalog.codec.own_keys import ACCESS, IsOurs, beside_ours, but
 from ainerd_agent.catalog.schema import RUN_STATUSES
 from ainerd_agent.records import Events, Run
 from ainerd_agent.records.analysis import KINDS, UNKNOWN, ModelIdentity
+from ainerd_agent.records.exposure_events import WAYS_TO_END
 
 SUMMARY_COLUMNS = (
     "stream", "seq_num", "last_seq_num", "cluster", "kind", "novelty", "repeat_probability", "tau", "shear_stress",
-    "time",
+    "time", "ended", "seconds_counted",
 )  # fmt: skip
 """The columns of `points` from which the searchable summary of a run is computed, beside those of its axes."""
 
@@ -120,6 +121,7 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
         **_shares(points["cluster"], model.n_clusters),
         "dominant_kind": _most_frequent(points["kind"]),
         **_kind_shares(points["kind"]),
+        **_ended_shares(points["ended"]),
         "shear_stress_mean": stress.mean() if stress.size else None,
         "shear_stress_min": stress.min() if stress.size else None,
         "shear_stress_max": stress.max() if stress.size else None,
@@ -128,6 +130,7 @@ def run_metadata(run: Run, model: ModelIdentity, summary: Summary) -> dict[str, 
         "axes": summary.axes,
         **_extent("time", points["time"]),
         **{key: value for axis in summary.axes for key, value in _extent(axis, points[axis]).items()},
+        **_extent("seconds_counted", points["seconds_counted"].astype(np.float64)),
         "tau_median": np.median(tau) if tau.size else None,
         # By which readers find what is new.
         "analysed": summary.made[-1]["end"] if summary.made else None,
@@ -210,6 +213,12 @@ def _kind_shares(kinds: NDArray[Any]) -> dict[str, float]:
     """Share of the maps of each kind, among those that have one; empty for a model without kinds."""
     told = [str(kind) for kind in kinds if isinstance(kind, str) and kind]
     return {f"kind_fraction_{kind}": told.count(kind) / len(told) for kind in (*KINDS, UNKNOWN)} if told else {}
+
+
+def _ended_shares(ended: NDArray[Any]) -> dict[str, float]:
+    """Share of the maps by why their exposure ended, among those of which it is known; empty where it never is."""
+    told = [str(why) for why in ended if isinstance(why, str) and why]
+    return {f"ended_fraction_{why}": told.count(why) / len(told) for why in WAYS_TO_END} if told else {}
 
 
 def _most_frequent(kinds: NDArray[Any]) -> str | None:

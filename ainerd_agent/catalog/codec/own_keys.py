@@ -14,7 +14,8 @@ _ORIGIN = {"raw_uid", "scan_id", "sample", "plan_name", "time", "source", *ACCES
 _OF_ANALYSES = _ORIGIN | {
     "status", "model", "n_measurements", "dominant_cluster", "cluster_fractions", "dominant_kind", "shear_stress_mean",
     "shear_stress_min", "shear_stress_max", "novelty_max", "repeat_probability_min", "axes", "time_min",
-    "time_max", "tau_median", "analysed", "failures", "failed", "derived_from",
+    "time_max", "seconds_counted_min", "seconds_counted_max", "tau_median", "analysed", "failures", "failed",
+    "derived_from",
 }  # fmt: skip
 
 _OF_MAPS = _ORIGIN | {
@@ -32,7 +33,9 @@ def of_analysis(axes: Iterable[str]) -> IsOurs:
     """Whether a key is one of `/ainerd/<model>/<uid>`, of a run that was measured along these axes."""
     extents = {f"{axis}_{end}" for axis in axes for end in ("min", "max")}
     return lambda key: (
-        key in _OF_ANALYSES or key in extents or bool(re.fullmatch(r"cluster_fraction_\d+|kind_fraction_[a-z]+", key))
+        key in _OF_ANALYSES
+        or key in extents
+        or bool(re.fullmatch(r"cluster_fraction_\d+|(kind|ended)_fraction_[a-z]+", key))
     )
 
 

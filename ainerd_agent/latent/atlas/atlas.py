@@ -108,6 +108,7 @@ class Atlas:
         columns: Mapping[str, ArrayLike] | None = None,
         *,
         noise: Noise | None = None,
+        joins: bool = True,
     ) -> Newness:
         """How new one measurement's latents are against the atlas, which they then join.
 
@@ -123,12 +124,17 @@ class Atlas:
         noise : ndarray, shape (n_bins, noises), optional
             Of the maps (`ainerd_agent.latent.map_noise`), for a model of repeats; without it, it is taken to be as
             usual, and there are no probabilities.
+        joins : bool
+            False leaves the atlas as it is, and what repeats have by their partners too: for maps of exposures that
+            ended early, whose distances are those of fewer counts.
         """
         vectors, known = self._checked(latents, columns)  # before the partners: what is refused leaves no trace
         noises = _known_noise(noise, len(vectors))
-        if (pairs := friedel_pairs(azimuth, q)).size:
+        if joins and (pairs := friedel_pairs(azimuth, q)).size:
             self._meet(vectors, noises, pairs)
         found = self._newness(vectors, noises)
+        if not joins:
+            return found
         if len(self) >= self._enough:
             new = ~(found.novelty < 1)
             vectors, noises = vectors[new], noises[new]

@@ -41,12 +41,18 @@ RUN = Run(
 AXES = {"x": "mm", "y": "mm"}
 
 
-def points(kind: list[str | None] | None = None, **columns: list[float]) -> dict[str, Any]:
+def points(
+    kind: list[str | None] | None = None, ended: list[str | None] | None = None, **columns: list[float]
+) -> dict[str, Any]:
     n = len(columns["seq_num"])
     nothing = dict.fromkeys((*SUMMARY_COLUMNS, *AXES), [math.nan] * n)
     given = {"last_seq_num": columns["seq_num"], **columns}
     found: dict[str, Any] = {name: np.array(values, dtype=float) for name, values in (nothing | given).items()}
-    return found | {"stream": np.array(["primary"] * n, object), "kind": np.array(kind or [""] * n, object)}
+    return found | {
+        "stream": np.array(["primary"] * n, object),
+        "kind": np.array(kind or [""] * n, object),
+        "ended": np.array(ended or [""] * n, object),
+    }
 
 
 def summary_of(status: str, failures: dict[Events, str] | None = None, **columns: Any) -> Summary:
@@ -185,3 +191,17 @@ def test_shares_of_kinds_can_be_searched_by_and_are_left_out_where_no_model_tell
     old = run_metadata(RUN, MODEL, summary_of("success", seq_num=[1, 1], cluster=[0, 0], kind=[None, None]))
     assert not [key for key in old if key.startswith("kind_fraction")]
     assert (old["dominant_kind"], old["repeat_probability_min"]) == (None, None)
+
+
+def test_why_exposures_ended_and_how_long_they_were_can_be_searched_by() -> None:
+    told = summary_of(
+        "success", seq_num=[1, 2, 3, 4], cluster=[0] * 4, ended=["planned", "converged", "converged", None],
+        seconds_counted=[10.0, 2.0, 4.0, math.nan],
+    )  # fmt: skip
+    metadata = run_metadata(RUN, MODEL, told)
+    assert metadata["ended_fraction_converged"] == pytest.approx(2 / 3)
+    assert metadata["ended_fraction_stopped"] == 0.0
+    assert (metadata["seconds_counted_min"], metadata["seconds_counted_max"]) == (2.0, 10.0)
+    assert {key for key in metadata if not of_analysis(AXES)(key)} == OWN
+    old = run_metadata(RUN, MODEL, summary_of("success", seq_num=[1], cluster=[0], ended=[None]))
+    assert not [key for key in old if key.startswith("ended_fraction")]

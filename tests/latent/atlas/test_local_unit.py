@@ -93,3 +93,15 @@ def test_a_saved_atlas_goes_on(repeats, tmp_path):
     np.testing.assert_allclose(found.novelty, expected.novelty)
     np.testing.assert_allclose(found.repeat_probability, expected.repeat_probability)
     assert Atlas.load(tmp_path / "atlas.npz").judge(latents, OPPOSITE).repeat_probability is None
+
+
+def test_latents_that_do_not_join_leave_no_trace(repeats):
+    rng = np.random.default_rng(6)
+    atlas, alone = Atlas(1.0, repeats=repeats), Atlas(1.0, repeats=repeats)
+    first, other, last = (measurement(rng, k) for k in range(3))
+    for each in (atlas, alone):
+        each.judge(first, OPPOSITE, noise=noise_like(2, 0))
+    atlas.judge(other, OPPOSITE, noise=noise_like(2, 0), joins=False)
+    found, expected = (each.judge(last, OPPOSITE, noise=noise_like(2, 0)) for each in (atlas, alone))
+    np.testing.assert_array_equal(found.novelty, expected.novelty)
+    assert len(atlas) == len(alone) == 4
