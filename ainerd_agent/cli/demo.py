@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
+    from ainerd_agent.agent.verdicts.until import Until
     from ainerd_agent.catalog import Catalog
     from ainerd_agent.instrument.experiment import Experiment
     from ainerd_agent.records import Suggestion
@@ -29,6 +30,15 @@ def _detector_shape(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def _until(tau_error: float | None) -> Until | None:
+    from ainerd_agent.agent.verdicts.until import Until
+
+    try:
+        return None if tau_error is None else Until(tau=tau_error)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--tau-error") from error
+
+
 def demo(
     measurements: Annotated[int, typer.Option(min=2, help="Sample positions to measure.")] = 16,
     frames: Annotated[int, typer.Option(min=16, help="Frames of each movie.")] = 500,
@@ -37,6 +47,13 @@ def demo(
     detector: Annotated[
         str, typer.Option(metavar="HEIGHTxWIDTH", help="Pixels of the simulated detector.")
     ] = "160x160",
+    tau_error: Annotated[
+        float | None,
+        typer.Option(
+            help="End an exposure when the relaxation time is known to this part of itself in 9 of 10 bins, as 0.1.",
+            show_default="full counts",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with a summary as one line of JSON.")] = False,
 ) -> None:
     """Run a live session with a simulated rheo-XPCS beamline.
@@ -54,7 +71,12 @@ def demo(
     begun = time.monotonic()
     console = Console(stderr=json)
     options = SessionOptions(
-        measurements=measurements, frames=frames, folder=out.resolve(), seed=seed, detector=_detector_shape(detector)
+        measurements=measurements,
+        frames=frames,
+        folder=out.resolve(),
+        seed=seed,
+        detector=_detector_shape(detector),
+        until=_until(tau_error),
     )
     settings = Settings(keys=DataKeys())  # a beamline's names would not be the simulated one's
     experiment = simulated_experiment(options.detector, frames=options.frames, seed=options.seed)
@@ -102,17 +124,21 @@ def _listeners(progress: Progress, measurements: int) -> Listeners:
     scanned = progress.add_task("scanning ", total=measurements)
     analysed = progress.add_task("analysing", total=measurements)
 
-    def suggested(suggestion: Suggestion, seq_num: int) -> None:
-        progress.update(scanned, completed=seq_num - 1)
+    def suggested(suggestion: Suggestion, number: int) -> None:
+        progress.update(scanned, completed=number - 1)
         where = place(suggestion.position, suggestion.units)
-        progress.console.print(f"{seq_num:3d}  go to {where}: {suggestion.reason}", highlight=False)
+        progress.console.print(f"{number:3d}  go to {where}: {suggestion.reason}", highlight=False)
 
     def settled(outcome: Outcome) -> None:
         progress.advance(analysed)
         if isinstance(outcome, Failure):
             progress.console.print(f"{outcome.seq_num:3d}  [red]failed:[/] {outcome.message}", highlight=False)
-        else:
-            progress.update(scanned, completed=outcome.origin.seq_num)
+            return
+        counted, planned = outcome.origin.exposure.counted, outcome.origin.exposure.planned
+        if counted and planned and outcome.origin.exposure.ended not in ("", "planned"):
+            progress.console.print(
+                f"     {outcome.origin.exposure.ended} after {counted:.2f} of {planned:.2f} s", highlight=False
+            )
 
     return Listeners(suggested=suggested, settled=settled)
 

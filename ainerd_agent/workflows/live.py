@@ -21,6 +21,8 @@ from ainerd_agent.scattering.geometry.detector import DetectorGeometry
 from ainerd_agent.scattering.geometry.from_settings import bins_from_settings, describe_bins
 from ainerd_agent.scattering.geometry.partition import Partition
 from ainerd_agent.settings import Settings
+from ainerd_agent.workflows.live_channel import LiveChannel
+from ainerd_agent.workflows.live_looks import LiveLooks
 from ainerd_agent.workflows.model_at_work import ModelAtWork
 
 __all__ = [
@@ -50,11 +52,14 @@ class LiveAnalysis:
         Also for the agent's suggestions.
     model : ModelAtWork
         The latent model, its place in the catalog, and the atlas of what this process has seen.
+    looks : LiveLooks or None
+        Looks at running exposures, where a live channel was given.
     """
 
     callback: AnalysisCallback
     writer: SpooledWriter
     model: ModelAtWork
+    looks: LiveLooks | None = None
 
     @property
     def encoder(self) -> Encoder:
@@ -83,6 +88,7 @@ def live_analysis(
     *,
     geometry: DetectorGeometry | None = None,
     mask: NDArray[np.bool_] | None = None,
+    channel: LiveChannel | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> LiveAnalysis:
     """Put the analysis of a beamline together.
@@ -96,6 +102,8 @@ def live_analysis(
         Folder in which results wait while Tiled is away.
     geometry, mask
         See `bins_from_settings`.
+    channel : LiveChannel, optional
+        Where looks at running exposures are served; it is the caller's to close. Subscribe `looks.in_background()` too.
     on_outcome : callable, optional
         Told of each result.
 
@@ -118,7 +126,8 @@ def live_analysis(
     model = model_from_settings(catalog, settings, geometry)
     writer = model.spooled_writer(spool)
     callback = analysis_callback(model, partition, writer, settings, on_outcome=on_outcome)
-    return LiveAnalysis(callback, writer, model)
+    looks = None if channel is None else LiveLooks(settings, partition, model.encoder, channel)
+    return LiveAnalysis(callback, writer, model, looks)
 
 
 def analysis_callback(

@@ -71,12 +71,13 @@ class Findings:
         )
 
     def measurements(self) -> pd.DataFrame:
-        """One row per measurement: position, dominant cluster, stress, novelty, and why it was chosen.
+        """One row per measurement: position, how long was counted, cluster, stress, novelty, and why it was chosen.
 
         The novelty is the agent's, of the measurement as a whole, so that it can be held against what was expected.
         """
         points = self.points.groupby("seq_num")
         table = points[["elapsed", *self.axes, "shear_stress"]].mean()
+        table = table.join(points[["seconds_planned", "seconds_counted", "ended", "look"]].first())
         table["dominant_cluster"] = points["cluster"].agg(lambda labels: int(np.bincount(labels).argmax()))
         events = {event: rows.set_index("seq_num") for event, rows in self.suggestions.groupby("event")}
         if "measured" in events:
@@ -191,7 +192,17 @@ def _maps_of(catalog: Catalog, findings: Findings) -> MapStack:
 
 def summary(findings: Findings) -> dict[str, Any]:
     """The same for machines: JSON without NaN."""
-    columns = ["seq_num", *findings.axes, "dominant_cluster", "shear_stress", "novelty", "expected_novelty", "reason"]
+    counted = ["seconds_planned", "seconds_counted", "ended", "look"]
+    columns = [
+        "seq_num",
+        *findings.axes,
+        *counted,
+        "dominant_cluster",
+        "shear_stress",
+        "novelty",
+        "expected_novelty",
+        "reason",
+    ]
     rows = findings.measurements()[columns].to_dict("records")
     return {
         "raw_uid": findings.metadata["raw_uid"],

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ainerd_agent.settings import Settings
 if TYPE_CHECKING:
     from ainerd_agent.agent import NoveltyAgent
     from ainerd_agent.agent.protocol import Record
+    from ainerd_agent.agent.verdicts.until import Until
     from ainerd_agent.catalog import Catalog
     from ainerd_agent.instrument.beamline import Beamline
     from ainerd_agent.instrument.experiment import Experiment
@@ -42,13 +44,28 @@ N_START = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOptions:
-    """What a session shall do."""
+    """What a session shall do.
+
+    Attributes
+    ----------
+    measurements : int
+        Sample positions.
+    frames : int
+        Planned for each exposure.
+    folder : Path
+    seed : int
+    detector : tuple of int
+        Rows and columns.
+    until : Until or None
+        What an exposure may end by before its planned frames; None for full counts.
+    """
 
     measurements: int
     frames: int
     folder: Path
     seed: int
     detector: tuple[int, int]
+    until: Until | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,20 +153,27 @@ def run_session(
     ...     run_session(catalog, options, experiment, Settings(), Listeners())
     """
     from ainerd_agent.workflows.live import live_analysis, raw_backup
+    from ainerd_agent.workflows.live_channel import LiveChannel
 
     settings = _of_simulated_beamline(settings)
     geometry, unsent = experiment.camera.geometry, options.folder / "unsent"
     # Bins that do not fit the detector are refused here, before anything moves.
     bins_from_settings(settings, geometry=geometry)(experiment.shape)
-    live = live_analysis(catalog, settings, unsent, geometry=geometry, on_outcome=listeners.settled)
-    agent = _agent(options, experiment, live.encoder)
+    with ExitStack() as stack:
+        channel = None if options.until is None else stack.enter_context(LiveChannel())
+        live = live_analysis(
+            catalog, settings, unsent, geometry=geometry, channel=channel, on_outcome=listeners.settled
+        )
+        agent = _agent(options, experiment, live.encoder)
 
-    def record(suggestion: Suggestion, event: str, *, seq_num: int = 0, **more: Any) -> None:
-        if event == "proposed" and listeners.suggested is not None:
-            listeners.suggested(suggestion, seq_num)
-        live.writer.record_suggestion(suggestion, event, seq_num=seq_num, **more)
+        number = count(1)
 
-    scanned = _scan(live, options, experiment, agent, record)
+        def record(suggestion: Suggestion, event: str, *, seq_num: int = 0, **more: Any) -> None:
+            if event == "proposed" and listeners.suggested is not None:
+                listeners.suggested(suggestion, next(number))
+            live.writer.record_suggestion(suggestion, event, seq_num=seq_num, **more)
+
+        scanned = _scan(live, options, experiment, agent, record)
     if scanned.uid is None:
         raise SessionError(f"the scan could not start: {scanned.problem}")
     # For tests and benchmarks; nothing of the session reads it.
@@ -193,6 +217,7 @@ def _scan(
     from bluesky import RunEngine
     from bluesky.utils import RunEngineInterrupted
 
+    from ainerd_agent.agent.runners.count_until import Counting
     from ainerd_agent.agent.runners.plans import novelty_scan
     from ainerd_agent.workflows.live import raw_writer
 
@@ -207,6 +232,11 @@ def _scan(
         beamline = stack.enter_context(_connected(experiment, options))
         engine.subscribe(note_start, "start")
         callbacks = [raw_writer(catalog, options.folder / "unsent"), live.in_background()]
+        counting = None
+        if live.looks is not None and options.until is not None:
+            callbacks.append(live.looks.in_background())
+            stack.callback(live.looks.close)
+            counting = Counting(options.frames, live.looks.channel, options.until, frame_time=FRAME_TIME)
         for callback in callbacks:
             stack.callback(callback.close, CLOSING_TIMEOUT)
             engine.subscribe(callback)
@@ -217,6 +247,7 @@ def _scan(
             agent,
             live.result,
             n_measurements=options.measurements,
+            counting=counting,
             monitors=[rheometer.shear_stress, rheometer.shear_rate, rheometer.viscosity],
             record=record,
             md={"sample": experiment.sample.name, "purpose": "demo", "seed": options.seed},

@@ -185,7 +185,7 @@ class Exposures:
 
     def prepare(self) -> Plan[None]:
         """Once, in the open run."""
-        yield from self._exposing.prepare()
+        yield from self._exposing.prepare(self.counting.frames)
 
     def expose(self, frames: int | None = None) -> Plan[ExposureEnded]:
         """One exposure, of `frames` where they are other than usual."""

@@ -56,8 +56,8 @@ class Way(Protocol):
         """Refuse a number of frames that it cannot expose, with a ValueError."""
         ...
 
-    def prepare(self) -> Plan[None]:
-        """Once in a run, after it was opened."""
+    def prepare(self, planned: int) -> Plan[None]:
+        """Once in a run, after it was opened, for exposures of so many frames at first."""
         ...
 
     def expose(self, planned: int, enough: Enough) -> Plan[Taken]:
@@ -90,8 +90,9 @@ class Flying:
     def check(self, planned: int) -> None:
         """Any number will do."""
 
-    def prepare(self) -> Plan[None]:
-        """Describe the stream of rows."""
+    def prepare(self, planned: int) -> Plan[None]:
+        """Describe the stream of rows, as they are when it flies."""
+        yield from bps.prepare(self.detector, (self.info or _trigger_info)(planned), wait=True)
         self._index = yield from self._rows()
         yield from bps.declare_stream(self.detector, name=ROWS_STREAM, collect=True)
 
@@ -158,7 +159,7 @@ class Aborting:
     def check(self, planned: int) -> None:
         """Any number will do."""
 
-    def prepare(self) -> Plan[None]:
+    def prepare(self, planned: int) -> Plan[None]:
         """Nothing."""
         yield from bps.null()
 
@@ -223,7 +224,7 @@ class Bursts:
         if planned % self.frames:
             raise ValueError(f"{planned} frames are no whole number of bursts of {self.frames} frames")
 
-    def prepare(self) -> Plan[None]:
+    def prepare(self, planned: int) -> Plan[None]:
         """Nothing."""
         yield from bps.null()
 
@@ -265,7 +266,7 @@ class Whole:
     def check(self, planned: int) -> None:
         """Any number will do."""
 
-    def prepare(self) -> Plan[None]:
+    def prepare(self, planned: int) -> Plan[None]:
         """Say that exposures count to the end."""
         _log.warning(
             "%s can be neither stopped nor aborted: its exposures count to the end. Give count_until a way: Aborting "
