@@ -16,7 +16,7 @@ from ainerd_agent.callbacks.stored_rows import by_event, with_unknown_frames
 from ainerd_agent.callbacks.values import as_mapping, as_number, in_words, whole_number
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import FrameSource
-from ainerd_agent.scattering.frames.tiled_frames import TiledFrames
+from ainerd_agent.scattering.frames.tiled_frames import CountedOn, TiledFrames
 
 logger = logging.getLogger(__name__)
 
@@ -215,6 +215,8 @@ def frames_in(raw: Runs) -> FramesElsewhere:
         array = raw[raw_uid][stream][key]
         if len(array.shape) == 4 and n_rows == 1:
             return TiledFrames(array, event=first)
+        if len(array.shape) == 4:
+            array = CountedOn(array)
         return TiledFrames(array, start=first * frames_per_row, stop=(first + n_rows) * frames_per_row)
 
     return find

@@ -35,6 +35,37 @@ gone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CountedOn:
+    """An array of rows, (rows, frames, H, W), as one of frames that are counted on from row to row.
+
+    Parameters
+    ----------
+    array : tiled.client.array.ArrayClient
+    """
+
+    array: Any
+
+    @property
+    def dtype(self) -> Any:
+        """Of the counts."""
+        return self.array.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(frames, H, W)."""
+        rows, frames, *frame = self.array.shape
+        return rows * frames, *frame
+
+    def __getitem__(self, frames: slice) -> NDArray[Any]:
+        """Consecutive frames, read with the rows that they are in."""
+        per_row = self.array.shape[1]
+        first, last = frames.start // per_row, -(-frames.stop // per_row)
+        rows = np.asarray(self.array[slice(first, last)])
+        counted = rows.reshape(-1, *rows.shape[2:])
+        return counted[frames.start - first * per_row : frames.stop - first * per_row]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TiledFrames:
     """Frames `start` to `stop` of an array in a Tiled server.
 
