@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -72,7 +73,8 @@ def exposing(begun: Read, rows: Expected, movies: MovieReader, files: FileSettin
     )
 
     def measurement(is_over: Callable[[], bool]) -> Measurement:
-        frames = open_frames([part], files, following=Following(timeout=files.timeout, ended=is_over))
+        # A detector may take its time to begin; the documents say when it has ended.
+        frames = open_frames([part], files, following=Following(timeout=math.inf, ended=is_over))
         shot = Shot(number=row + 1, event=None, described=rows.described, part=part)
         told = ToldExposure(number=begun.number, first=shot.number, last=shot.last, planned=planned, begun=begun)
         return movies.measurement([shot], frames, retake=False, told=told)
