@@ -25,6 +25,7 @@ class Which(StrEnum):
 
     SAMPLE_MAP = "sample-map"
     AGE_LAG = "age-lag"
+    CONVERGENCE = "convergence"
     TIMESCALES = "timescales"
     RECONSTRUCTIONS = "reconstructions"
     GENERATED = "generated"
@@ -46,11 +47,12 @@ def figures(
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="RUN", help=f"Only this run of the catalog: {RUN}.")] = None,
     measurement: Annotated[
-        int | None, typer.Option(min=1, help="Of the run, for age-lag and timescales; the latest by default.")
+        int | None,
+        typer.Option(min=1, help="Of the run, for age-lag, convergence and timescales; the latest by default."),
     ] = None,
     stream: Annotated[str | None, typer.Option(help="Of that measurement, where several have its number.")] = None,
     bin: Annotated[
-        int | None, typer.Option(min=1, help="Of that measurement, for timescales; the one with the least noise.")
+        int | None, typer.Option(min=1, help="Of that measurement, for timescales and convergence; chosen by default.")
     ] = None,
     simulated: Annotated[int | None, typer.Option(min=50, help="So many simulated maps instead of a file.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
@@ -74,7 +76,8 @@ def figures(
     """Draw the figures of the AI-NERD paper, where a run was measured, and one of its measurements over age and lag.
 
     Of one run of a catalog: where it was measured, on its own axes; a measurement over age and lag, with the
-    relaxation time at each age; and one of its maps at several time scales. Of maps: reconstructions, generated
+    relaxation time at each age; how g2 became known while it was counted; and one of its maps at several time
+    scales. Of maps: reconstructions, generated
     maps, the choice of clusters, the embedding with examples, targets with their nearest neighbours, latent against
     raw, and the error against the number of components. Where the azimuth is known: flow and vorticity among the
     neighbours; where the time is: the embedding at three times.

@@ -95,7 +95,7 @@ class AgedMeasurement:
             azimuth=fingerprints.bins.azimuth,
             q=fingerprints.bins.q,
             fits=fit_ages(found, smoothing=smoothing),
-            title=_title(fingerprints.origin),
+            title=title_of(fingerprints.origin),
             unit=unit,
             stored=fingerprints.age_lag is None,
         )
@@ -143,7 +143,7 @@ def age_lag_figure(measurement: AgedMeasurement) -> Figure:
     return figure
 
 
-def _title(origin: Origin) -> str:
+def title_of(origin: Origin) -> str:
     """Which measurement it is, and where on the sample."""
     number = f"{origin.stream}/{origin.seq_num}" if origin.stream != "primary" else str(origin.seq_num)
     where = Places(

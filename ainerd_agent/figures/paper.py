@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.decomposition import PCA
 
 from ainerd_agent.figures import galleries, latents
-from ainerd_agent.figures.age_lag import AgedMeasurement, age_lag_figure
+from ainerd_agent.figures.age_lag import AgedMeasurement, age_lag_figure, title_of
+from ainerd_agent.figures.convergence import Convergence, convergence_figure
 from ainerd_agent.figures.data import FigureData, MissingError
 from ainerd_agent.figures.latent_embedding import embedding as plain_embedding
 from ainerd_agent.figures.sample_positions import sample_map as map_of_places
@@ -207,6 +208,18 @@ def timescales(encoder: Encoder, data: FigureData, *, bin: int | None = None, se
     return time_scales_figure(ScaledMeasurement.of(encoder, data.fingerprints, bin, seed=seed))
 
 
+def convergence(data: FigureData, *, bin: int | None = None) -> Figure:
+    """How g2 of one measurement, and its relaxation time, became known while it was counted."""
+    if data.fingerprints is None:
+        raise MissingError("it shows one measurement of a catalog: give --catalog, and --run if it has several")
+    measured = data.fingerprints
+    if measured.age_lag is None or not np.isfinite(measured.age_lag.errors).any():
+        raise MissingError("this measurement was not correlated over age and lag from its frames")
+    if bin is not None and bin > len(measured.bins):
+        raise MissingError(f"there is no bin {bin}: the measurement has {len(measured.bins)}")
+    return convergence_figure(Convergence.of(measured.age_lag, measured.duration), bin, title=title_of(measured.origin))
+
+
 def _far_apart(vectors: NDArray[np.float32], count: int, rng: np.random.Generator) -> list[int]:
     """Numbers of points far apart from each other: each among the farthest from those before."""
     chosen = [int(rng.integers(len(vectors)))]
@@ -224,6 +237,7 @@ def _pixels(maps: MapStack) -> NDArray[np.float32]:
 FIGURES: Mapping[str, Callable[[Encoder, FigureData, PaperOptions], Figure]] = {
     "sample-map": lambda _, data, options: sample_map(data, axes=options.axes),
     "age-lag": lambda _, data, __: age_lag(data),
+    "convergence": lambda _, data, options: convergence(data, bin=options.bin),
     "timescales": lambda encoder, data, options: timescales(encoder, data, bin=options.bin, seed=options.seed),
     "reconstructions": lambda encoder, data, _: reconstructions(encoder, data),
     "generated": lambda encoder, data, options: generated(encoder, data, seed=options.seed),
