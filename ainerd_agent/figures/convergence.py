@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from ainerd_agent.figures.style import INK, NORMAL, SMALL, SOFT, dress, new_figure
 from ainerd_agent.records import AgeLagMap, FloatArray
@@ -43,6 +44,9 @@ class Convergence:
     @classmethod
     def of(cls, age_lag: AgeLagMap, duration: float) -> Convergence:
         """From the correlation over age and lag, by the sections of age that were counted first.
+
+        Errors of sections are taken as independent. What groups of pixels have apart throughout does not average out,
+        and is not seen here: a verdict on a running exposure, which knows the groups, may find errors twice as large.
 
         Parameters
         ----------
@@ -113,20 +117,22 @@ def convergence_figure(found: Convergence, bin: int | None = None, title: str = 
     relative = found.relative_error
     for each in range(len(relative)):
         errors.plot(found.seconds, relative[each], "-", color=SOFT, linewidth=0.7, zorder=1)
-    errors.plot(
-        found.seconds, relative[number], "o-", color=INK, markersize=4, linewidth=1.4, label=f"bin {number + 1}"
-    )
+    own = {"color": INK, "markersize": 4, "linewidth": 1.4, "label": f"bin {number + 1}"}
+    errors.plot(found.seconds, relative[number], "o-", **own)
     dress(errors, "Counted (s)", "Relative error of $\\tau$")
     if np.isfinite(relative).any():
         errors.set_xscale("log")
         errors.set_yscale("log")
+        for axis in (errors.xaxis, errors.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.6)))
+        errors.tick_params(which="minor", labelsize=SMALL, labelcolor=INK)
         errors.plot([], [], "-", color=SOFT, linewidth=0.7, label="other bins")
         errors.legend(fontsize=SMALL, frameon=False, labelcolor=INK)
     else:
-        errors.text(
-            0.5, 0.5, "no bin lasted five\nof its relaxation times", transform=errors.transAxes, ha="center", va="center",
-            fontsize=NORMAL, color=INK,
-        )  # fmt: skip
+        nothing = "no bin lasted five\nof its relaxation times"
+        place = {"ha": "center", "va": "center", "transform": errors.transAxes}
+        errors.text(0.5, 0.5, nothing, fontsize=NORMAL, color=INK, **place)
     if title:
         figure.suptitle(title, fontsize=NORMAL, color=INK)
     return figure

@@ -13,7 +13,7 @@ def found():
 
 
 def test_the_last_curve_is_that_of_the_whole_exposure(found):
-    ((look, correlation),) = looks_at(equilibrium(8.0), 640, shares=(1.0,))
+    ((_, correlation),) = looks_at(equilibrium(8.0), 640, shares=(1.0,))
     short = correlation.lags <= 20
     np.testing.assert_allclose(found.g2[:, -1, short], correlation.g2().g2[:, short], atol=2e-3)
     assert found.seconds[-1] == pytest.approx(320.0)
@@ -32,7 +32,8 @@ def test_nothing_is_said_of_lags_and_times_that_have_not_come(found):
     slow = Convergence(**{name: getattr(found, name) for name in ("seconds", "lags", "g2", "g2_error", "tau_error")},
                        tau=np.full(found.tau.shape, 1e3))  # fmt: skip
     assert np.isnan(slow.relative_error).all()
-    assert "no bin lasted" in [text.get_text() for text in convergence_figure(slow).axes[1].texts][0]
+    (text,) = convergence_figure(slow).axes[1].texts
+    assert "no bin lasted" in text.get_text()
 
 
 def test_the_figure_has_a_curve_for_each_look_and_a_line_for_each_bin(found):

@@ -20,6 +20,10 @@ def findings():
             "shear_stress": [100.0, 100.0, np.nan, np.nan],
             "novelty": [np.nan, np.nan, 2.0, 4.0],
             "cluster": [0, 0, 1, 2],
+            "seconds_planned": [4.0, 4.0, 4.0, 4.0],
+            "seconds_counted": [4.0, 4.0, 1.5, 1.5],
+            "ended": ["planned", "planned", "converged", "converged"],
+            "look": [np.nan, np.nan, 2.0, 2.0],
         }
     )
     suggestions = pd.DataFrame(
@@ -62,6 +66,10 @@ def test_the_summary_is_json_without_nan():
     assert rows[0]["novelty"] is None
     assert rows[1]["shear_stress"] is None
     assert rows[1]["expected_novelty"] == 2.5
+    assert [(each["seconds_counted"], each["ended"], each["look"]) for each in rows] == [
+        (4.0, "planned", None),
+        (1.5, "converged", 2.0),
+    ]
 
 
 @pytest.fixture
