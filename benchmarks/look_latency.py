@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from ainerd_agent.agent.runners.ways_to_end import PERIOD
 from ainerd_agent.agent.verdicts.judge import Judge
 from ainerd_agent.agent.verdicts.until import Until
 from ainerd_agent.callbacks.exposure_follower import ExposureFollower, Seen
+from ainerd_agent.errors import MapError
 from ainerd_agent.latent import Encoder
 from ainerd_agent.records import Bins, Exposure, Measurement, Origin
 from ainerd_agent.scattering import HDF5Frames
@@ -54,6 +57,7 @@ def look_exposure(
     partition = Partition(labels=labels.astype(np.int32), rings=labels.astype(np.int32), bins=about)
     timed, judge = Timed(), Judge(UNTIL)
     over = threading.Event()
+    waiting: SimpleQueue[Seen | None] = SimpleQueue()
     with LiveChannel() as channel:
         verdicts = LiveVerdicts(channel.address)
 
@@ -66,15 +70,20 @@ def look_exposure(
             return Measurement(origin=origin, frames=frames, frame_time=1 / rate)
 
         def seen(each: Seen) -> None:
-            look = each.look
-            encoder.encode(look.c2, contrast=np.where(look.contrast > 0, look.contrast, np.nan))
-            now = time.monotonic()
-            if each.due:
-                channel.decide(judge.verdict(number, look, each.correlation))
-                timed.frames[look.number], timed.encoded[look.number] = look.frames, now
-                timed.decided[look.number] = time.monotonic()
-            channel.show(number, look)
-            timed.shown.append(time.monotonic())
+            waiting.put(each)
+
+        def work() -> None:
+            while (each := waiting.get()) is not None:
+                look = each.look
+                if each.due:
+                    with suppress(MapError):  # the first look may be too small
+                        encoder.encode(look.c2, contrast=np.where(look.contrast > 0, look.contrast, np.nan))
+                    now = time.monotonic()
+                    channel.decide(judge.verdict(number, look, each.correlation))
+                    timed.frames[look.number], timed.encoded[look.number] = look.frames, now
+                    timed.decided[look.number] = time.monotonic()
+                channel.show(number, look)
+                timed.shown.append(time.monotonic())
 
         def plan() -> None:
             after = 0
@@ -91,8 +100,12 @@ def look_exposure(
         begin()
         asking = threading.Thread(target=plan)
         asking.start()
+        judging = threading.Thread(target=work)
+        judging.start()
         follower.start()
         follower.join(120.0)
+        waiting.put(None)
+        judging.join()
         time.sleep(2 * PERIOD)
         over.set()
         asking.join()

@@ -159,7 +159,8 @@ class AnalysisCallback:
             try:
                 fingerprints = within(self._limits.seconds, lambda: self._fingerprints(measurement))
             finally:
-                if self._prefetch:
+                # Exposures that may end early are followed for their looks, and are seldom as long as the one before.
+                if self._prefetch and not origin.exposure.ended:
                     self._ahead.expect(measurement)
             stress = stress_during(measurement.rheometer, origin.start, origin.stop)
             (analysis,) = self._analyst.analyse([fingerprints], [stress])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+import threading
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,9 @@ from ainerd_agent.settings import Settings
 from ainerd_agent.workflows.live_channel import LiveChannel
 
 _log = logging.getLogger(__name__)
+
+CLOSING = 10.0
+"""Seconds that looks get to be judged when this is closed."""
 
 KEPT_JUDGES = 16
 """Of the latest runs."""
@@ -62,6 +66,11 @@ class LiveLooks:
         self._encoder = encoder
         self._judges: OrderedDict[str, Judge] = OrderedDict()
         self._elsewhere: dict[str, Judge] = {}
+        self._waiting: deque[tuple[str, Seen]] = deque()
+        self._news = threading.Condition()
+        self._closed = False
+        self._worker = threading.Thread(target=self._work, name="judging looks", daemon=True)
+        self._worker.start()
         options = TwoTimeOptions.from_settings(settings.correlation)
         self.callback = LiveExposures(settings, partition, self._shares_of, self._seen, options=options)
 
@@ -70,8 +79,12 @@ class LiveLooks:
         return InBackground(self.callback)
 
     def close(self) -> None:
-        """Stop following exposures."""
+        """Stop following exposures; what was seen is still judged."""
         self.callback.close()
+        with self._news:
+            self._closed = True
+            self._news.notify()
+        self._worker.join(CLOSING)
 
     def __enter__(self) -> Self:
         return self
@@ -102,11 +115,33 @@ class LiveLooks:
         return until.looks
 
     def _seen(self, uid: str, seen: Seen) -> None:
+        """Have a look judged and served, on a thread of its own: the frames that come meanwhile must not wait."""
+        with self._news:
+            if self._waiting and not (self._waiting[-1][1].due or self._waiting[-1][1].over):
+                self._waiting.pop()  # only the newest running maps are wanted
+            self._waiting.append((uid, seen))
+            self._news.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return
+                uid, seen = self._waiting.popleft()
+            try:
+                self._judge(uid, seen)
+            except Exception:
+                # Whatever it is, it must not cost the looks after it; the exposure goes on.
+                _log.exception("look %d at exposure %d could not be judged", seen.look.number, seen.exposure)
+
+    def _judge(self, uid: str, seen: Seen) -> None:
         judge = self._judges.get(uid)
         if judge is None:
             return
-        latents = self._latents(seen.look)
+        latents = None
         if seen.due:
+            latents = self._latents(seen.look)
             self.channel.decide(judge.verdict(seen.exposure, seen.look, seen.correlation))
         self.channel.show(seen.exposure, seen.look, latents)
         if seen.over and seen.over != "damaged":
@@ -118,5 +153,5 @@ class LiveLooks:
         try:
             return self._encoder.encode(look.c2, contrast=contrast)
         except Exception as error:
-            _log.info("look %d at exposure: its maps cannot be encoded: %s", look.number, error)
+            _log.info("the maps of look %d cannot be encoded: %s", look.number, error)
             return None
