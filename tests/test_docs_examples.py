@@ -51,6 +51,7 @@ PAGES = {
 ELSEWHERE = {
     "README.md": "integration/test_how_to_lines.py",
     "choose-clusters.md": "integration/test_how_to_lines.py",
+    "end-exposures-early.md": "integration/test_counting.py",
     "first-session.md": "integration/test_how_to_lines.py",
     "ingest-your-own-maps.md": "integration/test_how_to_lines.py",
     "let-an-agent-measure.md": "integration/test_agent_page.py",

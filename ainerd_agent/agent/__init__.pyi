@@ -14,10 +14,17 @@ from .regions import Box as Box
 from .regions import Disc as Disc
 from .regions import Rectangle as Rectangle
 from .runners.adaptive import NoveltyOptimizer as NoveltyOptimizer
+from .runners.count_until import Counting as Counting
+from .runners.count_until import count_until as count_until
+from .runners.live_verdicts import LiveVerdicts as LiveVerdicts
 from .runners.plans import measure_at as measure_at
 from .runners.plans import novelty_scan as novelty_scan
 from .runners.queue import QueueRunner as QueueRunner
 from .runners.queue_server import QueueServer as QueueServer
+from .runners.ways_to_end import Aborting as Aborting
+from .runners.ways_to_end import Bursts as Bursts
+from .runners.ways_to_end import Flying as Flying
+from .runners.ways_to_end import Whole as Whole
 from .samples import Sample as Sample
 from .space import Axis as Axis
 from .space import LimitError as LimitError
@@ -25,3 +32,4 @@ from .space import Space as Space
 from .strategies.novelty import NoveltyAgent as NoveltyAgent
 from .strategies.short_first import ShortFirst as ShortFirst
 from .strategies.spot import SpotAgent as SpotAgent
+from .verdicts.until import Until as Until
