@@ -36,8 +36,12 @@ ANALYSIS_SPEC = ("XPCSAnalysis", "2.0")
 SUGGESTIONS_SPEC = ("XPCSSuggestions", "2.0")
 
 RUN_STATUSES = ("running", "success", "abort", "fail")
-SUGGESTION_EVENTS = ("proposed", "approved", "edited", "rejected", "queued", "measured", "failed")
-"""In the life of a suggestion; the first one is in every life. An edited one has the new position."""
+SUGGESTION_EVENTS = (
+    "proposed", "waiting", "approved", "edited", "rejected", "queued", "exposing", "ended early", "moved", "measured",
+    "failed", "withdrawn",
+)  # fmt: skip
+"""In the life of a suggestion (`records.life`); the first one is in every life. "edited" and "moved" have the new
+position."""
 
 REQUESTS = ("pause", "resume", "stop", "suggest", "ask", "automatic")
 """What people may ask of a running agent, as events whose suggestion is its name: it listens to nothing else."""

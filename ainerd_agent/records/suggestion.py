@@ -80,7 +80,7 @@ class SuggestionEvent:
     time : float
         Seconds since the epoch.
     event : str
-        "proposed", "approved", "edited", "rejected", "queued", "measured" or "failed".
+        One of the events of `records.life`, as "proposed", "approved", "ended early" or "measured".
     position : mapping
         Where to measure as of this event, by axis.
     raw_uid : str
