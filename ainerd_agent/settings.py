@@ -230,6 +230,28 @@ class AgentSettings(Table):
         return self
 
 
+class PersonSettings(Table):
+    """Somebody whom our server knows by a key of their own."""
+
+    key_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the personal key, hexadecimal")
+    roles: tuple[Literal["approve"], ...] = Field(default=(), description="what they may do beyond reading and writing")
+
+
+class ServerSettings(Table):
+    """Our own server of a catalog, as `ainerd serve` starts it."""
+
+    people: dict[str, PersonSettings] = Field(
+        default={}, description="by name: who may decide about suggestions; where nobody is named, everybody may"
+    )
+
+    @model_validator(mode="after")
+    def _a_key_each(self) -> Self:
+        keys = [each.key_sha256 for each in self.people.values()]
+        if twice := sorted(name for name, each in self.people.items() if keys.count(each.key_sha256) > 1):
+            raise ValueError(f"{', '.join(twice)} have one key: give each a key of their own")
+        return self
+
+
 class Settings(BaseSettings):
     """Everything that differs from one beamline to the next.
 
@@ -252,6 +274,7 @@ class Settings(BaseSettings):
     files: FileSettings = FileSettings()
     correlation: CorrelationSettings = CorrelationSettings()
     agent: AgentSettings | None = None
+    server: ServerSettings = ServerSettings()
 
     @property
     def tiled_address(self) -> str:

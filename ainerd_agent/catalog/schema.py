@@ -6,6 +6,8 @@
     /ainerd/<model>/suggestions    what the agent proposed, why, and what became of it
     /annotations                   what people said of measurements
     /turns/<uid>                   there while a writer writes to that run
+    /decisions/<model>/<id>        the decision about a suggestion that holds, where the server is not one of ours
+    /agents/<model>/<agent>/<n>    a process of an agent, the n-th: what it does, and when it was seen last
 
 Bins are counted from 1, clusters from 0 (the slowest). A measurement is known by its run, its stream and the numbers of
 its first and its last event.
@@ -17,6 +19,8 @@ RAW = "raw"
 MAPS = "xpcs"
 ANALYSES = "ainerd"
 TURNS = "turns"
+DECISIONS = "decisions"
+AGENTS = "agents"
 C2 = "c2"
 G2 = "g2"
 AGE_LAG = "age_lag"

@@ -116,6 +116,38 @@ class SuggestionEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided about a suggestion, and holds: there is one at most.
+
+    Attributes
+    ----------
+    decision : str
+        "approved", "edited" or "rejected" by people; "queued" by its agent, where nobody was to be asked.
+    token : str
+        Of whom it came from, so that a caller knows their own decision again.
+    position : mapping
+        By axis, for "edited"; otherwise empty.
+    time : float
+        Seconds since the epoch.
+    note, by, verified
+        As for `SuggestionEvent`.
+    """
+
+    suggestion_id: str
+    decision: str
+    token: str
+    position: Mapping[str, float] = field(default_factory=dict)
+    time: float = float("nan")
+    note: str = ""
+    by: str = ""
+    verified: bool | None = None
+
+    def __str__(self) -> str:
+        """As "approved by Ann (not verified)"."""
+        return self.decision + (f" by {self.by}{'' if self.verified else ' (not verified)'}" if self.by else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRequest:
     """Something that people ask of a running agent.
 
