@@ -7,13 +7,80 @@ no clock.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
 from ainerd_agent.errors import AinerdError
+from ainerd_agent.records.life_events import (
+    Action,
+    AddToQueue,
+    Approved,
+    AskPeople,
+    AwaitResults,
+    Edited,
+    EndedEarly,
+    Event,
+    Exposing,
+    Failed,
+    Forget,
+    Learn,
+    LearnFailure,
+    Measured,
+    Move,
+    Moved,
+    Proposed,
+    Queued,
+    Rejected,
+    Remember,
+    State,
+    Waits,
+    WatchQueue,
+    Withdrawn,
+)
 from ainerd_agent.records.suggestion import SuggestionEvent
+
+__all__ = [
+    "FINAL",
+    "MAY_FOLLOW",
+    "MEASURED_THERE",
+    "REACHES",
+    "REMOVED",
+    "TO_MEASURE",
+    "UNDECIDED",
+    "Action",
+    "AddToQueue",
+    "Approved",
+    "AskPeople",
+    "AwaitResults",
+    "Edited",
+    "EndedEarly",
+    "Event",
+    "Exposing",
+    "Failed",
+    "Forget",
+    "Learn",
+    "LearnFailure",
+    "Life",
+    "Measured",
+    "Move",
+    "Moved",
+    "NotPossibleError",
+    "Proposed",
+    "Queued",
+    "Rejected",
+    "Remember",
+    "State",
+    "Step",
+    "Waits",
+    "WatchQueue",
+    "Withdrawn",
+    "diagram",
+    "event_of",
+    "life_of",
+    "name_of",
+    "note_of",
+    "step",
+]
 
 MEASURED_THERE = "it was measured there"
 """The note by which version 0.2 wrote, as "edited", what is "moved" now."""
@@ -22,194 +89,9 @@ REMOVED = "the item was removed from the queue"
 """The note by which version 0.2 wrote, as "rejected", what is "withdrawn" now."""
 
 
-class State(StrEnum):
-    """Where a suggestion is in its life."""
-
-    PROPOSED = "proposed"
-    WAITING = "waiting"
-    APPROVED = "approved"
-    EDITED = "edited"
-    REJECTED = "rejected"
-    QUEUED = "queued"
-    EXPOSING = "exposing"
-    ENDED_EARLY = "ended early"
-    MEASURED = "measured"
-    FAILED = "failed"
-    WITHDRAWN = "withdrawn"
-
-
 class NotPossibleError(AinerdError):
     """An event that cannot follow on the state of a suggestion."""
 
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """An agent proposes it, or proposes it once more after a restart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """People are asked to decide."""
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """Somebody wants it to be measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """Somebody wants it to be measured elsewhere.
-
-    Attributes
-    ----------
-    position : mapping
-        By axis.
-    """
-
-    position: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Somebody does not want it to be measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """It is in the queue of a queue server, as this item."""
-
-    item: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Exposing:
-    """Its plan runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndedEarly:
-    """Its exposure ended before the planned count.
-
-    Attributes
-    ----------
-    raw_uid : str
-        The run.
-    why : str
-        "converged", "recognised", "damaged" or "stopped".
-    """
-
-    raw_uid: str = ""
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """It was measured elsewhere than it was suggested: at this position, by axis."""
-
-    position: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Its results are there.
-
-    Attributes
-    ----------
-    raw_uid, stream, seq_num
-        The measurement.
-    novelty : float
-        What was found.
-    """
-
-    raw_uid: str = ""
-    stream: str = "primary"
-    seq_num: int = 0
-    novelty: float = math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Its plan or its analysis failed, and why; it may have exposed the spot."""
-
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """It will not be measured, though nobody rejected it, and why."""
-
-    why: str = ""
-
-
-Event = (
-    Proposed
-    | Waits
-    | Approved
-    | Edited
-    | Rejected
-    | Queued
-    | Exposing
-    | EndedEarly
-    | Moved
-    | Measured
-    | Failed
-    | Withdrawn
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Remember:
-    """The agent counts its spot as exposed."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskPeople:
-    """Tell people that it waits for their decision."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """The agent takes note of the new position, by axis."""
-
-    position: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class AddToQueue:
-    """Put it into the queue, once it is due."""
-
-
-@dataclass(frozen=True, slots=True)
-class WatchQueue:
-    """Look what becomes of its item."""
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitResults:
-    """Wait for what the analysis finds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Learn:
-    """The agent learns from the results of this measurement."""
-
-    raw_uid: str
-    stream: str
-    seq_num: int
-
-
-@dataclass(frozen=True, slots=True)
-class LearnFailure:
-    """The agent takes note that it failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """The agent takes note that nothing was exposed."""
-
-
-Action = Remember | AskPeople | Move | AddToQueue | WatchQueue | AwaitResults | Learn | LearnFailure | Forget
 
 REACHES: Mapping[type[Event], State] = {
     Proposed: State.PROPOSED,
@@ -284,7 +166,7 @@ def step(state: State | None, event: Event) -> Step:
     kind = type(event)
     if kind not in MAY_FOLLOW[state]:
         is_now = "not proposed yet" if state is None else f"{state.value} already"
-        raise NotPossibleError(f"it is {is_now}, so it cannot be {_in_words(event)} any more")
+        raise NotPossibleError(f"it is {is_now}, so it cannot be {name_of(event)} any more")
     if state is not None and kind in (Proposed, Moved):
         return Step(state, _actions(event) if kind is Moved else ())
     return Step(REACHES[kind], _actions(event))
@@ -314,8 +196,19 @@ def _actions(event: Event) -> tuple[Action, ...]:
             return (Forget(),)
 
 
-def _in_words(event: Event) -> str:
+def name_of(event: Event) -> str:
+    """As a `SuggestionEvent` names it."""
     return "moved" if isinstance(event, Moved) else REACHES[type(event)].value
+
+
+def note_of(event: Event) -> str:
+    """As a `SuggestionEvent` notes it: the item in the queue, or why; empty where there is nothing to say."""
+    match event:
+        case Queued(item):
+            return item
+        case EndedEarly(_, why) | Failed(why) | Withdrawn(why):
+            return why
+    return ""
 
 
 def event_of(told: SuggestionEvent) -> Event:
