@@ -222,6 +222,9 @@ class AgentSettings(Table):
     stop_below: float = Field(default=0.0, ge=0, description="expected novelty below which it stops")
     queue: str | None = Field(default=None, description="queue server, as tcp://host:60615 or http://host:60610")
     plan: str = Field(default="measure", description="plan of the queue server that measures at x and y")
+    approval: bool = Field(
+        default=False, description="the plan measures only what people approved or edited in the catalog, once each"
+    )
 
     @model_validator(mode="after")
     def _plan_of_a_queue(self) -> Self:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +26,9 @@ from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
 from ainerd_agent.records import AgentRequest
-from tests.integration.catalog_servers import free_port, redis, running
-from tests.integration.conftest import ROOT, ainerd
+from tests.integration.catalog_servers import free_port
+from tests.integration.conftest import ainerd
+from tests.integration.re_manager import re_manager
 
 MODEL = "ages-v1"
 LIMITS = {"x": (1.0, 2.0), "y": (1.0, 2.0)}
@@ -46,35 +45,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str
 
 @pytest.fixture(scope="module")
 def manager(catalog: tuple[Any, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[REManagerAPI]:
-    """The RE manager with an open environment: the profile's startup files, as a beamline starts them."""
-    folder = tmp_path_factory.mktemp("manager")
-    startup = Path(shutil.copytree(ROOT / "profile" / "startup", folder / "startup"))
-    address, _, key = catalog[1].partition("?api_key=")
-    environment = {
-        "AINERD_SESSION": str(folder / "session"),
-        "AINERD_TILED_URI": address.removesuffix("/api/v1"),
-        "AINERD_TILED_API_KEY": key,
-        "AINERD_FRAMES": "40",
-    }
-    control, info = free_port(), free_port()
-    with redis() as redis_uri, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        program = [
-            str(Path(sys.executable).with_name("start-re-manager")), "--startup-dir", str(startup), "--keep-re",
-            "--redis-addr", redis_uri.removeprefix("redis://").removesuffix("/0"),
-            "--zmq-control-addr", f"tcp://127.0.0.1:{control}", "--zmq-info-addr", f"tcp://127.0.0.1:{info}",
-        ]  # fmt: skip
-        with running(program, folder, control):
-            client = REManagerAPI(zmq_control_addr=f"tcp://127.0.0.1:{control}")
-            client.environment_open()
-            client.wait_for_idle(timeout=90)
-            assert client.status()["worker_environment_exists"], (folder / "log").read_text()
-            client.address = f"tcp://127.0.0.1:{control}"
-            yield client
-            client.environment_close()
-            client.wait_for_idle(timeout=60)
-            client.close()
+    with re_manager(catalog[1], tmp_path_factory.mktemp("manager")) as client:
+        yield client
 
 
 @pytest.fixture
@@ -329,8 +301,8 @@ def test_stop_now_ends_queue_and_plan_whatever_is_to_be_approved(catalog, manage
     """An abort is never gated: it asks the queue server, whatever the catalog says, and even without one."""
     root, uri = catalog
     manager.wait_for_idle(timeout=60)
-    agent = SpotAgent(Limits(LIMITS), (1.2, 1.3), counting=20.0, model=MODEL, name="endless")
-    runner = runner_of("endless", agent=agent)
+    chooser = NoveltyAgent(LIMITS, BeamtimeCost(10.0, 20.0), n_start=2, model=MODEL, name="endless")
+    runner = runner_of("endless", agent=ShortFirst(chooser, short=20.0, long=30.0))
     runner.step()
     approve(root.model(MODEL), "endless-1")
     # 20 s of frames at the rate of the simulated detector: it is aborted long before its end.
