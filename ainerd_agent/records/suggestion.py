@@ -143,8 +143,9 @@ class Decision:
     verified: bool | None = None
 
     def __str__(self) -> str:
-        """As "approved by Ann (not verified)"."""
-        return self.decision + (f" by {self.by}{'' if self.verified else ' (not verified)'}" if self.by else "")
+        """As "approved by Ann", or "approved by Ann (not verified)"."""
+        by = f" by {self.by}" if self.by else ""
+        return f"{self.decision}{by}{'' if self.verified else ' (not verified)'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

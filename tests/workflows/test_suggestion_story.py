@@ -93,3 +93,12 @@ def test_axes_are_told_with_their_units():
     assert "go to theta 12.50 deg, z 1.00 mm" in told
     assert "Not taken 1: theta 3.00 deg, z 0.50 mm" in told
     assert "edited to theta 20.00 deg, z 1.00 mm" in told
+
+
+def test_a_decision_says_whose_it_is_and_whether_the_server_vouches_for_that():
+    known, named = (replace(event("approved", note="fine"), by="Ann", verified=each) for each in (True, False))
+    assert any(line.endswith("approved by Ann: fine") for line in story(SUGGESTION, [event("proposed"), known]))
+    told = "\n".join(story(SUGGESTION, [event("proposed"), named, event("moved")]))
+    assert "approved by Ann (not verified): fine" in told
+    assert "moved to " in told
+    assert any("Nothing yet: it waits." in line for line in story(SUGGESTION, [event("proposed"), event("waiting")]))
