@@ -12,6 +12,7 @@ from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container, Table
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion, SuggestionEvent
+from ainerd_agent.records.life import UNDECIDED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,7 @@ def life_of(model: Container, suggestion_id: str) -> tuple[Suggestion, list[Sugg
 
 def waiting(rows: pd.DataFrame) -> pd.DataFrame:
     """Those "proposed" rows that nobody has decided about and nothing came of."""
-    settled = set(rows["suggestion_id"][~rows["event"].isin(("proposed",))])
+    settled = set(rows["suggestion_id"][~rows["event"].isin(UNDECIDED)])
     return rows[(rows["event"] == "proposed") & ~rows["suggestion_id"].isin(settled)]
 
 
