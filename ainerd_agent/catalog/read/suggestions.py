@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ainerd_agent.catalog.codec.suggestions import events_of, normalised, stored_columns, suggestion_of
-from ainerd_agent.catalog.layout import address_of, child
+from ainerd_agent.catalog.layout import address_of, table_of
 from ainerd_agent.catalog.schema import SUGGESTIONS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container, Table
@@ -89,7 +89,7 @@ def waiting(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(model: Container) -> Table:
-    table: Table | None = child(model, SUGGESTIONS)
+    table: Table | None = table_of(model, SUGGESTIONS)
     if table is None:
         raise UnknownAgentError(
             f"The catalog holds no suggestions by {model.item['id']}: no agent has worked with it yet."

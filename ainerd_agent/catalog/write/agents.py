@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-from ainerd_agent.catalog.layout import address_of, child, ensure_container
+from ainerd_agent.catalog.layout import address_of, child, ensure_container, root_of
 from ainerd_agent.catalog.schema import AGENTS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container
 from ainerd_agent.catalog.write.containers import set_metadata
-from ainerd_agent.catalog.write.decisions import key_of, root_of
+from ainerd_agent.catalog.write.decisions import key_of
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records.agents import BEAT, AgentProcess
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-from ainerd_agent.catalog.layout import address_of, child, ensure_container
+from ainerd_agent.catalog.layout import address_of, child, ensure_container, root_of
 from ainerd_agent.catalog.schema import DECISIONS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container
@@ -158,14 +158,6 @@ def _settled_by_key(model: Container, suggestion_id: str, claim: Mapping[str, An
             raise
         node = parent[key_of(suggestion_id)]
     return Decision(**node.metadata_copy()[0])
-
-
-def root_of(model: Container) -> Container:
-    """The container that /ainerd is in."""
-    from tiled.client import from_context
-
-    found: Container = from_context(model.context, node_path_parts=list(model.path_parts)[:-2])
-    return found
 
 
 def key_of(suggestion_id: str) -> str:
