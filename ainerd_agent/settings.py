@@ -271,6 +271,9 @@ class AgentSettings(Table):
     stop_below: float = Field(default=0.0, ge=0, description="expected novelty below which it stops")
     queue: str | None = Field(default=None, description="queue server, as tcp://host:60615 or http://host:60610")
     plan: str = Field(default="measure", description="plan of the queue server that measures at a position")
+    approval: bool = Field(
+        default=False, description="the plan measures only what people approved or edited in the catalog, once each"
+    )
 
     @model_validator(mode="after")
     def _some_axes(self) -> Self:
@@ -291,6 +294,28 @@ class AgentSettings(Table):
     def _plan_of_a_queue(self) -> Self:
         if self.queue is None and self.given("plan"):
             raise ValueError(f"the plan {self.plan!r} is run by a queue server: give queue too, or leave it out")
+        return self
+
+
+class PersonSettings(Table):
+    """Somebody whom our server knows by a key of their own."""
+
+    key_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the personal key, hexadecimal")
+    roles: tuple[Literal["approve"], ...] = Field(default=(), description="what they may do beyond reading and writing")
+
+
+class ServerSettings(Table):
+    """Our own server of a catalog, as `ainerd serve` starts it."""
+
+    people: dict[str, PersonSettings] = Field(
+        default={}, description="by name: who may decide about suggestions; where nobody is named, everybody may"
+    )
+
+    @model_validator(mode="after")
+    def _a_key_each(self) -> Self:
+        keys = [each.key_sha256 for each in self.people.values()]
+        if twice := sorted(name for name, each in self.people.items() if keys.count(each.key_sha256) > 1):
+            raise ValueError(f"{', '.join(twice)} have one key: give each a key of their own")
         return self
 
 
@@ -316,6 +341,7 @@ class Settings(BaseSettings):
     files: FileSettings = FileSettings()
     correlation: CorrelationSettings = CorrelationSettings()
     agent: AgentSettings | None = None
+    server: ServerSettings = ServerSettings()
 
     @property
     def tiled_address(self) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ainerd_agent.settings import AgentSettings, BinSettings, Settings
+from ainerd_agent.settings import AgentSettings, BinSettings, ServerSettings, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +96,14 @@ def test_they_are_read_where_a_program_starts_and_nowhere_else():
 def test_prefetch_keeps_its_old_name():
     assert not Settings(files={"follow": False}).files.prefetch
     assert not Settings(files={"prefetch": False}).files.prefetch
+
+
+def test_people_of_a_server_have_a_key_each():
+    key = "ab" * 32
+    given = ServerSettings(people={"Ann": {"key_sha256": key, "roles": ["approve"]}})
+    assert given.people["Ann"].roles == ("approve",)
+    with pytest.raises(ValidationError, match="Ann, Bo have one key"):
+        ServerSettings(people={"Ann": {"key_sha256": key}, "Bo": {"key_sha256": key}})
+    for person in ({"key_sha256": "her key"}, {"key_sha256": key, "roles": ["everything"]}):
+        with pytest.raises(ValidationError):
+            ServerSettings(people={"Ann": person})

@@ -65,6 +65,14 @@ def table_of(container: Container, key: str) -> Table | None:
     return found
 
 
+def root_of(model: Container) -> Container:
+    """The container that /ainerd is in, of `/ainerd/<model>`."""
+    from tiled.client import from_context
+
+    found: Container = from_context(model.context, node_path_parts=list(model.path_parts)[:-2])
+    return found
+
+
 def ensure_container(
     parent: Container, key: str, *, specs: list[tuple[str, str]], metadata: dict[str, Any] | None = None, **options: Any
 ) -> Container:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from ainerd_agent.catalog.read import suggestions as read_suggestions
 from ainerd_agent.catalog.read.analysed_runs import AnalysedRun, analysed_run, stored_analysis
 from ainerd_agent.catalog.server_errors import server_errors
-from ainerd_agent.catalog.write import requests
-from ainerd_agent.records import Analysis, Events, Suggestion, SuggestionEvent
+from ainerd_agent.catalog.write import agents, decisions, requests
+from ainerd_agent.records import Analysis, Decision, Events, Suggestion, SuggestionEvent
+from ainerd_agent.records.agents import AgentProcess
 from ainerd_agent.records.run import RunName
 
 if TYPE_CHECKING:
@@ -185,10 +186,24 @@ class ModelResults:
         return read_suggestions.life_of(self.container, suggestion_id)
 
     def decide(
-        self, suggestion_id: str, decision: str, *, position: Mapping[str, float] | None = None, note: str = ""
+        self,
+        suggestion_id: str,
+        decision: str,
+        *,
+        position: Mapping[str, float] | None = None,
+        note: str = "",
+        by: str = "",
     ) -> Suggestion:
         """Approve, edit or reject a suggestion that waits; see `ainerd_agent.catalog.write.requests.decide`."""
-        return requests.decide(self.container, suggestion_id, decision, position=position, note=note)
+        return requests.decide(self.container, suggestion_id, decision, position=position, note=note, by=by)
+
+    def decision(self, suggestion_id: str) -> Decision | None:
+        """The decision about a suggestion that holds, whatever the rows of the table say; None where there is none."""
+        return decisions.held(self.container, suggestion_id)
+
+    def agents(self) -> list[tuple[AgentProcess, str]]:
+        """The last process of each agent, with what it does now: "running", "waiting", "paused", "ended" or "dead"."""
+        return [(each, agents.state_of(each)) for each in agents.processes(self.container)]
 
     def request(self, agent: str, what: str, *, note: str = "") -> None:
         """Ask a running agent for something; see `ainerd_agent.catalog.write.requests.request`."""

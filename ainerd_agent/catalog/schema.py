@@ -6,6 +6,8 @@
     /ainerd/<model>/suggestions    what the agent proposed, why, and what became of it
     /annotations                   what people said of measurements
     /turns/<uid>                   there while a writer writes to that run
+    /decisions/<model>/<id>        the decision about a suggestion that holds, where the server is not one of ours
+    /agents/<model>/<agent>/<n>    a process of an agent, the n-th: what it does, and when it was seen last
 
 Bins are counted from 1, clusters from 0 (the slowest). A measurement is known by its run, its stream and the numbers of
 its first and its last event.
@@ -17,6 +19,8 @@ RAW = "raw"
 MAPS = "xpcs"
 ANALYSES = "ainerd"
 TURNS = "turns"
+DECISIONS = "decisions"
+AGENTS = "agents"
 C2 = "c2"
 G2 = "g2"
 AGE_LAG = "age_lag"
@@ -36,8 +40,12 @@ ANALYSIS_SPEC = ("XPCSAnalysis", "2.0")
 SUGGESTIONS_SPEC = ("XPCSSuggestions", "2.0")
 
 RUN_STATUSES = ("running", "success", "abort", "fail")
-SUGGESTION_EVENTS = ("proposed", "approved", "edited", "rejected", "queued", "measured", "failed")
-"""In the life of a suggestion; the first one is in every life. An edited one has the new position."""
+SUGGESTION_EVENTS = (
+    "proposed", "waiting", "approved", "edited", "rejected", "queued", "exposing", "ended early", "moved", "measured",
+    "failed", "withdrawn",
+)  # fmt: skip
+"""In the life of a suggestion (`records.life`); the first one is in every life. "edited" and "moved" have the new
+position."""
 
 REQUESTS = ("pause", "resume", "stop", "suggest", "ask", "automatic")
 """What people may ask of a running agent, as events whose suggestion is its name: it listens to nothing else."""

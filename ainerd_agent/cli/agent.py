@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from ainerd_agent.cli.options import CatalogOption, Model, open_catalog
-from ainerd_agent.cli.tables import suggestion_table, wide_console, write_line
+from ainerd_agent.cli.tables import agent_table, suggestion_table, wide_console, write_line
 
 if TYPE_CHECKING:
     from ainerd_agent.records import Suggestion
@@ -91,11 +91,15 @@ def list_suggestions(
     model: Model = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="Only those that wait for a decision.")] = False,
 ) -> None:
-    """Show the last suggestions and what became of them."""
+    """Show which agents run, wait, are paused or dead, and the last suggestions and what became of them."""
     from ainerd_agent.catalog.read.suggestions import waiting as those_waiting
 
     with open_catalog(catalog) as opened:
-        rows = opened.model(model).suggestions(agent=name)
+        results = opened.model(model)
+        agents = [each for each in results.agents() if name in (None, each[0].agent)]
+        if agents:
+            wide_console().print(agent_table(agents), markup=False)
+        rows = results.suggestions(agent=name)
     proposed = those_waiting(rows) if waiting else rows[rows["event"] == "proposed"]
     wide_console().print(suggestion_table(proposed, rows.groupby("suggestion_id").last()), markup=False)
 
@@ -152,6 +156,48 @@ def ask(
     with open_catalog(catalog) as opened:
         opened.model(model).request(name, what.value, note=note)
     print(f"asked {name} to {what.value}")
+
+
+@agent.command()
+def stop(
+    name: Name,
+    catalog: CatalogOption = "ainerd-session",
+    model: Model = None,
+    note: Note = "",
+    now: Annotated[
+        bool, typer.Option("--now", help="Stop the queue, abort the plan that runs, and take out the agent's items.")
+    ] = False,
+    queue: Annotated[
+        str | None, typer.Option(help="The queue server, as tcp://host:60615; by default that of [agent].")
+    ] = None,
+) -> None:
+    """Ask an agent to stop before its next suggestion; with --now, end what it does at once.
+
+    --now needs nobody's approval and no catalog: the queue server is told first.
+    """
+    from ainerd_agent.errors import AinerdError, SessionError
+
+    console = Console(stderr=True)
+    if now:
+        from ainerd_agent.settings import Settings
+        from ainerd_agent.workflows.queue_agent import queue_manager, stop_now
+
+        address = queue
+        if address is None:
+            given = Settings().agent
+            address = None if given is None else given.queue
+        if address is None:
+            raise SessionError("which queue server to stop is not known: give --queue, or set queue under [agent]")
+        stop_now(name, queue_manager(address), say=lambda text: write_line(console, text))
+    try:
+        with open_catalog(catalog) as opened:
+            opened.model(model).request(name, "stop", note=note)
+    except AinerdError as error:
+        if not now:
+            raise
+        write_line(console, f"{error} So the agent could not be asked to stop: end its process (Ctrl-C).")
+        raise typer.Exit(1) from error
+    print(f"asked {name} to stop")
 
 
 def _position(given: list[str]) -> dict[str, float]:

@@ -30,6 +30,7 @@ def serve(
     Raw runs are under /raw, C2 maps under /xpcs, labels and latents under /ainerd.
     """
     from ainerd_agent.catalog import TiledServer, connect
+    from ainerd_agent.settings import Settings
 
     if not create and not (folder / "catalog.db").is_file():
         raise SessionError(f"{folder} holds no session (it has no catalog.db): give the folder of one, or --create")
@@ -37,7 +38,7 @@ def serve(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with TiledServer(folder, port=port, api_key=api_key) as server:
+    with TiledServer(folder, port=port, api_key=api_key, people=Settings().server.people) as server:
         connect(server.uri, create=True).close()
         console.print("Ask it from Python:\n", highlight=False)
         console.print("    from tiled.client import from_uri", highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ainerd_agent.records.agents import AgentProcess
     from ainerd_agent.workflows.report import Findings
 
 WIDTH = 120
@@ -93,6 +94,27 @@ def _cell(name: str, value: Any) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
+def agent_table(found: Sequence[tuple[AgentProcess, str]]) -> Table:
+    """The agents: what each does, and since when one is dead.
+
+    Parameters
+    ----------
+    found : sequence of (AgentProcess, str)
+        As `ModelResults.agents` gives them.
+    """
+    from ainerd_agent.records.in_words import local_time
+
+    table = Table(box=None)
+    for heading in ("agent", "is", "since", "mode", "at most", "on", ""):
+        table.add_column(heading)
+    for process, state in found:
+        why = process.why if state == "ended" else f"asked to {process.held}" if process.held else ""
+        since = local_time(process.seen if state in ("dead", "ended") else process.started)
+        on = f"{process.machine}, process {process.process}"
+        table.add_row(process.agent, state, since, process.mode, process.highest, on, why)
+    return table
+
+
 def suggestion_table(proposed: pd.DataFrame, last: pd.DataFrame) -> Table:
     """The last suggestions, and what became of them.
 
@@ -119,7 +141,7 @@ def suggestion_table(proposed: pd.DataFrame, last: pd.DataFrame) -> Table:
             local_time(row["time"]),
             _where(place(position, json.loads(row["position_units"] or "{}")), row) or NOTHING,
             with_uncertainty(row["expected_novelty"], row["uncertainty"]),
-            "waits" if end["event"] == "proposed" else str(end["event"]),
+            "waits" if end["event"] in ("proposed", "waiting") else str(end["event"]),
             "" if end["event"] != "measured" else number(end["novelty"], ".1f"),
             str(end.get("note") or ""),
         )

@@ -15,7 +15,7 @@ from ainerd_agent.records.measurement import Measurement
 from ainerd_agent.records.notes import Annotation, StressVersion
 from ainerd_agent.records.rheometry import RheometerSamples, ShearStress
 from ainerd_agent.records.run import Events, Exposure, MeasurementName, Origin, PointName, Run, RunName
-from ainerd_agent.records.suggestion import AgentRequest, Suggestion, SuggestionEvent
+from ainerd_agent.records.suggestion import AgentRequest, Decision, Suggestion, SuggestionEvent
 
 __all__ = [
     "AgeLagMap",
@@ -25,6 +25,7 @@ __all__ = [
     "Annotation",
     "BadPixels",
     "Bins",
+    "Decision",
     "EarlyEnd",
     "Events",
     "Exposure",

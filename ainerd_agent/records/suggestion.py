@@ -84,7 +84,7 @@ class SuggestionEvent:
     time : float
         Seconds since the epoch.
     event : str
-        "proposed", "approved", "edited", "rejected", "queued", "measured" or "failed".
+        One of the events of `records.life`, as "proposed", "approved", "ended early" or "measured".
     position : mapping
         Where to measure as of this event, by axis.
     raw_uid : str
@@ -117,6 +117,39 @@ class SuggestionEvent:
     def __post_init__(self) -> None:
         if self.last_seq_num == 0:
             object.__setattr__(self, "last_seq_num", self.seq_num)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided about a suggestion, and holds: there is one at most.
+
+    Attributes
+    ----------
+    decision : str
+        "approved", "edited" or "rejected" by people; "queued" by its agent, where nobody was to be asked.
+    token : str
+        Of whom it came from, so that a caller knows their own decision again.
+    position : mapping
+        By axis, for "edited"; otherwise empty.
+    time : float
+        Seconds since the epoch.
+    note, by, verified
+        As for `SuggestionEvent`.
+    """
+
+    suggestion_id: str
+    decision: str
+    token: str
+    position: Mapping[str, float] = field(default_factory=dict)
+    time: float = float("nan")
+    note: str = ""
+    by: str = ""
+    verified: bool | None = None
+
+    def __str__(self) -> str:
+        """As "approved by Ann", or "approved by Ann (not verified)"."""
+        by = f" by {self.by}" if self.by else ""
+        return f"{self.decision}{by}{'' if self.verified else ' (not verified)'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,7 @@ from ainerd_agent.agent.runners.queue import Mode, QueueRunner
 from ainerd_agent.agent.runners.queue_server import QueueServer
 from ainerd_agent.agent.strategies.from_settings import agent_from_settings
 from ainerd_agent.catalog import Catalog, ModelResults, UnknownAgentError
+from ainerd_agent.catalog.write.agents import Presence
 from ainerd_agent.errors import CatalogError, SessionError
 from ainerd_agent.latent import Encoder
 from ainerd_agent.settings import AgentSettings, Settings
@@ -35,7 +37,8 @@ class QueueAgent:
     manager : Manager or None
         The client of the queue server.
     mode : {"suggest", "ask", "automatic"}
-        Only suggest, ask for approval of each suggestion, or measure them at once.
+        Only suggest, ask for approval of each suggestion, or measure them at once. It is the highest, too: people may
+        ask for a lower one through the catalog, not for more.
     seed : int, optional
         Of a new agent's choices, 0 by default. One that goes on keeps its own.
     patience : float
@@ -102,6 +105,8 @@ def run_queue_agent(catalog: Catalog, name: str, agent: QueueAgent, *, say: Call
 
     Raises
     ------
+    AgentRunsError
+        An agent of this name runs already.
     CatalogError
         The agent was made with other settings; or see `ModelAtWork.begin`.
 
@@ -111,22 +116,54 @@ def run_queue_agent(catalog: Catalog, name: str, agent: QueueAgent, *, say: Call
     >>> run_queue_agent(catalog, "night", agent, say=print)  # doctest: +SKIP
     """
     model = ModelAtWork.begin(catalog, agent.encoder)
+    presence = Presence(model.results.container, name, agent.mode)
     writer = model.spooled_writer(agent.spool)
-    runner = QueueRunner(
-        model.results,
-        new_or_restored(model.results, name, agent, say=say),
-        None if agent.manager is None else QueueServer(agent.manager, agent.settings.plan),
-        writer.record_suggestion,
-        mode=agent.mode,
-        patience=agent.patience,
-        say=say,
-    )
+    reason = "it failed"
     try:
+        runner = QueueRunner(
+            model.results,
+            new_or_restored(model.results, name, agent, say=say),
+            None if agent.manager is None else QueueServer(agent.manager, agent.settings.plan),
+            writer.record_suggestion,
+            mode=agent.mode,
+            presence=presence,
+            patience=agent.patience,
+            say=say,
+        )
         reason = runner.run()
     except KeyboardInterrupt:
         reason = f"interrupted; `ainerd agent run {name}` goes on"
-    writer.flush()
+    finally:
+        writer.flush()
+        with suppress(CatalogError):  # then it counts as dead, which is as true
+            presence.end(reason)
     return reason
+
+
+def stop_now(name: str, manager: Manager, *, say: Callable[[str], None]) -> None:
+    """Stop the queue and the plan that runs at once, and take out of the queue what an agent put into it.
+
+    It asks nobody: neither for approval nor for a role, and needs no catalog.
+
+    Parameters
+    ----------
+    name : str
+        Of the agent.
+    manager : Manager
+        The client of the queue server.
+    say : callable
+        Told what was done, in words.
+
+    Raises
+    ------
+    QueueError
+        The queue server refuses.
+    TimeoutError
+        It does not answer, or the plan does not end.
+    """
+    done = QueueServer(manager).abort(name)
+    for each in done or ["nothing was under way"]:
+        say(each)
 
 
 def new_or_restored(results: ModelResults, name: str, agent: QueueAgent, *, say: Callable[[str], None]) -> Agent:

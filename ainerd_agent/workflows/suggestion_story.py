@@ -62,7 +62,7 @@ def story(suggestion: Suggestion, events: list[SuggestionEvent]) -> Iterator[str
     yield "What came of it"
     for event in events:
         yield f"  {local_time(event.time)}  {event.event}{_about(suggestion, event)}"
-    if events[-1].event == "proposed":
+    if events[-1].event in ("proposed", "waiting"):
         yield "  Nothing yet: it waits."
 
 
@@ -91,8 +91,9 @@ def _unit(suggestion: Suggestion) -> str:
 
 
 def _about(suggestion: Suggestion, event: SuggestionEvent) -> str:
-    note = f": {event.note}" if event.note else ""
-    if event.event == "edited":
+    by = f" by {event.by}{'' if event.verified else ' (not verified)'}" if event.by else ""
+    note = f"{by}: {event.note}" if event.note else by
+    if event.event in ("edited", "moved"):
         return f" to {place(event.position, suggestion.units)}{note}"
     if event.event != "measured":
         return note

@@ -1,18 +1,28 @@
-"""Keys that first come with a later measurement of a run become columns, whatever interrupts that."""
+"""Keys that first come with a later measurement of a run become columns, and so do new ones of suggestions."""
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
+from tiled.structures.core import Spec
 
-from ainerd_agent.catalog import Catalog, DerivedWriter, SpooledWriter, TiledServer
-from ainerd_agent.records import Analysis, Fingerprints, Run
+from ainerd_agent.agent.lifecycle.approval import approve
+from ainerd_agent.catalog import Catalog, DerivedWriter, ModelIdentity, SpooledWriter, TiledServer, connect
+from ainerd_agent.catalog.codec.columns import column_metadata
+from ainerd_agent.catalog.codec.suggestions import SUGGESTIONS_SCHEMA, suggestion_table
+from ainerd_agent.catalog.schema import SUGGESTIONS_SPEC
+from ainerd_agent.catalog.write.containers import model_container
+from ainerd_agent.records import Analysis, Fingerprints, Run, Suggestion, SuggestionEvent
 from tests.integration.conftest import FAULTS_APART, KilledError, Mortal
 from tests.integration.derived_runs import MODEL, N_BINS, START, is_sound, measured, write
 
@@ -124,3 +134,83 @@ def test_new_columns_come_also_from_what_waited(
     again = SpooledWriter(catalog.writer(MODEL), tmp_path / "unsent")
     assert again.flush() == 0
     knows_later(catalog, "waited")
+
+
+EARLY_SCHEMA = pa.schema([each for each in SUGGESTIONS_SCHEMA if each.name not in ("sample", "well", "by", "verified")])
+"""Of a table of suggestions that was begun before these columns came."""
+
+
+def begun_early(catalog: Catalog, name: str) -> tuple[ModelIdentity, Suggestion]:
+    """A model whose table of suggestions lacks columns, and what was proposed in it."""
+    model = replace(MODEL, name=name)
+    early = Suggestion(
+        id="night-1", position={"x": 1.0, "y": 2.0}, reason="new there", model=name, agent="night",
+        settings={"agent": "NoveltyAgent", "limits": {"axes": {"x": [0.0, 4.0], "y": [0.0, 4.0]},
+                                                      "forbidden": [], "exclusion": 0.1}},
+    )  # fmt: skip
+    proposed = SuggestionEvent(time=START, suggestion_id=early.id, event="proposed", position=early.position)
+    table = model_container(catalog.tiled, model).create_appendable_table(
+        EARLY_SCHEMA, key="suggestions", metadata=column_metadata(EARLY_SCHEMA), specs=[Spec(*SUGGESTIONS_SPEC)]
+    )
+    table.append_partition(0, suggestion_table(early, proposed).select(EARLY_SCHEMA.names))
+    return model, early
+
+
+def holds_both(catalog: Catalog, name: str, *late: str) -> None:
+    rows = catalog.model(name).suggestions()
+    assert list(rows["suggestion_id"] + " " + rows["event"]) == ["night-1 proposed", *late]
+    assert list(rows["sample"] + rows["well"]) == ["", *["gelA1"] * len(late)]
+    suggestion, _ = catalog.model(name).suggestion("night-1")
+    assert (dict(suggestion.position), suggestion.reason, suggestion.sample) == ({"x": 1.0, "y": 2.0}, "new there", "")
+
+
+def test_suggestions_go_on_in_a_table_that_was_begun_before_a_column_came(catalog: Catalog) -> None:
+    model, early = begun_early(catalog, "early")
+    results = catalog.model("early")
+    approve(results, "night-1", by="Ann")
+    told = results.suggestion("night-1")[1][-1]
+    assert (told.event, told.by, told.verified) == ("approved", "Ann", False)
+    results.request("night", "pause", note="lunch")
+    catalog.writer(model).record_suggestion(replace(early, id="night-2", sample="gel", well="A1"), "proposed")
+    rows = results.suggestions()
+    assert list(rows["event"]) == ["proposed", "approved", "pause", "proposed"]
+    assert (list(rows["sample"]), list(rows["well"])) == (["", "", "", "gel"], ["", "", "", "A1"])
+    assert results.suggestion("night-2")[0].well == "A1"
+    assert set(catalog["ainerd", "early"]) == {"suggestions"}
+    assert not list(catalog["turns"])
+
+
+@pytest.mark.timeout(400)
+def test_whatever_interrupts_new_columns_of_suggestions_none_is_lost(catalog: Catalog, mortal: Mortal) -> None:
+    """The writer is killed before each of its requests that change something."""
+    survived, whole = 0, False
+    while not whole:
+        name = f"early-{survived}"
+        model, early = begun_early(catalog, name)
+        late = replace(early, id="night-2", sample="gel", well="A1")
+        mortal.left = survived
+        with suppress(KilledError):
+            catalog.writer(model).record_suggestion(late, "proposed")
+            whole = True
+        mortal.left = math.inf
+        assert "night-1" in set(catalog.model(name).suggestions()["suggestion_id"])  # readers find it meanwhile
+        catalog.writer(model).record_suggestion(late, "proposed")
+        holds_both(catalog, name, "night-2 proposed")
+        survived += 1
+    assert survived > 8
+
+
+def test_writers_that_find_the_table_so_at_once_lose_nothing(server: TiledServer, catalog: Catalog) -> None:
+    model, early = begun_early(catalog, "together")
+    start = threading.Barrier(3)
+
+    def write_late(number: int) -> None:
+        with connect(server.uri) as own:
+            writer = own.writer(model)
+            start.wait(30)
+            writer.record_suggestion(replace(early, id=f"late-{number}", sample="gel", well="A1"), "proposed")
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write_late, range(3)))
+    found = catalog.model("together").suggestions()
+    assert sorted(found["suggestion_id"]) == ["late-0", "late-1", "late-2", "night-1"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +26,9 @@ from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
 from ainerd_agent.records import AgentRequest
-from tests.integration.catalog_servers import free_port, redis, running
-from tests.integration.conftest import ROOT, ainerd
+from tests.integration.catalog_servers import free_port
+from tests.integration.conftest import ainerd
+from tests.integration.re_manager import re_manager
 
 MODEL = "ages-v1"
 LIMITS = {"x": (1.0, 2.0), "y": (1.0, 2.0)}
@@ -46,35 +45,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str
 
 @pytest.fixture(scope="module")
 def manager(catalog: tuple[Any, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[REManagerAPI]:
-    """The RE manager with an open environment: the profile's startup files, as a beamline starts them."""
-    folder = tmp_path_factory.mktemp("manager")
-    startup = Path(shutil.copytree(ROOT / "profile" / "startup", folder / "startup"))
-    address, _, key = catalog[1].partition("?api_key=")
-    environment = {
-        "AINERD_SESSION": str(folder / "session"),
-        "AINERD_TILED_URI": address.removesuffix("/api/v1"),
-        "AINERD_TILED_API_KEY": key,
-        "AINERD_FRAMES": "40",
-    }
-    control, info = free_port(), free_port()
-    with redis() as redis_uri, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        program = [
-            str(Path(sys.executable).with_name("start-re-manager")), "--startup-dir", str(startup), "--keep-re",
-            "--redis-addr", redis_uri.removeprefix("redis://").removesuffix("/0"),
-            "--zmq-control-addr", f"tcp://127.0.0.1:{control}", "--zmq-info-addr", f"tcp://127.0.0.1:{info}",
-        ]  # fmt: skip
-        with running(program, folder, control):
-            client = REManagerAPI(zmq_control_addr=f"tcp://127.0.0.1:{control}")
-            client.environment_open()
-            client.wait_for_idle(timeout=90)
-            assert client.status()["worker_environment_exists"], (folder / "log").read_text()
-            client.address = f"tcp://127.0.0.1:{control}"
-            yield client
-            client.environment_close()
-            client.wait_for_idle(timeout=60)
-            client.close()
+    with re_manager(catalog[1], tmp_path_factory.mktemp("manager")) as client:
+        yield client
 
 
 @pytest.fixture
@@ -115,7 +87,7 @@ def test_a_suggestion_waits_for_approval_and_then_runs(catalog, manager, runner_
     runner = runner_of("asks")
     for _ in range(5):
         runner.step()
-    assert events(root, "asks") == [("asks-1", "proposed")]
+    assert events(root, "asks") == [("asks-1", "proposed"), ("asks-1", "waiting")]
     assert manager.queue_get()["items"] == []
     done = ainerd("agent", "list", "--catalog", uri, "--waiting")
     assert "asks-1" in done.stdout
@@ -155,7 +127,7 @@ def test_automatic_pause_resume_and_stop(catalog, runner_of):
     until(runner, lambda: ("works-1", "measured") in events(root, "works"))
     root.model(MODEL).request("works", "pause")
     until(runner, lambda: runner.paused)
-    until(runner, lambda: runner.open is None or not runner.open.item)
+    until(runner, lambda: runner.open is None or not runner.open.is_under_way)
     before = events(root, "works")
     for _ in range(5):
         runner.step()
@@ -236,7 +208,7 @@ def test_short_counts_go_through_a_rejection_and_edits(catalog, manager, runner_
     until(again, lambda: ("brief-2-long", "measured") in events(root, "brief"))
     assert measured_at(root, "brief", "brief-2-long") == pytest.approx([1.5, 1.3], abs=1e-6)
     assert exposure_of(manager, "brief-2-long") == 0.16
-    until(again, lambda: any(event == "proposed" and "long" not in each for each, event in events(root, "brief")[-1:]))
+    until(again, lambda: any(event == "proposed" and "long" not in each for each, event in events(root, "brief")[-2:]))
     root.model(MODEL).request("brief", "stop")
     assert "asked to stop" in again.run(period=0)
 
@@ -303,7 +275,7 @@ def test_removed_items_are_taken_back(catalog, manager, runner_of):
     runner = runner_of("removed", mode="automatic")
     until(runner, lambda: ("removed-1", "queued") in events(root, "removed"))
     manager.queue_clear()
-    until(runner, lambda: ("removed-1", "rejected") in events(root, "removed"))
+    until(runner, lambda: ("removed-1", "withdrawn") in events(root, "removed"))
     manager.item_add(BPlan("measure", x=1.0, y=1.0))
     until(runner, lambda: ("removed-2", "queued") in events(root, "removed"))
     manager.queue_clear()
@@ -320,10 +292,39 @@ def test_only_suggest_learns_from_what_people_measure(catalog, manager, runner_o
     until(runner, lambda: ("suggests-2", "proposed") in events(root, "suggests"))
     # It was measured elsewhere than it was suggested, and that is what is known of it.
     rows = root.model(MODEL).suggestions(agent="suggests").set_index(["suggestion_id", "event"])
-    for event in ("edited", "measured"):
+    for event in ("moved", "measured"):
         place = rows.loc[("suggests-1", event), ["x", "y"]].astype(float).tolist()
         assert place == pytest.approx([1.2, 1.3], abs=1e-6)
-    assert rows.loc[("suggests-1", "edited"), "note"] == "it was measured there"
+
+
+def test_stop_now_ends_queue_and_plan_whatever_is_to_be_approved(catalog, manager, runner_of, tmp_path, monkeypatch):
+    """An abort is never gated: it asks the queue server, whatever the catalog says, and even without one."""
+    root, uri = catalog
+    manager.wait_for_idle(timeout=60)
+    chooser = NoveltyAgent(LIMITS, BeamtimeCost(10.0, 20.0), n_start=2, model=MODEL, name="endless")
+    runner = runner_of("endless", agent=ShortFirst(chooser, short=20.0, long=30.0))
+    runner.step()
+    approve(root.model(MODEL), "endless-1")
+    # 20 s of frames at the rate of the simulated detector: it is aborted long before its end.
+    until(runner, lambda: ("endless-1", "exposing") in events(root, "endless"))
+    (tmp_path / "ainerd.toml").write_text(f'[agent]\nx = [1.0, 2.0]\ny = [1.0, 2.0]\nqueue = "{manager.address}"\n')
+    monkeypatch.setenv("TILED_RETRY_TIMEOUT", "0.5")
+    nowhere = f"http://127.0.0.1:{free_port()}/api/v1?api_key=gone"
+    done = ainerd("agent", "stop", "endless", "--now", "--catalog", nowhere, cwd=tmp_path)
+    assert done.returncode == 1
+    for said in ("the plan was aborted", "item endless-1 was taken out of the queue", "could not be asked to stop"):
+        assert said in done.stderr
+    assert manager.status(reload=True)["manager_state"] == "idle"
+    assert manager.queue_get(reload=True)["items"] == []
+    item = next(each for each in manager.history_get(reload=True)["items"][::-1] if each["meta"].get(SUGGESTION_KEY))
+    assert (item["meta"][SUGGESTION_KEY], item["result"]["exit_status"]) == ("endless-1", "aborted")
+    # The agent takes it for failed, and does not start it again.
+    until(runner, lambda: ("endless-1", "failed") in events(root, "endless"))
+    assert manager.status(reload=True)["manager_state"] == "idle"
+    done = ainerd("agent", "stop", "endless", "--now", "--catalog", uri, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "asked endless to stop\n"), done.stderr
+    assert "nothing was under way" in done.stderr
+    assert "asked to stop" in runner.run(period=0)
 
 
 def test_the_command_runs_and_stops(catalog, manager, tmp_path):
@@ -343,9 +344,16 @@ def test_the_command_runs_and_stops(catalog, manager, tmp_path):
             if "novelty" in line and "found" in line:
                 break
         assert "found" in said
-        done = ainerd("agent", "ask", "night", "stop", "--catalog", uri)
+        done = ainerd("agent", "list", "night", "--catalog", uri)
+        assert "running" in done.stdout, done.stdout
+        second = ainerd("agent", "run", "night", "--catalog", uri, "--mode", "automatic", cwd=tmp_path)
+        assert second.returncode == 1
+        assert "An agent night runs already" in " ".join(second.stderr.split())
+        done = ainerd("agent", "stop", "night", "--catalog", uri)
         assert done.returncode == 0, done.stderr
         said += process.stderr.read()
     assert "The agent ends: somebody asked to stop" in said
+    done = ainerd("agent", "list", "night", "--catalog", uri)
+    assert "ended" in done.stdout
     done = ainerd("why", "night-1", "--catalog", uri)
     assert "measured as" in done.stdout

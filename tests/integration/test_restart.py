@@ -240,7 +240,7 @@ def test_an_edit_beyond_the_limits_is_survived(root):
     root.model("toy-1").decide(suggestion.id, "edited", position={"x": 99.0, "y": 0.0})
     again = restored(root.model("toy-1"), "night")
     assert again.suggest().position == suggestion.position
-    session.writer.record_suggestion(suggestion, "rejected")
+    session.writer.record_suggestion(suggestion, "rejected")  # as version 0.2 did
     again = restored(root.model("toy-1"), "night")
     agent.withdraw(suggestion)
     assert again.suggest() == agent.suggest()

@@ -112,3 +112,12 @@ def test_samples_wells_and_the_length_of_each_axis_are_told():
     assert "Nothing was exposed on sample gel before" in told
     told = "\n".join(story(replace(warm, terms={**warm.terms, "hole": 0.25}), [event("proposed")]))
     assert "The nearest exposed spot is 0.25 away, in units of the scales of the axes" in told
+
+
+def test_a_decision_says_whose_it_is_and_whether_the_server_vouches_for_that():
+    known, named = (replace(event("approved", note="fine"), by="Ann", verified=each) for each in (True, False))
+    assert any(line.endswith("approved by Ann: fine") for line in story(SUGGESTION, [event("proposed"), known]))
+    told = "\n".join(story(SUGGESTION, [event("proposed"), named, event("moved")]))
+    assert "approved by Ann (not verified): fine" in told
+    assert "moved to " in told
+    assert any("Nothing yet: it waits." in line for line in story(SUGGESTION, [event("proposed"), event("waiting")]))

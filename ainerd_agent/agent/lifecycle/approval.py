@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
 
 from ainerd_agent.agent.limits import Limits
@@ -9,7 +10,7 @@ from ainerd_agent.catalog import ModelResults
 from ainerd_agent.records import Suggestion
 
 
-def approve(results: ModelResults, suggestion_id: str, *, note: str = "") -> Suggestion:
+def approve(results: ModelResults, suggestion_id: str, *, note: str = "", by: str = "") -> Suggestion:
     """Let a suggestion be measured.
 
     Parameters
@@ -19,22 +20,29 @@ def approve(results: ModelResults, suggestion_id: str, *, note: str = "") -> Sug
     suggestion_id : str
         Or its beginning.
     note : str
-        Who approves and why.
+        Why.
+    by : str
+        Who approves; by default the name of the account. Where our server knows who it is, by AINERD_PERSON_KEY, that
+        counts; otherwise the decision says "not verified".
 
     Raises
     ------
+    DecidedAlreadyError
+        Another decision holds.
     CatalogError
-        There is no such suggestion, or it was decided already.
+        There is no such suggestion, it was decided already, or the server does not let this person decide.
     """
-    return results.decide(suggestion_id, "approved", note=note)
+    return results.decide(suggestion_id, "approved", note=note, by=by or account())
 
 
-def reject(results: ModelResults, suggestion_id: str, *, note: str = "") -> Suggestion:
+def reject(results: ModelResults, suggestion_id: str, *, note: str = "", by: str = "") -> Suggestion:
     """Refuse a suggestion; its spot is not suggested again. As `approve`."""
-    return results.decide(suggestion_id, "rejected", note=note)
+    return results.decide(suggestion_id, "rejected", note=note, by=by or account())
 
 
-def edit(results: ModelResults, suggestion_id: str, position: Mapping[str, float], *, note: str = "") -> Suggestion:
+def edit(
+    results: ModelResults, suggestion_id: str, position: Mapping[str, float], *, note: str = "", by: str = ""
+) -> Suggestion:
     """Let it be measured at another position instead. As `approve`.
 
     Parameters
@@ -50,4 +58,12 @@ def edit(results: ModelResults, suggestion_id: str, position: Mapping[str, float
     suggestion, _ = results.suggestion(suggestion_id)
     there = {**suggestion.position, **position}
     Limits.from_settings(suggestion.settings["limits"]).check(there)
-    return results.decide(suggestion.id, "edited", position=there, note=note)
+    return results.decide(suggestion.id, "edited", position=there, note=note, by=by or account())
+
+
+def account() -> str:
+    """The name of the account on this machine; empty where it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container without a user, or a number without a name
+        return ""

@@ -1,4 +1,4 @@
-"""What people decided about an agent's suggestions, and what they asked of it, as the catalog holds it."""
+"""What became of an agent's suggestions, and what people asked of it, as the catalog holds it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from ainerd_agent.catalog import ModelResults
 from ainerd_agent.catalog.codec.suggestions import events_of, request_of
 from ainerd_agent.catalog.read.suggestions import UnknownAgentError
 from ainerd_agent.catalog.schema import SUGGESTION_EVENTS
-from ainerd_agent.catalog.write.requests import DECISIONS
-from ainerd_agent.records import AgentRequest, SuggestionEvent
+from ainerd_agent.catalog.write.requests import DECISIONS, record_decision
+from ainerd_agent.records import AgentRequest, Decision, Suggestion
+from ainerd_agent.records.life import Life, life_of
 
 COLUMNS = (
     "time", "suggestion_id", "event", "position", "raw_uid", "stream", "seq_num", "last_seq_num", "novelty", "agent",
@@ -23,23 +24,26 @@ COLUMNS = (
 class Decisions:
     """The events of one agent's suggestions, read again and again; requests are given once.
 
-    What was asked before this was made was asked of an earlier process.
-
     Parameters
     ----------
     results : ModelResults
         Of the latent model of the agent.
     agent : str
         Its name.
+    heeded : sequence of (float, str)
+        Requests that an earlier process heeded: when they were made, and for what.
     """
 
-    def __init__(self, results: ModelResults, agent: str) -> None:
+    def __init__(self, results: ModelResults, agent: str, heeded: tuple[tuple[float, str], ...] = ()) -> None:
         self._results, self._agent = results, agent
-        self._seen: set[tuple[float, str]] = set()
+        self._heeded = dict.fromkeys(heeded)
         self._rows = pd.DataFrame({name: [] for name in COLUMNS})
         self.read()
-        for _ in self.new_requests():
-            pass
+
+    @property
+    def heeded(self) -> tuple[tuple[float, str], ...]:
+        """Requests that were given, here and by earlier processes."""
+        return tuple(self._heeded)
 
     def read(self) -> None:
         """Look what the catalog holds now.
@@ -55,22 +59,29 @@ class Decisions:
             self._rows = pd.DataFrame({name: [] for name in COLUMNS})
 
     def new_requests(self) -> Iterator[AgentRequest]:
-        """What was asked of the agent and not given here before."""
+        """What was asked of the agent and not given before, in order of time."""
         for row in self._rows[~self._rows["event"].isin(SUGGESTION_EVENTS)].to_dict("records"):
             asked = request_of(row)
-            if (asked.time, asked.what) not in self._seen:
-                self._seen.add((asked.time, asked.what))
+            if (asked.time, asked.what) not in self._heeded:
+                self._heeded[asked.time, asked.what] = None
                 yield asked
 
-    def of(self, suggestion_id: str) -> SuggestionEvent | None:
-        """The last decision about a suggestion; None where there is none."""
-        return self._last(suggestion_id, DECISIONS)
+    def life(self, suggestion_id: str) -> Life:
+        """What the rows say of a suggestion, decisions apart: which of those holds, `held` says."""
+        found = self._rows[(self._rows["suggestion_id"] == suggestion_id) & ~self._rows["event"].isin(DECISIONS)]
+        return life_of(events_of(found))
 
-    def item_of(self, suggestion_id: str) -> str:
-        """Its item in the queue; empty where it never was there."""
-        queued = self._last(suggestion_id, ("queued",))
-        return "" if queued is None else queued.note
+    def held(self, suggestion: Suggestion) -> Decision | None:
+        """The decision about a suggestion that holds; its row is written where it is missing. None without one.
 
-    def _last(self, suggestion_id: str, events: tuple[str, ...]) -> SuggestionEvent | None:
-        found = self._rows[(self._rows["suggestion_id"] == suggestion_id) & self._rows["event"].isin(events)]
-        return next(iter(events_of(found.tail(1))), None)
+        Raises
+        ------
+        CatalogError
+            The catalog cannot be asked.
+        """
+        found = self._results.decision(suggestion.id)
+        if found is not None and found.decision in DECISIONS:
+            rows = self._rows[self._rows["suggestion_id"] == suggestion.id]
+            if found.decision not in set(rows["event"]):
+                record_decision(self._results.container, suggestion, found)
+        return found

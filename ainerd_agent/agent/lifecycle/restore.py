@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ainerd_agent.agent.protocol import Agent
@@ -14,8 +14,22 @@ from ainerd_agent.agent.strategies.short_first import ShortFirst
 from ainerd_agent.agent.strategies.spot import SpotAgent
 from ainerd_agent.catalog import ModelResults
 from ainerd_agent.catalog.codec.suggestions import events_of, suggestion_of
+from ainerd_agent.catalog.write.requests import DECISIONS
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Analysis, Suggestion, SuggestionEvent
+from ainerd_agent.records.life import (
+    FINAL,
+    Forget,
+    Learn,
+    LearnFailure,
+    Move,
+    NotPossibleError,
+    Remember,
+    State,
+    event_of,
+    life_of,
+    step,
+)
 
 STRATEGIES: Mapping[str, Callable[[Mapping[str, Any]], Agent]] = {
     "NoveltyAgent": NoveltyAgent.from_settings,
@@ -48,31 +62,73 @@ def restored(results: ModelResults, name: str) -> Agent:
     if not proposed:
         raise CatalogError(f"The catalog has requests to agent {name}, but nothing that it proposed.")
     agent = _new(name, proposed)
-    known: dict[str, Suggestion] = {}
-    under_way: dict[str, Suggestion] = {}
     first_proposals = {each.id: each for each in reversed(proposed)}
-    for event in events_of(rows):
-        if event.event == "proposed" and event.suggestion_id not in known:
-            # Once: an agent that was made again proposes anew what nothing had come of.
-            new = first_proposals[event.suggestion_id]
-            known[new.id] = under_way[new.id] = new
-            agent.recall(new)
-        elif event.suggestion_id in known:
-            suggestion = known[event.suggestion_id]
-            match event.event:
-                case "edited":
-                    with suppress(LimitError):  # then nothing had changed
-                        known[suggestion.id] = under_way[suggestion.id] = agent.edit(suggestion, event.position)
-                case "rejected":
-                    if under_way.pop(suggestion.id, None) is not None:
-                        agent.withdraw(suggestion)
-                case "measured" | "failed":
-                    measured = event.event == "measured"
-                    agent.ingest(suggestion, _analysis(results, event) if measured else None)
-                    under_way.pop(suggestion.id, None)
-    for suggestion in under_way.values():
-        agent.repeat(suggestion)
+    known = {name: _Known(suggestion) for name, suggestion in first_proposals.items()}
+    for event in _in_order([*events_of(rows)]):
+        _repeat(agent, known[event.suggestion_id], event, results)
+    for each in known.values():
+        if each.state not in FINAL:
+            agent.repeat(each.suggestion)
     return agent
+
+
+@dataclass(slots=True)
+class _Known:
+    suggestion: Suggestion
+    state: State | None = None
+
+
+def _in_order(events: Sequence[SuggestionEvent]) -> list[SuggestionEvent]:
+    """The events of all lives as the agent heeded them, in order of time.
+
+    Decisions come from clocks of other machines: each has its place after its suggestion was proposed, and before what
+    the agent did in consequence.
+    """
+    lives: dict[str, list[SuggestionEvent]] = {}
+    for event in events:
+        lives.setdefault(event.suggestion_id, []).append(event)
+    placed: list[tuple[float, SuggestionEvent]] = []
+    for told in lives.values():
+        life = life_of(told)
+        if life.state is None:
+            continue  # never proposed, or a request
+        later = math.inf
+        for event in reversed(life.happened):
+            time = event.time
+            if event.event in DECISIONS:
+                time = min(max(time, math.nextafter(life.happened[0].time, math.inf)), math.nextafter(later, -math.inf))
+            else:
+                later = time
+            placed.append((time, event))
+        placed += [(event.time, event) for event in life.ignored]
+    order = {id(event): number for number, event in enumerate(events)}
+    return [event for _, event in sorted(placed, key=lambda each: (each[0], order[id(each[1])]))]
+
+
+def _repeat(agent: Agent, known: _Known, event: SuggestionEvent, results: ModelResults) -> None:
+    """Let the agent go through one event once more."""
+    before = known.state
+    try:
+        taken = step(before, event_of(event))
+    except NotPossibleError:  # the later of two contrary decisions, say
+        return
+    known.state = taken.state
+    for action in taken.actions:
+        match action:
+            case Remember():
+                agent.recall(known.suggestion)
+            case Move(position):
+                try:
+                    known.suggestion = agent.edit(known.suggestion, position)
+                except LimitError:
+                    # Nothing had changed then: it was withdrawn next, or its runner does that when it goes on.
+                    known.state = before
+            case Forget():
+                agent.withdraw(known.suggestion)
+            case Learn():
+                agent.ingest(known.suggestion, _analysis(results, event))
+            case LearnFailure():
+                agent.ingest(known.suggestion, None)
 
 
 def _new(name: str, proposed: Sequence[Suggestion]) -> Agent:

@@ -20,9 +20,13 @@ from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError, 
 from ainerd_agent.agent.space import LimitError
 from ainerd_agent.catalog import ModelResults
 from ainerd_agent.catalog.schema import REQUESTS
+from ainerd_agent.catalog.write.agents import AgentRunsError, Presence
+from ainerd_agent.catalog.write.decisions import DecidedAlreadyError, settle
 from ainerd_agent.errors import AinerdError
-from ainerd_agent.records import Suggestion
+from ainerd_agent.records import AgentRequest, Analysis, Decision, Suggestion
+from ainerd_agent.records import life as lives
 from ainerd_agent.records.in_words import place
+from ainerd_agent.records.life import FINAL, REMOVED, TO_MEASURE, UNDECIDED, State
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +51,9 @@ class QueueRunner:
         None where the mode is "suggest" and stays so.
     record : Record
     mode : {"suggest", "ask", "automatic"}
-        To begin with; people may ask for another one.
+        To begin with, and the highest: people may ask for a lower one, and back, not for more.
+    presence : Presence, optional
+        By which others see that the agent lives. What was asked while it was down is known from the one before.
     patience : float
         Seconds until the results must be in the catalog, after the end of the run.
     say : callable, optional
@@ -57,8 +63,9 @@ class QueueRunner:
     ----------
     mode : str
         What becomes of suggestions now.
-    paused : bool
-        Whether nothing new is suggested or put into the queue.
+    held : str
+        "pause" or "stop", where somebody asked for it: nothing new is suggested or put into the queue until somebody
+        asks to resume. Empty otherwise.
     open : OpenSuggestion or None
         What is waited for.
     """
@@ -71,6 +78,7 @@ class QueueRunner:
         record: Record,
         *,
         mode: Mode = "ask",
+        presence: Presence | None = None,
         patience: float = 120.0,
         say: Callable[[str], None] = _log.info,
     ) -> None:
@@ -84,13 +92,24 @@ class QueueRunner:
             raise ValueError(f"the agent suggests for the model {agent.model!r}, and is to learn from {results.name!r}")
         self.agent = agent
         self.mode: Mode = mode
-        self.paused = False
+        self._highest: Mode = mode
         self._results, self._record, self._server = results, record, server
-        self._patience = patience
+        self._patience, self._presence = patience, presence
         self._say = say
         self.open: OpenSuggestion | None = None
         self._told: set[str] = set()
-        self._decisions = Decisions(results, agent.name)
+        before = None if presence is None else presence.before
+        self.held = "" if before is None else before.held
+        self._decisions = Decisions(results, agent.name, () if before is None else before.heeded)
+        for asked in self._decisions.new_requests():
+            self._heed(asked, while_down=True)
+        if self.held:
+            self._say(f"somebody asked to {self.held} while it was down: it holds until somebody asks to resume")
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing new is suggested or put into the queue."""
+        return bool(self.held)
 
     def run(self, *, period: float = 1.0, sleep: Callable[[float], Any] = time.sleep) -> str:
         """Go on until there is a reason to end, and give it. A server that is away is waited for.
@@ -99,12 +118,19 @@ class QueueRunner:
         ----------
         period : float
             Seconds between looks at the queue and the catalog.
+
+        Raises
+        ------
+        AgentRunsError
+            Another process of this name has taken its place.
         """
         while True:
             try:
                 reason = self.step()
+            except AgentRunsError:
+                raise
             except QueueError as error:
-                self.paused = True
+                self.held = self.held or "pause"
                 self._say(f"{error} The agent pauses; put that right, and ask it to resume.")
                 reason = ""
             except (AinerdError, TimeoutError, OSError) as error:
@@ -132,49 +158,67 @@ class QueueRunner:
             The catalog cannot be read.
         """
         self._decisions.read()
-        self._heed_requests()
-        if (reason := self.agent.should_stop()) and (self.open is None or not self.open.item):
+        for asked in self._decisions.new_requests():
+            self._heed(asked)
+        self._tell()
+        if (reason := self.agent.should_stop()) and (self.open is None or not self.open.is_under_way):
             return reason
         if self.open is None:
-            if self.paused:
+            if self.held:
                 return ""
             try:
                 suggestion = self.agent.suggest()
             except NoSuggestionError as error:
                 return str(error)
-            self._record(suggestion, "proposed")
-            self.open = OpenSuggestion(suggestion)
-            self.open.item = self._decisions.item_of(suggestion.id)  # of an earlier process
-            self._say(f"{suggestion.id}: {_place(suggestion)}: {suggestion.reason}")
+            self._propose(suggestion)
             if self.mode != "automatic":
                 return ""
-        self._advance(self.open)
+        if self.open is not None:
+            self._advance(self.open)
         return ""
 
-    def _advance(self, waited: OpenSuggestion) -> None:
-        if not waited.item and not waited.raw_uid:
-            self._act_on_decision(waited)
-        elif waited.item and not waited.raw_uid:
-            self._look_at_item(waited)
-        if self.open is waited and waited.raw_uid:
-            self._learn(waited)
+    def _propose(self, suggestion: Suggestion) -> None:
+        """Begin the life of a suggestion, or go on with it where an earlier process left it."""
+        waited = OpenSuggestion(suggestion, self._decisions.life(suggestion.id).state)
+        self._happens(waited, lives.Proposed())
+        self.open = waited
+        self._say(f"{suggestion.id}: {_place(suggestion)}: {suggestion.reason}")
+        self._ask(waited)
 
-    def _act_on_decision(self, waited: OpenSuggestion) -> None:
-        """Act on what was decided, if anything was."""
-        decision = self._decisions.of(waited.suggestion.id)
-        if decision is not None and decision.event == "rejected":
-            self._withdraw(waited, "was rejected")
+    def _ask(self, waited: OpenSuggestion) -> None:
+        if self.mode == "ask" and waited.state is State.PROPOSED:
+            self._happens(waited, lives.Waits())
+
+    def _advance(self, waited: OpenSuggestion) -> None:
+        if waited.raw_uid is not None:
+            self._learn(waited, waited.raw_uid)
             return
-        if decision is not None and decision.event == "edited":
-            try:
-                waited.suggestion = self.agent.edit(waited.suggestion, decision.position)
-            except LimitError as error:
-                self._record(waited.suggestion, "rejected", note=str(error))
-                self._withdraw(waited, f"was edited beyond the limits: {error}")
-                return
+        if waited.state in UNDECIDED:
+            self._heed_decision(waited)
+        if waited.is_under_way:
+            self._look_at_item(waited)
+        elif self.open is waited:
+            self._bring_on(waited)
+
+    def _heed_decision(self, waited: OpenSuggestion) -> None:
+        """Act on what was decided, if anything was."""
+        self._ask(waited)
+        match self._decisions.held(waited.suggestion):
+            case Decision(decision="approved"):
+                self._happens(waited, lives.Approved())
+            case Decision(decision="rejected"):
+                self._happens(waited, lives.Rejected())
+            case Decision(decision="edited", position=position):
+                try:
+                    self._happens(waited, lives.Edited(position))
+                except LimitError as error:
+                    self._happens(waited, lives.Withdrawn(f"it was edited beyond the limits: {error}"))
+
+    def _bring_on(self, waited: OpenSuggestion) -> None:
+        """Have it measured, where it may be."""
         if self.mode == "suggest":
-            self._measured_by_hand(waited)
-        elif (decision is not None or self.mode == "automatic") and not self.paused and waited.is_due():
+            self._look_for_run(waited)
+        elif (waited.state in TO_MEASURE or self.mode == "automatic") and not self.held and waited.is_due():
             self._queue(waited)
 
     def _queue(self, waited: OpenSuggestion) -> None:
@@ -184,13 +228,23 @@ class QueueRunner:
         item = server.find(suggestion.id)
         if item is None:
             self.agent.limits.check(suggestion.position)
+            if waited.state in UNDECIDED and not self._settle_queued(suggestion):
+                return
             item = server.add(suggestion)
-            self._say(f"{suggestion.id}: in the queue")
-        waited.item = str(item["item_uid"])
-        self._record(suggestion, "queued", note=waited.item)
+        self._happens(waited, lives.Queued(item.uid))
         self._start_queue()
 
+    def _settle_queued(self, suggestion: Suggestion) -> bool:
+        """Let no decision come after this; False where one came before it, which is heeded at the next look."""
+        try:
+            settle(self._results.container, suggestion.id, "queued", by=self.agent.name)
+        except DecidedAlreadyError as error:
+            return error.held.decision == "queued"  # by an earlier process, which ended before it queued it
+        return True
+
     def _start_queue(self) -> None:
+        if self.held or self.agent.should_stop():
+            return
         if not self._needed_server().start():
             self._once("The queue server has no environment open: the item waits until somebody opens it.")
 
@@ -198,94 +252,131 @@ class QueueRunner:
         """Look what became of an item of the queue."""
         item = self._needed_server().find(waited.suggestion.id)
         if item is None:
-            self._record(waited.suggestion, "rejected", note="the item was removed from the queue")
-            self._withdraw(waited, "was removed from the queue")
+            if waited.state is State.QUEUED:
+                self._happens(waited, lives.Withdrawn(REMOVED))
+            else:
+                self._happens(waited, lives.Failed("its item is neither in the queue nor in the history"))
             return
-        if not (result := item.get("result")):
+        if item.place == "waiting":
             self._start_queue()
-            return
-        uids = list(result.get("run_uids") or ())
-        if result["exit_status"] != "completed" or not uids:
-            why = f"the plan ended as {result['exit_status']}: {_short(result)}"
-            self._failed(waited, str(uids[0]) if uids else "", why)
-            return
-        waited.raw_uid, waited.since = str(uids[0]), time.monotonic()
+        elif item.place == "running":
+            if waited.state is State.QUEUED:
+                self._happens(waited, lives.Exposing())
+        else:
+            uids = [str(uid) for uid in item.result.get("run_uids") or ()]
+            if item.result["exit_status"] != "completed" or not uids:
+                self._happens(waited, lives.Failed(item.failure), raw_uid=uids[0] if uids else "")
+                return
+            waited.await_results(uids[0])
 
-    def _measured_by_hand(self, waited: OpenSuggestion) -> None:
+    def _look_for_run(self, waited: OpenSuggestion) -> None:
+        """Look whether somebody measured it by hand."""
         from tiled.queries import Key
 
         found = self._results.catalog.find_raw(Key(f"start.{SUGGESTION_KEY}") == waited.suggestion.id)
         if found:
-            waited.raw_uid, waited.since = found[-1], time.monotonic()
+            waited.await_results(found[-1])
 
-    def _learn(self, waited: OpenSuggestion) -> None:
-        analysis = self._results.analysis(waited.raw_uid, 1)
-        if analysis is not None:
-            try:
-                self._heed_position(waited, analysis.origin.position)
-                novelty = self.agent.ingest(waited.suggestion, analysis)
-            except (LimitError, ValueError) as error:  # elsewhere, or of other bins: nothing to learn from
-                self._failed(waited, waited.raw_uid, str(error))
-                return
-            self._record(waited.suggestion, "measured", raw_uid=waited.raw_uid, seq_num=1, novelty=novelty)
-            self._say(f"{waited.suggestion.id}: novelty {novelty:.1f} found")
-            self.open = None
-        elif time.monotonic() - waited.since > self._patience:
-            self._failed(waited, waited.raw_uid, f"no analysis within {self._patience:g} s")
+    def _learn(self, waited: OpenSuggestion, raw_uid: str) -> None:
+        analysis = self._results.analysis(raw_uid, 1)
+        if analysis is None:
+            if time.monotonic() - waited.since > self._patience:
+                self._happens(waited, lives.Failed(f"no analysis within {self._patience:g} s"), raw_uid=raw_uid)
+            return
+        try:
+            ended = analysis.origin.exposure.ended
+            if ended not in ("", "planned") and waited.state is not State.ENDED_EARLY:
+                self._happens(waited, lives.EndedEarly(raw_uid, ended), raw_uid=raw_uid)
+            if (elsewhere := self._measured_elsewhere(waited, analysis.origin.position)) is not None:
+                self._happens(waited, lives.Moved(elsewhere))
+            self._happens(waited, lives.Measured(raw_uid, seq_num=1), raw_uid=raw_uid, analysis=analysis)
+        except (LimitError, ValueError) as error:  # elsewhere, or of other bins: nothing to learn from
+            self._happens(waited, lives.Failed(str(error)), raw_uid=raw_uid)
 
-    def _heed_position(self, waited: OpenSuggestion, measured: Mapping[str, float]) -> None:
-        """Take note that it was measured elsewhere than it was suggested, as if somebody had edited it.
+    def _measured_elsewhere(self, waited: OpenSuggestion, measured: Mapping[str, float]) -> dict[str, float] | None:
+        """Where it was measured, if that is not where it was suggested."""
+        suggested = waited.suggestion.position
+        if not self.agent.limits.is_elsewhere(measured, suggested):
+            return None
+        # An axis on which nothing was read is taken to have been where it was asked to go.
+        read = {axis: measured.get(axis, math.nan) for axis in suggested}
+        return {axis: value if math.isnan(read[axis]) else read[axis] for axis, value in suggested.items()}
+
+    def _happens(
+        self, waited: OpenSuggestion, event: lives.Event, *, raw_uid: str = "", analysis: Analysis | None = None
+    ) -> None:
+        """Let something happen to a suggestion: the agent takes note, and the catalog.
 
         Raises
         ------
         LimitError
-            That is outside of the limits or forbidden.
+            It is to be moved to where the beam must not go. Nothing has happened then.
+        ValueError
+            The agent cannot learn from the results. Nothing has happened then.
         """
-        suggested = waited.suggestion.position
-        if self.agent.limits.is_elsewhere(measured, suggested):
-            # An axis on which nothing was read is taken to have been where it was asked to go.
-            there = {
-                axis: value if math.isnan(at := measured.get(axis, math.nan)) else at
-                for axis, value in suggested.items()
-            }
-            waited.suggestion = self.agent.edit(waited.suggestion, there)
-            self._record(waited.suggestion, "edited", note="it was measured there")
-            self._say(f"{waited.suggestion.id}: was measured elsewhere, at {_place(waited.suggestion)}")
+        taken = lives.step(waited.state, event)
+        is_new, novelty = waited.state is not taken.state or isinstance(event, lives.Moved), math.nan
+        for action in taken.actions:
+            match action:
+                case lives.Move(position):
+                    waited.suggestion = self.agent.edit(waited.suggestion, position)
+                case lives.Learn():
+                    novelty = self.agent.ingest(waited.suggestion, analysis)
+                case lives.LearnFailure():
+                    self.agent.ingest(waited.suggestion, None)
+                case lives.Forget():
+                    self.agent.withdraw(waited.suggestion)
+        waited.state = taken.state
+        # Who decided has written it down; a restart proposes once more what is written down already.
+        if is_new and not isinstance(event, lives.Approved | lives.Edited | lives.Rejected):
+            note = lives.note_of(event)
+            self._record(
+                waited.suggestion, lives.name_of(event), raw_uid=raw_uid, seq_num=1 if raw_uid else 0, novelty=novelty,
+                note=note,
+            )  # fmt: skip
+            if not isinstance(event, lives.Proposed | lives.Waits):
+                found = f": novelty {novelty:.1f} found" if isinstance(event, lives.Measured) else ""
+                self._say(f"{waited.suggestion.id}: {lives.name_of(event)}{f': {note}' if note else found}")
+        elif is_new:
+            self._say(f"{waited.suggestion.id}: {lives.name_of(event)}")
+        if waited.state in FINAL and self.open is waited:
+            self.open = None
 
-    def _failed(self, waited: OpenSuggestion, raw_uid: str, why: str) -> None:
-        self.agent.ingest(waited.suggestion, None)
-        self._record(waited.suggestion, "failed", raw_uid=raw_uid, seq_num=1 if raw_uid else 0, note=why)
-        self._say(f"{waited.suggestion.id}: failed: {why}")
-        self.open = None
-
-    def _withdraw(self, waited: OpenSuggestion, why: str) -> None:
-        self.agent.withdraw(waited.suggestion)
-        self._say(f"{waited.suggestion.id}: {why}")
-        self.open = None
-
-    def _heed_requests(self) -> None:
+    def _heed(self, asked: AgentRequest, *, while_down: bool = False) -> None:
         """Do what people asked for, if it is on the list of what may be asked."""
-        for asked in self._decisions.new_requests():
-            if asked.what not in REQUESTS:
-                _log.warning(
-                    "Somebody asked agent %s to %r, which it does not do. It can be asked to %s.",
-                    self.agent.name, asked.what, ", ".join(REQUESTS),
-                )  # fmt: skip
-                continue
-            because = f": {asked.note}" if asked.note else ""
-            self._say(f"asked to {asked.what}{because}")
-            match asked.what:
-                case "pause":
-                    self.paused = True
-                case "resume":
-                    self.paused = False
-                case "stop":
-                    self.agent.stop(f"somebody asked to stop{because}")
-                case "suggest" | "ask" | "automatic" as mode:
-                    if self._server is None and mode != "suggest":
-                        self._say(f"there is no queue server for the mode {mode}")
-                    else:
-                        self.mode = mode
+        if asked.what not in REQUESTS:
+            _log.warning(
+                "Somebody asked agent %s to %r, which it does not do. It can be asked to %s.",
+                self.agent.name, asked.what, ", ".join(REQUESTS),
+            )  # fmt: skip
+            return
+        because = f": {asked.note}" if asked.note else ""
+        self._say(f"asked to {asked.what}{because}")
+        match asked.what:
+            case "resume":
+                self.held = ""
+            case "stop" if not while_down:
+                self.agent.stop(f"somebody asked to stop{because}")
+            case "pause" | "stop" as what:
+                self.held = what
+            case "suggest" | "ask" | "automatic" as mode:
+                self._lower(mode)
+
+    def _lower(self, mode: Mode) -> None:
+        modes = get_args(Mode)
+        if modes.index(mode) > modes.index(self._highest):
+            self._say(
+                f"the mode {mode} is refused: who started this agent allows {self._highest} at most. It stays with "
+                f"{self.mode}; start it with --mode {mode} to allow more"
+            )
+        else:
+            self.mode = mode
+
+    def _tell(self) -> None:
+        if self._presence is not None:
+            undecided = self.open is not None and self.open.state in UNDECIDED and self.mode != "automatic"
+            doing = "paused" if self.held else "waiting" if undecided else "running"
+            self._presence.tell(doing, mode=self.mode, held=self.held, heeded=self._decisions.heeded)
 
     def _needed_server(self) -> QueueServer:
         if self._server is None:
@@ -296,11 +387,6 @@ class QueueRunner:
         if message not in self._told:
             self._told.add(message)
             self._say(message)
-
-
-def _short(result: Mapping[str, Any]) -> str:
-    lines = str(result.get("msg") or result.get("traceback") or "no reason given").strip().splitlines()
-    return lines[-1][:300] if lines else "no reason given"
 
 
 def _place(suggestion: Suggestion) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ainerd_agent.catalog.codec.suggestions import events_of, normalised, stored_columns, suggestion_of
-from ainerd_agent.catalog.layout import address_of, child
+from ainerd_agent.catalog.layout import address_of, table_of
 from ainerd_agent.catalog.schema import SUGGESTIONS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container, Table
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion, SuggestionEvent
+from ainerd_agent.records.life import UNDECIDED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,12 +84,12 @@ def life_of(model: Container, suggestion_id: str) -> tuple[Suggestion, list[Sugg
 
 def waiting(rows: pd.DataFrame) -> pd.DataFrame:
     """Those "proposed" rows that nobody has decided about and nothing came of."""
-    settled = set(rows["suggestion_id"][~rows["event"].isin(("proposed",))])
+    settled = set(rows["suggestion_id"][~rows["event"].isin(UNDECIDED)])
     return rows[(rows["event"] == "proposed") & ~rows["suggestion_id"].isin(settled)]
 
 
 def _table(model: Container) -> Table:
-    table: Table | None = child(model, SUGGESTIONS)
+    table: Table | None = table_of(model, SUGGESTIONS)
     if table is None:
         raise UnknownAgentError(
             f"The catalog holds no suggestions by {model.item['id']}: no agent has worked with it yet."

@@ -8,13 +8,14 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from ainerd_agent.errors import SessionError
+from ainerd_agent.settings import PersonSettings
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 60.0
@@ -34,6 +35,8 @@ class TiledServer:
         0 takes any free port.
     api_key : str or None
         Letters and digits. By default a new random key each time.
+    people : mapping, optional
+        By name: who may decide about suggestions (`settings.server.people`). Where nobody is named, everybody may.
 
     Raises
     ------
@@ -41,7 +44,14 @@ class TiledServer:
         The folder cannot be written or is being served already, the port is taken, or Tiled does not start.
     """
 
-    def __init__(self, directory: Path, *, port: int = 0, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int = 0,
+        api_key: str | None = None,
+        people: Mapping[str, PersonSettings] | None = None,
+    ) -> None:
         self.directory = directory.resolve()
         self._api_key = secrets.token_hex(16) if api_key is None else api_key
         if not (self._api_key.isascii() and self._api_key.isalnum()):
@@ -51,7 +61,7 @@ class TiledServer:
             listener = resources.enter_context(_listen(port))
             self.port: int = listener.getsockname()[1]
             try:
-                self._server = _build_server(self.directory, self._api_key)
+                self._server = _build_server(self.directory, self._api_key, people or {})
             except Exception as error:
                 reason = str(error).partition("\n")[0]
                 raise SessionError(f"Tiled cannot open the catalog in {self.directory}: {reason}") from error
@@ -172,7 +182,7 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _build_server(directory: Path, api_key: str) -> Any:
+def _build_server(directory: Path, api_key: str, people: Mapping[str, PersonSettings]) -> Any:
     import copy
 
     import uvicorn
@@ -184,6 +194,7 @@ def _build_server(directory: Path, api_key: str) -> Any:
     from tiled.server.settings import get_settings
 
     from ainerd_agent.catalog.server._asset_route import answer_first
+    from ainerd_agent.catalog.server._decisions import Decisions, settle_decisions
     from ainerd_agent.catalog.server._dependencies import remember_dependencies
 
     remember_dependencies()
@@ -196,6 +207,7 @@ def _build_server(directory: Path, api_key: str) -> Any:
         include_routers=[validator_router],
     )
     answer_first(app)
+    settle_decisions(app, Decisions(directory / "decisions.db", people))
     # Tiled's settings belong to the process: without a copy, a second server's API key would replace the first one's.
     settings = app.dependency_overrides[get_settings]().model_copy(deep=True)
     app.dependency_overrides[get_settings] = lambda: settings

@@ -14,11 +14,17 @@ from ainerd_agent.catalog.read.suggestions import life_of, read_suggestions
 from ainerd_agent.catalog.schema import REQUESTS
 from ainerd_agent.catalog.server_errors import server_errors
 from ainerd_agent.catalog.tiled_types import Container
+from ainerd_agent.catalog.write.decisions import settle
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
-from ainerd_agent.records import AgentRequest, Suggestion, SuggestionEvent
+from ainerd_agent.records import AgentRequest, Decision, Suggestion, SuggestionEvent
+from ainerd_agent.records import life as lives
+from ainerd_agent.records.life import TO_MEASURE, UNDECIDED, State
 
 DECISIONS = ("approved", "edited", "rejected")
+
+_OPEN = frozenset({*UNDECIDED, *TO_MEASURE, State.REJECTED})
+"""States of the rows in which the decision that holds is asked for; in all others it is too late."""
 
 
 def decide(
@@ -29,9 +35,10 @@ def decide(
     position: Mapping[str, float] | None = None,
     note: str = "",
     by: str = "",
-    verified: bool = False,
 ) -> Suggestion:
     """Approve, edit or reject a suggestion that waits; gives it as it was decided.
+
+    Of two contrary decisions at the same moment one holds, and the caller of the other one learns which.
 
     Parameters
     ----------
@@ -46,32 +53,43 @@ def decide(
     note : str
         Why.
     by : str
-        Who decided.
-    verified : bool
-        The server vouches for that.
+        Who decides. Our server puts in its place whom it knows by AINERD_PERSON_KEY; otherwise it is not verified.
 
     Raises
     ------
+    DecidedAlreadyError
+        Another decision holds.
     CatalogError
-        There is no such suggestion, it was decided already, or a position is missing.
+        There is no such suggestion, it is in the queue, measured or withdrawn already, a position is missing, or the
+        server does not let this person decide.
     """
     if decision not in DECISIONS:
         raise CatalogError(f"A suggestion can be {', '.join(DECISIONS)}; not {decision!r}.")
     if (decision == "edited") != (position is not None):
         raise CatalogError("Give the new position with a suggestion that is edited, and only then.")
     suggestion, events = life_of(model, suggestion_id)
-    if done := [each.event for each in events if each.event != "proposed"]:
-        raise CatalogError(f"Suggestion {suggestion.id} was decided already: it is {done[-1]}.")
-    if position is not None:
-        suggestion = replace(suggestion, position=dict(position))
+    state = lives.life_of(events).state
+    if state not in _OPEN:
+        raise CatalogError(f"Suggestion {suggestion.id} was decided already: it is {state}.")
+    holds = settle(model, suggestion.id, decision, position=position, note=note, by=by)
+    return record_decision(model, suggestion, holds)
+
+
+def record_decision(model: Container, suggestion: Suggestion, decision: Decision) -> Suggestion:
+    """Write a decision that holds as a row, where none says so yet; gives the suggestion as it was decided.
+
+    Who decided does that, and the agent where their process ended first.
+    """
+    if decision.position:
+        suggestion = replace(suggestion, position=dict(decision.position))
     happened = SuggestionEvent(
-        time=time.time(),
+        time=decision.time,
         suggestion_id=suggestion.id,
-        event=decision,
+        event=decision.decision,
         position=suggestion.position,
-        note=note,
-        by=by,
-        verified=None if not by else verified,
+        note=decision.note,
+        by=decision.by,
+        verified=decision.verified,
     )
     _append(model, suggestion_table(suggestion, happened))
     return suggestion
