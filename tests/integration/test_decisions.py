@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from ainerd_agent.agent.lifecycle.approval import approve, edit, reject
 from ainerd_agent.catalog import Catalog, ModelIdentity, TiledServer, connect
 from ainerd_agent.catalog.codec.suggestions import suggestion_table
-from ainerd_agent.catalog.write.decisions import DecidedAlreadyError, held, settle
+from ainerd_agent.catalog.write.decisions import DecidedAlreadyError, held, settle, take_back
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.records import Suggestion, SuggestionEvent
@@ -136,6 +137,28 @@ def test_what_its_agent_settled_is_too_late_to_decide(root):
     root.writer(MODEL).record_suggestion(other, "withdrawn")
     with pytest.raises(CatalogError, match="decided already: it is withdrawn"):
         approve(results, other.id)
+
+
+def test_an_agent_takes_back_what_it_settled_and_nothing_else(root):
+    suggestion = propose(root, "refused/odd name-1")
+    results = root.model("toy-1")
+    first = settle(results.container, suggestion.id, "queued", by="night")
+    take_back(results.container, first)
+    take_back(results.container, first)  # the answer was lost, and it is asked for again
+    assert results.decision(suggestion.id) is None
+    again = settle(results.container, suggestion.id, "queued", by="night")
+    take_back(results.container, first)  # of an earlier attempt
+    assert results.decision(suggestion.id).token == again.token
+    take_back(results.container, again)
+    reject(results, suggestion.id, by="Ann")
+    take_back(results.container, again)  # people decided in between
+    holds = results.decision(suggestion.id)
+    assert holds.decision == "rejected"
+    with pytest.raises(CatalogError, match=r"is rejected by Ann \(not verified\): what people decided stays"):
+        take_back(results.container, holds)
+    # Also not by what calls itself the agent's.
+    take_back(results.container, replace(holds, decision="queued"))
+    assert results.decision(suggestion.id) == holds
 
 
 def test_a_row_in_the_table_makes_no_decision_hold(root):

@@ -22,6 +22,7 @@ from ainerd_agent.agent.runners.queue import QueueRunner
 from ainerd_agent.agent.runners.queue_server import SUGGESTION_KEY, QueueError, QueueServer
 from ainerd_agent.catalog import ModelIdentity, TiledServer, connect
 from ainerd_agent.catalog.codec.suggestions import request_table
+from ainerd_agent.catalog.write.decisions import DecidedAlreadyError, settle
 from ainerd_agent.catalog.write.suggestions import SuggestionsStore
 from ainerd_agent.errors import CatalogError
 from ainerd_agent.latent import Encoder
@@ -237,6 +238,45 @@ def test_a_refusing_queue_server_pauses_it(catalog, runner_of):
     assert "asked to stop" in reason
     assert any("The agent pauses" in each for each in said)
     assert events(root, "refused")[0] == ("refused-1", "proposed")
+
+
+def test_what_the_queue_server_refuses_can_be_rejected(catalog, runner_of):
+    """The automatic agent has settled it as queued, and it never was."""
+    root, _ = catalog
+    results = root.model(MODEL)
+    runner = runner_of("unwanted", mode="automatic", plan="not_a_plan")
+    for _ in range(2):
+        with pytest.raises(QueueError, match="refuses"):
+            runner.step()
+        assert results.decision("unwanted-1") is None
+    reject(results, "unwanted-1", note="not there", by="Ann")
+    runner.held = "pause"  # as `run` leaves it
+    assert runner.step() == ""
+    assert runner.open is None
+    assert events(root, "unwanted") == [("unwanted-1", "proposed"), ("unwanted-1", "rejected")]
+
+
+def test_what_a_process_settled_and_never_queued_can_be_decided_after_a_restart_that_asks(catalog, manager, runner_of):
+    root, _ = catalog
+    results = root.model(MODEL)
+    runner = runner_of("crashed")
+    runner.step()
+    settle(results.container, "crashed-1", "queued", by="crashed")
+    with pytest.raises(DecidedAlreadyError, match="it is queued"):
+        reject(results, "crashed-1")
+    runner.step()
+    assert results.decision("crashed-1") is None
+    # The same, where the item was in the queue already: it is watched, and nobody can reject it any more.
+    settle(results.container, "crashed-1", "queued", by="crashed")
+    QueueServer(manager).add(runner.open.suggestion)
+    runner.held = "pause"  # so it does not start the queue
+    runner.step()
+    assert ("crashed-1", "queued") in events(root, "crashed")
+    with pytest.raises(CatalogError, match="it is queued"):
+        reject(results, "crashed-1")
+    manager.queue_clear()
+    runner.step()
+    assert events(root, "crashed")[-1] == ("crashed-1", "withdrawn")
 
 
 def test_a_queue_server_that_is_away_is_waited_for(catalog, runner_of):

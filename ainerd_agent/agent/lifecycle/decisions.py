@@ -10,6 +10,7 @@ from ainerd_agent.catalog import ModelResults
 from ainerd_agent.catalog.codec.suggestions import events_of, request_of
 from ainerd_agent.catalog.read.suggestions import UnknownAgentError
 from ainerd_agent.catalog.schema import SUGGESTION_EVENTS
+from ainerd_agent.catalog.write.decisions import QUEUED, DecidedAlreadyError, settle, take_back
 from ainerd_agent.catalog.write.requests import DECISIONS, record_decision
 from ainerd_agent.records import AgentRequest, Decision, Suggestion
 from ainerd_agent.records.life import Life, life_of
@@ -85,3 +86,26 @@ class Decisions:
             if found.decision not in set(rows["event"]):
                 record_decision(self._results.container, suggestion, found)
         return found
+
+    def settle_queued(self, suggestion_id: str) -> Decision | None:
+        """Let no decision come after this.
+
+        Returns
+        -------
+        Decision or None
+            The agent's own; None where people decided before it.
+
+        Raises
+        ------
+        CatalogError
+            The catalog cannot be asked.
+        """
+        try:
+            return settle(self._results.container, suggestion_id, QUEUED, by=self._agent)
+        except DecidedAlreadyError as error:
+            # By an earlier process, which ended before the item was in the queue, or by an earlier attempt.
+            return error.held if error.held.decision == QUEUED else None
+
+    def take_back(self, decision: Decision) -> None:
+        """Let people decide again about what the agent settled. As `settle_queued`."""
+        take_back(self._results.container, decision)

@@ -201,6 +201,7 @@ class PlanGuard:
                 f"The dose of the sample {sample or 'without a name'} does not allow {seconds:g} s more: {spent:g} s "
                 f"of {self._dose_budget:g} s are spent. Change the sample (RE.md['sample']), or dose_budget in [agent]."
             )
+        self._check_sample(position, seconds, before)
         if self._approval:
             self._check_approval(position, seconds, suggestion_id, before)
         elif self._exclusion and not (suggestion_id and self._is_suggested(suggestion_id, position)):
@@ -230,6 +231,26 @@ class PlanGuard:
             record(suggestion, event, **more)
 
         return recorded
+
+    def _check_sample(self, position: Mapping[str, float], seconds: float, before: list[Exposed]) -> None:
+        """Keep the budgets of the samples of a holder; of its seconds, travel is the agent's to count."""
+        space = self._limits.space
+        number = self._limits.sample_numbers(space.array(position)[None])[0]
+        sample = self._limits.parts[number].sample
+        if sample is None or (sample.measurements is None and sample.seconds is None):
+            return
+        there = self._limits.sample_numbers(self._spots(before)) == number
+        spent = sum(each.seconds for each, is_there in zip(before, there, strict=True) if is_there)
+        for name, done, more, allowed in (
+            ("measurements", int(there.sum()), 1, sample.measurements),
+            ("seconds", spent, seconds, sample.seconds),
+        ):
+            if allowed is not None and done + more > allowed + SAME:
+                raise NotAllowedError(
+                    f"The budget of the sample {sample.name} does not allow this exposure: {done:g} of {allowed:g} "
+                    f"{name} are spent. Change {name} of {sample.name} in the samples of [agent], or give what is on "
+                    "the holder now a new name (RE.md['sample'])."
+                )
 
     def _check_approval(
         self, position: Mapping[str, float], seconds: float, suggestion_id: str, before: list[Exposed]

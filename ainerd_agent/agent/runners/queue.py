@@ -21,7 +21,6 @@ from ainerd_agent.agent.space import LimitError
 from ainerd_agent.catalog import ModelResults
 from ainerd_agent.catalog.schema import REQUESTS
 from ainerd_agent.catalog.write.agents import AgentRunsError, Presence
-from ainerd_agent.catalog.write.decisions import DecidedAlreadyError, settle
 from ainerd_agent.errors import AinerdError
 from ainerd_agent.records import AgentRequest, Analysis, Decision, Suggestion
 from ainerd_agent.records import life as lives
@@ -153,7 +152,7 @@ class QueueRunner:
         Raises
         ------
         QueueError
-            The queue server refuses the item. The suggestion stays open.
+            The queue server refuses the item. The suggestion stays open, and people may decide about it.
         CatalogError
             The catalog cannot be read.
         """
@@ -213,6 +212,12 @@ class QueueRunner:
                     self._happens(waited, lives.Edited(position))
                 except LimitError as error:
                     self._happens(waited, lives.Withdrawn(f"it was edited beyond the limits: {error}"))
+            case Decision(decision="queued") as settled if self.mode != "automatic" and self._server is not None:
+                # An earlier process settled that, before or after it put it into the queue.
+                if (item := self._server.find(waited.suggestion.id)) is None:
+                    self._decisions.take_back(settled)
+                else:
+                    self._happens(waited, lives.Queued(item.uid))
 
     def _bring_on(self, waited: OpenSuggestion) -> None:
         """Have it measured, where it may be."""
@@ -228,19 +233,17 @@ class QueueRunner:
         item = server.find(suggestion.id)
         if item is None:
             self.agent.limits.check(suggestion.position)
-            if waited.state in UNDECIDED and not self._settle_queued(suggestion):
-                return
-            item = server.add(suggestion)
+            settled = self._decisions.settle_queued(suggestion.id) if waited.state in UNDECIDED else None
+            if waited.state in UNDECIDED and settled is None:
+                return  # people decided just before: it is heeded at the next look
+            try:
+                item = server.add(suggestion)
+            except QueueError:
+                if settled is not None:  # it is in no queue for certain, so people may still decide
+                    self._decisions.take_back(settled)
+                raise
         self._happens(waited, lives.Queued(item.uid))
         self._start_queue()
-
-    def _settle_queued(self, suggestion: Suggestion) -> bool:
-        """Let no decision come after this; False where one came before it, which is heeded at the next look."""
-        try:
-            settle(self._results.container, suggestion.id, "queued", by=self.agent.name)
-        except DecidedAlreadyError as error:
-            return error.held.decision == "queued"  # by an earlier process, which ended before it queued it
-        return True
 
     def _start_queue(self) -> None:
         if self.held or self.agent.should_stop():

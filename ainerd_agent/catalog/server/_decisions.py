@@ -101,6 +101,15 @@ class Decisions:
             database.execute("INSERT OR IGNORE INTO decisions VALUES (?, ?, ?)", (model, suggestion_id, held))
         return self.find(model, suggestion_id) or {}
 
+    def take_back(self, model: str, suggestion_id: str, token: str) -> None:
+        """Let what an agent settled hold no more, if it is this one; what people decided stays."""
+        with closing(self._connect()) as database, database:
+            database.execute(
+                "DELETE FROM decisions WHERE model = ? AND suggestion_id = ? "
+                "AND json_extract(held, '$.token') = ? AND json_extract(held, '$.decision') = ?",
+                (model, suggestion_id, token, *BY_AGENTS),
+            )
+
     def find(self, model: str, suggestion_id: str) -> dict[str, Any] | None:
         """The decision that holds; None where there is none."""
         with closing(self._connect()) as database:
@@ -136,6 +145,17 @@ def settle_decisions(app: FastAPI, decisions: Decisions) -> None:
         if claim.decision not in BY_AGENTS:
             decisions.check_role(person)
         return decisions.settle(model, suggestion_id, claim, person or claim.by, bool(person))
+
+    @router.delete("/ainerd/decisions/{model}/{suggestion_id:path}")
+    def take_back(
+        model: str,
+        suggestion_id: str,
+        token: str,
+        _: Annotated[Any, Security(check_scopes, scopes=["write:data"])],
+    ) -> dict[str, Any]:
+        """Take back what an agent settled; gives what holds then, under "held"."""
+        decisions.take_back(model, suggestion_id, token)
+        return {"held": decisions.find(model, suggestion_id)}
 
     @router.get("/ainerd/decisions/{model}/{suggestion_id:path}")
     def find(

@@ -26,6 +26,9 @@ from ainerd_agent.records import Decision
 PERSON_KEY = "AINERD_PERSON_KEY"
 """The environment variable with the personal key by which our server knows who decides."""
 
+QUEUED = "queued"
+"""What an agent settles before it queues what nobody decided about."""
+
 _OF_ANOTHER_SERVER = (404, 405)
 
 
@@ -92,6 +95,31 @@ def settle(
     return held
 
 
+def take_back(model: Container, decision: Decision) -> None:
+    """Let what an agent settled hold no more, so that people can decide: the queue server has refused the item.
+
+    Only its "queued" can be taken back. What people decided stays, also where it came in between.
+
+    Parameters
+    ----------
+    model : Container
+        `/ainerd/<model>`.
+    decision : Decision
+        The one that holds.
+
+    Raises
+    ------
+    CatalogError
+        It is one of people, or the server refuses.
+    """
+    if decision.decision != QUEUED:
+        raise CatalogError(f"Suggestion {decision.suggestion_id} is {decision}: what people decided stays.")
+    with server_errors(address_of(model)):
+        answer = _ask(model, "DELETE", decision.suggestion_id, params={"token": decision.token})
+        if answer.status_code in _OF_ANOTHER_SERVER:
+            _taken_back_by_key(model, decision)
+
+
 def held(model: Container, suggestion_id: str) -> Decision | None:
     """The decision about a suggestion that holds; None where there is none yet."""
     with server_errors(address_of(model)):
@@ -99,9 +127,8 @@ def held(model: Container, suggestion_id: str) -> Decision | None:
         if answer.status_code == 200:
             found = answer.json()["held"]
             return None if found is None else Decision(**found)
-        node = child(root_of(model), DECISIONS)
-        for key in (str(model.item["id"]), key_of(suggestion_id)):
-            node = None if node is None else child(node, key)
+        parent = _decisions_of(model)
+        node = None if parent is None else child(parent, key_of(suggestion_id))
         return None if node is None else Decision(**node.metadata_copy()[0])
 
 
@@ -111,7 +138,14 @@ def _settled_by_route(model: Container, suggestion_id: str, claim: Mapping[str, 
     return Decision(**answer.json()) if answer.status_code == 200 else None
 
 
-def _ask(model: Container, method: str, suggestion_id: str, claim: Mapping[str, Any] | None = None) -> Any:
+def _ask(
+    model: Container,
+    method: str,
+    suggestion_id: str,
+    claim: Mapping[str, Any] | None = None,
+    *,
+    params: Mapping[str, str] | None = None,
+) -> Any:
     """Ask our route; the answer is one of success, or 404 or 405 where the server is not one of ours."""
     from tiled.client.utils import retry_context
 
@@ -123,6 +157,7 @@ def _ask(model: Container, method: str, suggestion_id: str, claim: Mapping[str, 
                 method,
                 f"{url}/{quote(suggestion_id, safe='')}",
                 json=claim,
+                params=params,
                 headers={"Accept": "application/json", **({"X-Ainerd-Person": key} if key else {})},
             )
             if answer.status_code in (401, 403):
@@ -158,6 +193,28 @@ def _settled_by_key(model: Container, suggestion_id: str, claim: Mapping[str, An
             raise
         node = parent[key_of(suggestion_id)]
     return Decision(**node.metadata_copy()[0])
+
+
+def _taken_back_by_key(model: Container, decision: Decision) -> None:
+    """Delete the container of an agent's "queued". Nothing else can have taken its place: only its agent deletes it."""
+    from tiled.client.utils import ClientError
+
+    parent = _decisions_of(model)
+    node = None if parent is None else child(parent, key_of(decision.suggestion_id))
+    there = {} if node is None else node.metadata_copy()[0]
+    if (there.get("decision"), there.get("token")) != (QUEUED, decision.token):
+        return
+    try:
+        parent.delete_contents(key_of(decision.suggestion_id))
+    except ClientError as error:
+        if error.response.status_code != 404:  # an earlier attempt, whose answer was lost
+            raise
+
+
+def _decisions_of(model: Container) -> Any:
+    """The container of the decisions about suggestions of a model, on other servers; None where there is none yet."""
+    decisions = child(root_of(model), DECISIONS)
+    return None if decisions is None else child(decisions, str(model.item["id"]))
 
 
 def key_of(suggestion_id: str) -> str:

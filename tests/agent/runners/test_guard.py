@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainerd_agent.agent import Disc, LimitError, Limits
+from ainerd_agent.agent import Axis, Disc, LimitError, Limits, Sample
 from ainerd_agent.agent.runners.guard import Exposed, ExposureLedger, NotAllowedError, PlanGuard
+from ainerd_agent.records import Decision, Suggestion
 
 LIMITS = Limits({"x": (0.0, 4.0), "y": (0.0, 4.0)}, (Disc(1.0, 1.0, 0.4),), exclusion=0.2)
 
@@ -88,3 +89,70 @@ def test_a_scan_writes_down_what_it_is_about_to_expose(ledger):
     assert [event for _, event in told] == ["proposed", "measured"]
     (found,) = ledger.exposed("gel")
     assert (dict(found.position), found.seconds, found.suggestion) == ({"x": 1.0, "y": 2.0}, 2.0, "a-1")
+
+
+WARM = Limits({"temperature": Axis(280.0, 340.0, "K"), "depth": Axis(0.0, 1e-5, "m")}, exclusion={"depth": 1e-7})
+"""Other axes than x and y, one of them of tiny numbers."""
+
+
+def test_limits_and_exclusion_hold_on_any_axes(ledger):
+    guard = PlanGuard(WARM, ledger, unasked)
+    with pytest.raises(LimitError, match=r"temperature 350 K, depth 0 m is outside of the limits"):
+        guard.check({"temperature": 350.0, "depth": 0.0}, 1.0, sample="gel", suggestion_id="")
+    with pytest.raises(LimitError, match=r"lacks depth: give a value for each axis"):
+        guard.check({"temperature": 300.0}, 1.0, sample="gel", suggestion_id="")
+    guard.check({"temperature": 300.0, "depth": 5e-6}, 1.0, sample="gel", suggestion_id="")
+    guard.check({"temperature": 300.0, "depth": 5.2e-6}, 1.0, sample="gel", suggestion_id="")
+    # The same spot at another temperature had its dose.
+    with pytest.raises(LimitError, match=r"within 1e-07 m.* of a spot that was exposed before"):
+        guard.check({"temperature": 320.0, "depth": 5.05e-6}, 1.0, sample="gel", suggestion_id="")
+
+
+def suggested_at(position):
+    """A catalog with one suggestion, which was approved there."""
+    suggestion = Suggestion(id="night-1", position=position, reason="new", agent="night")
+    decision = Decision(suggestion_id="night-1", decision="approved", token="a")  # noqa: S106
+    return lambda: SimpleNamespace(decision=lambda _: decision, suggestion=lambda _: (suggestion, []))
+
+
+def test_a_position_is_the_approved_one_by_the_range_of_its_axis(ledger):
+    """1e-6 m is another place where the axis has 1e-5 m."""
+    approved = {"temperature": 300.0, "depth": 5e-6}
+    guard = PlanGuard(WARM, ledger, suggested_at(approved), approval=True)
+    for other in ({"depth": 6e-6}, {"temperature": 300.1}):
+        with pytest.raises(NotAllowedError, match=r"was approved at temperature 300 K, depth 5e-06 m, not at "):
+            guard.check({**approved, **other}, 1.0, sample="gel", suggestion_id="night-1")
+    guard.check({"depth": 5e-6, "temperature": 300.0}, 1.0, sample="gel", suggestion_id="night-1")
+
+
+def test_spots_on_other_axes_are_not_compared_in_silence(ledger):
+    check(PlanGuard(LIMITS, ledger, unasked), 2.0, 2.0)
+    guard = PlanGuard(WARM, ledger, unasked)
+    with pytest.raises(NotAllowedError, match=r"gel was exposed at x 2, y 2 before, and the axes are"):
+        guard.check({"temperature": 300.0, "depth": 5e-6}, 1.0, sample="gel", suggestion_id="")
+    guard.check({"temperature": 300.0, "depth": 5e-6}, 1.0, sample="another", suggestion_id="")
+
+
+def test_each_sample_of_a_holder_keeps_its_budgets(ledger):
+    holder = Limits(
+        {"x": (0.0, 30.0)},
+        exclusion=0.1,
+        samples=(
+            Sample(name="a", axes={"x": (0.0, 10.0)}, measurements=2),
+            Sample(name="b", axes={"x": (20.0, 30.0)}, seconds=3.0),
+        ),
+    )
+    guard = PlanGuard(holder, ledger, unasked)
+
+    def expose(x, seconds=1.0):
+        guard.check({"x": x}, seconds, sample="holder 1", suggestion_id="")
+
+    for x in (1.0, 2.0, 21.0, 22.0):
+        expose(x)
+    with pytest.raises(NotAllowedError, match=r"sample a does not allow this exposure: 2 of 2 measurements are spent"):
+        expose(3.0)
+    with pytest.raises(NotAllowedError, match=r"sample b does not allow this exposure: 2 of 3 seconds are spent"):
+        expose(23.0, 1.5)
+    expose(23.0)
+    with pytest.raises(LimitError, match="on no sample"):
+        expose(15.0)
