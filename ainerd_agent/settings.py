@@ -333,6 +333,9 @@ class Settings(BaseSettings):
     tiled_uri: str = Field(default="http://127.0.0.1:8000", description="The Tiled server that results go to.")
     tiled_api_key: SecretStr | None = None
     model: Path | None = Field(default=None, description="A latent model; the shipped one where not given.")
+    live_port: int = Field(
+        default=0, ge=0, le=65535, description="Of the live channel on this machine; 0 for any free port."
+    )
     keys: DataKeys = DataKeys()
     movies: MovieSettings = MovieSettings()
     clocks: ClockSettings = ClockSettings()

@@ -262,12 +262,14 @@ class SpeckleDetector(StandardReadable):
         burst, frame_time = await self._begun(file, n_rows * file.frames_per_row)
         per_row, done, stopped = file.frames_per_row, 0, False
         row_time = per_row * frame_time
+        # To compute the frames may take longer than to expose them; they still come one after the other.
+        begun = time.time()
         while done < n_rows and not stopped:
-            ahead = int((time.time() + WRITE_PERIOD - burst.start) / row_time)
+            ahead = int((time.time() + WRITE_PERIOD - begun) / row_time)
             last = min(max(ahead, done + 1), n_rows)
-            stopped = await self._is_stopped(burst.start + last * row_time - time.time())
+            stopped = await self._is_stopped(begun + last * row_time - time.time())
             if stopped:
-                last = min(last, int((time.time() - burst.start) / row_time))
+                last = min(last, int((time.time() - begun) / row_time))
             if last > done:
                 await asyncio.to_thread(file.write, burst, done * per_row, last * per_row)
                 file.count(burst.row + last)

@@ -142,7 +142,9 @@ class LiveLooks:
         latents = None
         if seen.due:
             latents = self._latents(seen.look)
-            self.channel.decide(judge.verdict(seen.exposure, seen.look, seen.correlation))
+            verdict = judge.verdict(seen.exposure, seen.look, seen.correlation)
+            self.channel.decide(verdict)
+            _log.info("Exposure %d, look %d: %s.", verdict.exposure, verdict.look, verdict.reason)
         self.channel.show(seen.exposure, seen.look, latents)
         if seen.over and seen.over != "damaged":
             judge.learn(seen.correlation)

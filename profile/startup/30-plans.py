@@ -7,7 +7,7 @@ import math
 
 import bluesky.plan_stubs as bps
 
-from ainerd_agent.agent import BeamtimeCost, Limits, NoveltyAgent
+from ainerd_agent.agent import BeamtimeCost, Limits, LiveVerdicts, NoveltyAgent, Until, count_until
 from ainerd_agent.agent.runners.guard import ExposureLedger, PlanGuard
 from ainerd_agent.agent.runners.plans import measure_at, novelty_scan
 from ainerd_agent.agent.strategies.from_settings import agent_from_settings, limits_from_settings
@@ -32,6 +32,28 @@ def measure(x: float, y: float, counting: float = 0.0, md: dict = {}):  # noqa: 
     yield from guard.admit({"x": x, "y": y}, frames * FRAME_TIME, sample=str(RE.md.get("sample", "")), md=md)
     yield from bps.mv(detector.n_frames, frames)
     return (yield from measure_at([detector], stage_axes, {"x": x, "y": y}, limits=limits, monitors=shear, md=md))
+
+
+verdicts = LiveVerdicts(channel.address)
+
+
+def measure_until(
+    x: float,
+    y: float,
+    frames: int = 0,
+    tau_error: float = 0.05,
+    share: float = 0.9,
+    md: dict = {},  # noqa: B006
+):
+    """Measure at one position until tau is known to `tau_error` of itself in a share of the bins, or all is counted.
+
+    `frames` are planned (0: the usual number).
+    """
+    planned = frames or n_frames
+    yield from guard.admit({"x": x, "y": y}, planned * FRAME_TIME, sample=str(RE.md.get("sample", "")), md=md)
+    yield from bps.mv(stage.x, x, stage.y, y)
+    until, axes = Until(tau=tau_error, share=share), [stage.x, stage.y]
+    return (yield from count_until([detector], verdicts, frames=planned, until=until, axes=axes, monitors=shear, md=md))
 
 
 result_of = live.result
