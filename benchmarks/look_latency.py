@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from movies import LARGE, N_BINS, N_PIXELS, bins
 from tables import Row, Table, duration
+from threadpoolctl import threadpool_limits
 
 from ainerd_agent.agent.runners.live_verdicts import LiveVerdicts
 from ainerd_agent.agent.runners.ways_to_end import PERIOD
@@ -73,6 +74,10 @@ def look_exposure(
             waiting.put(each)
 
         def work() -> None:
+            with threadpool_limits(1, user_api="openmp"):  # as LiveLooks does
+                judge_all()
+
+        def judge_all() -> None:
             while (each := waiting.get()) is not None:
                 look = each.look
                 if each.due:

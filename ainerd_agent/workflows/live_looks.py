@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ainerd_agent.agent.verdicts.judge import Judge
 from ainerd_agent.agent.verdicts.until import Until
@@ -123,6 +124,11 @@ class LiveLooks:
             self._news.notify()
 
     def _work(self) -> None:
+        # Its own small matrices are not worth a second thread, which would wait by spinning beside the folding.
+        with threadpool_limits(1, user_api="openmp"):
+            self._judge_all()
+
+    def _judge_all(self) -> None:
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._waiting or self._closed)

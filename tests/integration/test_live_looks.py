@@ -17,7 +17,7 @@ from ophyd_async.core import init_devices
 
 from ainerd_agent.agent.runners.count_until import count_until
 from ainerd_agent.agent.runners.live_verdicts import LiveVerdicts
-from ainerd_agent.agent.runners.ways_to_end import Bursts
+from ainerd_agent.agent.runners.ways_to_end import Bursts, Flying
 from ainerd_agent.agent.verdicts.until import Until
 from ainerd_agent.instrument.detector import SpeckleDetector
 from ainerd_agent.latent import Encoder
@@ -106,16 +106,19 @@ def ends(documents: Any) -> list[dict[str, Any]]:
     return [each["data"] for each in documents.events("exposures")]
 
 
-def test_exposures_end_when_the_relaxation_time_is_known(run_engine, documents, detector, looks, verdicts, channel):
+@pytest.mark.parametrize("per_row", [50, 1], ids=["bursts", "flying"])
+def test_exposures_end_when_the_relaxation_time_is_known(
+    run_engine, documents, detector, looks, verdicts, channel, per_row
+):
     """The first exposure too, though its file is named with its first frames only."""
     began = time.monotonic()
-    way = Bursts(detector, 50)
+    way = Bursts(detector, 50) if per_row > 1 else Flying(detector)
     run_engine(count_until([detector], verdicts, frames=PLANNED, num=3, way=way, until=Until(tau=0.1)))
     took = time.monotonic() - began
     found = ends(documents)
     assert [each["exposure_ended"] for each in found] == ["converged"] * 3
     assert all(each["exposure_look"] >= 1 for each in found)
-    assert all(each["exposure_last"] - each["exposure_first"] + 1 < 40 for each in found)
+    assert all(each["exposure_last"] - each["exposure_first"] + 1 < PLANNED / per_row for each in found)
     assert took < 3 * PLANNED * FRAME_TIME
     shown = httpx.get(f"{channel.address}/", trust_env=False).json()
     assert shown["exposure"] == 3

@@ -21,6 +21,9 @@ SURE = 1e-3
 GROUPS = 8
 """Of pixels in each bin, from whose scatter errors are known."""
 
+SECTIONS = 4
+"""Of age, in which the relaxation time is compared: few, so that a verdict is quick."""
+
 FEWEST_ELSEWHERE = 3
 """Exposures from which it is known how the sample ages by itself."""
 
@@ -59,17 +62,23 @@ def rate_of(correlation: AgeLagCorrelation) -> AgeingRate:
         In seconds.
     """
     there = (correlation.n_pairs > 0).any(axis=1)
+    parts = np.array_split(np.flatnonzero(there), min(SECTIONS, int(there.sum())))
     # A group all of whose pixels are bad has no value.
     weights = correlation.weights[..., None, None] / correlation.weights.sum(axis=0)[:, None, None]
-    groups = np.where(weights > 0, weights * correlation.groups, 0).sum(axis=0, keepdims=True)[:, :, there]
+    together = np.where(weights > 0, weights * correlation.groups, 0).sum(axis=0)
+    n_pairs = np.stack([correlation.n_pairs[part].sum(axis=0) for part in parts])
+    shares = [correlation.n_pairs[part] / np.maximum(n, 1e-12) for part, n in zip(parts, n_pairs, strict=True)]
+    groups = np.stack(
+        [(share * together[:, part]).sum(axis=1) for part, share in zip(parts, shares, strict=True)], axis=1
+    )[None]
     mean = replace(
         correlation,
         values=groups.mean(axis=1),
-        errors=correlation.errors[:1, there],
+        errors=correlation.errors[:1, : len(parts)],
         groups=groups,
         weights=correlation.weights.sum(axis=0, keepdims=True),
-        n_pairs=correlation.n_pairs[there],
-        ages=correlation.ages[there],
+        n_pairs=n_pairs,
+        ages=np.array([correlation.ages[part].mean() for part in parts]),
     )
     found: Ageing = fit_ages(mean).record()
     return AgeingRate(rate=float(found.rate[0]), error=float(found.rate_error[0]))

@@ -9,7 +9,7 @@ import pytest
 from bluesky.utils import RunEngineInterrupted
 
 from ainerd_agent.agent.runners.count_until import count_until
-from ainerd_agent.agent.runners.ways_to_end import Bursts, Whole
+from ainerd_agent.agent.runners.ways_to_end import Aborting, Bursts, Whole, way_for
 from ainerd_agent.agent.verdicts.until import Until
 from ainerd_agent.records.verdict import Verdict
 
@@ -58,6 +58,60 @@ def test_bursts_end_where_it_is_enough(run_engine, documents, beamline):
     assert "stage-x" in begun[0]["data"]
     assert {uid for uid, _ in verdicts.asked} == {start["uid"]}
     assert documents.named("stop")[0]["exit_status"] == "success"
+
+
+def test_a_flying_detector_is_stopped_and_goes_on_after_what_came(run_engine, documents, beamline):
+    class OnceThereAreRows(Said):
+        def latest(self, raw_uid, exposure, after=0):
+            named = documents.named("stream_datum")
+            return super().latest(raw_uid, exposure, after) if named and named[-1]["indices"]["stop"] > 200 else None
+
+    run_engine(count_until([beamline.detector], OnceThereAreRows({2: 1}), frames=200, num=3))
+    (one, two, three) = ended(documents)
+    assert one == (1, 1, 200, 200, "planned", 0)
+    number, first, last, planned, why, look = two
+    assert (number, first, planned, why, look) == (2, 201, 200, "converged", 2)
+    assert 201 <= last < 400
+    assert three == (3, last + 1, last + 200, 200, "planned", 0)
+    named = [doc["indices"] for doc in documents.named("stream_datum")]
+    assert named[0]["start"] == 0
+    assert named[-1]["stop"] == last + 200
+    assert documents.named("stop")[0]["exit_status"] == "success"
+
+
+def test_what_a_flying_detector_took_before_an_abort_is_kept(run_engine, documents, beamline):
+    class Pausing(Said):
+        def latest(self, raw_uid, exposure, after=0):
+            if documents.named("stream_datum") and not self.asked:
+                run_engine.request_pause()
+                return super().latest(raw_uid, exposure, after)
+            return None
+
+    with pytest.raises(RunEngineInterrupted):
+        run_engine(count_until([beamline.detector], Pausing(), frames=2000))
+    run_engine.abort()
+    ((_, first, last, planned, why, _),) = ended(documents)
+    assert (first, planned, why) == (1, 2000, "stopped")
+    assert 1 <= last < 2000
+    assert documents.named("stop")[0]["exit_status"] == "abort"
+
+
+def test_the_acquisition_of_a_classic_area_detector_is_aborted(run_engine, documents, tmp_path):
+    pytest.importorskip("ophyd")
+    from tests.callbacks.classic_area_detector import ClassicAreaDetector
+
+    detector = ClassicAreaDetector(tmp_path, n_frames=500)
+    way = Aborting(detector, detector.cam.acquire, detector.cam.num_captured)
+    run_engine(count_until([detector], Said({2: 1}), frames=500, num=3, way=way))
+    frames = [each["data"]["exposure_frames"] for each in documents.events("exposures")]
+    assert [each[1:5] for each in ended(documents)] == [
+        (1, 1, 500, "planned"),
+        (2, 2, 500, "converged"),
+        (3, 3, 500, "planned"),
+    ]
+    assert frames[0] == frames[2] == 0  # whole rows
+    assert 0 < frames[1] < 500
+    assert isinstance(way_for(detector), Aborting)
 
 
 def test_the_plan_asks_on_another_thread(run_engine, documents, beamline):
