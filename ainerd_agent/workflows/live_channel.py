@@ -123,13 +123,10 @@ class LiveChannel:
         self.close()
 
     def _application(self) -> Any:
-        from starlette.applications import Starlette
-        from starlette.concurrency import run_in_threadpool
-        from starlette.middleware import Middleware
-        from starlette.middleware.trustedhost import TrustedHostMiddleware
-        from starlette.requests import Request
-        from starlette.responses import JSONResponse, Response
-        from starlette.routing import Route
+        from fastapi import FastAPI, Request, Response
+        from fastapi.concurrency import run_in_threadpool
+        from fastapi.middleware.trustedhost import TrustedHostMiddleware
+        from fastapi.responses import JSONResponse
 
         async def summary(_: Request) -> Response:
             with self._lock:
@@ -164,10 +161,12 @@ class LiveChannel:
             content = await run_in_threadpool(_packed, *found[1:])
             return Response(content, media_type="application/x-npz", headers={"etag": tag, "cache-control": "no-store"})
 
-        routes = [Route("/", summary), Route("/verdict", verdict), Route("/look", newest)]
+        app = FastAPI(openapi_url=None)
+        for path, answer in (("/", summary), ("/verdict", verdict), ("/look", newest)):
+            app.add_route(path, answer)
         # A page of somebody else's, in a browser on this machine, must not read along under a name of its own.
-        hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
-        return Starlette(routes=routes, middleware=[hosts])
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+        return app
 
 
 def _packed(exposure: int, look: Look, latents: NDArray[np.float32] | None) -> bytes:
