@@ -330,7 +330,7 @@ def test_suggestions(root: Any, writer: DerivedWriter) -> None:
     assert math.isnan(rows.novelty[0])
     assert rows.novelty[1] == 4.5
     assert rows.time[0] > 1.7e9
-    with pytest.raises(ValueError, match="not one of proposed, approved"):
+    with pytest.raises(ValueError, match="not one of proposed, waiting, approved"):
         writer.record_suggestion(suggestion, "forgotten")
 
 
