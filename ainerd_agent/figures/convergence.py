@@ -13,9 +13,7 @@ from ainerd_agent.figures.style import INK, NORMAL, SMALL, SOFT, dress, new_figu
 from ainerd_agent.records import AgeLagMap, FloatArray
 from ainerd_agent.records.look import SHARES
 from ainerd_agent.scattering.fits.ages import FARTHEST, fit_ages
-
-LIFETIMES = 5.0
-"""Relaxation times that an exposure has to last before its error of tau is believed, as by `agent.verdicts`."""
+from ainerd_agent.scattering.fits.relaxation import LIFETIMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

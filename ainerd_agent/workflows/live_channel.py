@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import socket
 import threading
 from dataclasses import asdict
 from types import TracebackType
@@ -22,11 +21,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ainerd_agent.errors import SessionError
+from ainerd_agent.catalog.server.listener import HOST, listen
 from ainerd_agent.records.look import Look
 from ainerd_agent.records.verdict import Verdict
 
-HOST = "127.0.0.1"
 STOP_SECONDS = 2
 
 _log = logging.getLogger(__name__)
@@ -55,7 +53,7 @@ class LiveChannel:
         self._lock = threading.Lock()
         self._look: tuple[int, int, Look, NDArray[np.float32] | None] | None = None
         self._verdict: Verdict | None = None
-        listener = _listen(port)
+        listener = listen(port)
         self.port: int = listener.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -185,19 +183,3 @@ def _packed(exposure: int, look: Look, latents: NDArray[np.float32] | None) -> b
     there = {name: array for name, array in arrays.items() if array is not None}
     np.savez(buffer, allow_pickle=False, about=np.array(json.dumps(about)), **there)
     return buffer.getvalue()
-
-
-def _listen(port: int) -> socket.socket:
-    # By its full name: asyncio sends small answers at once only on sockets that say TCP.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen()
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise SessionError(
-            f"Port {port} on {HOST} cannot be used for the live channel ({error}): choose another one, or 0 for any "
-            "free port."
-        ) from error
-    return listener

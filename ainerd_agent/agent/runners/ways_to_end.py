@@ -47,11 +47,6 @@ Enough = Callable[[], Plan[bool]]
 class Way(Protocol):
     """A way to expose `planned` frames, or fewer where `enough` says so."""
 
-    @property
-    def ends_early(self) -> bool:
-        """Whether it can."""
-        ...
-
     def check(self, planned: int) -> None:
         """Refuse a number of frames that it cannot expose, with a ValueError."""
         ...
@@ -81,11 +76,6 @@ class Flying:
     info: Callable[[int], Any] | None = None
     broken_off: Taken | None = field(default=None, init=False)
     _index: int = field(default=0, init=False)
-
-    @property
-    def ends_early(self) -> bool:
-        """Yes."""
-        return True
 
     def check(self, planned: int) -> None:
         """Any number will do."""
@@ -151,11 +141,6 @@ class Aborting:
     read: Sequence[Any] = ()
     broken_off: Taken | None = field(default=None, init=False)
 
-    @property
-    def ends_early(self) -> bool:
-        """Yes."""
-        return True
-
     def check(self, planned: int) -> None:
         """Any number will do."""
 
@@ -214,11 +199,6 @@ class Bursts:
         if self.frames < 1:
             raise ValueError(f"a burst has one frame at least, not {self.frames}")
 
-    @property
-    def ends_early(self) -> bool:
-        """Yes."""
-        return True
-
     def check(self, planned: int) -> None:
         """Refuse what is no whole number of bursts."""
         if planned % self.frames:
@@ -257,11 +237,6 @@ class Whole:
     detector: Any
     read: Sequence[Any] = ()
     broken_off: Taken | None = field(default=None, init=False)
-
-    @property
-    def ends_early(self) -> bool:
-        """No."""
-        return False
 
     def check(self, planned: int) -> None:
         """Any number will do."""

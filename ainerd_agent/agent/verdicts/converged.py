@@ -8,13 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ainerd_agent.agent.verdicts.until import Until
-from ainerd_agent.scattering.fits.relaxation import Relaxation
-
-LIFETIMES = 5.0
-"""Relaxation times that an exposure has to last: in less, nobody has seen g2 decay as the fit says."""
-
-FARTHEST = 3.0
-"""Reduced chi-squared of a fit that counts, at most: of fringes, tau means nothing."""
+from ainerd_agent.scattering.fits.ages import FARTHEST
+from ainerd_agent.scattering.fits.relaxation import LIFETIMES, Relaxation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from ainerd_agent.catalog.server.listener import HOST, listen
 from ainerd_agent.errors import SessionError
 from ainerd_agent.settings import PersonSettings
 
-_HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class TiledServer:
             raise SessionError("The API key of the Tiled server may hold letters and digits only.")
         with ExitStack() as resources:
             resources.enter_context(_claim(self.directory))
-            listener = resources.enter_context(_listen(port))
+            listener = resources.enter_context(listen(port))
             self.port: int = listener.getsockname()[1]
             try:
                 self._server = _build_server(self.directory, self._api_key, people or {})
@@ -83,7 +83,7 @@ class TiledServer:
     @property
     def address(self) -> str:
         """Where the server listens, without the API key: fit for logs."""
-        return f"http://{_HOST}:{self.port}"
+        return f"http://{HOST}:{self.port}"
 
     @property
     def uri(self) -> str:
@@ -164,22 +164,6 @@ def _claim(directory: Path) -> IO[str]:
             f"Another Tiled server is using the folder {directory}: stop that one, or choose another folder."
         ) from error
     return lock
-
-
-def _listen(port: int) -> socket.socket:
-    # By its full name: asyncio sends small answers at once only on sockets that say TCP, the others wait 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # The port of a server that was just stopped lingers; this lets the next server have it, not steal a used one.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((_HOST, port))
-        listener.listen()
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise SessionError(
-            f"Port {port} on {_HOST} cannot be used ({error}): choose another one, or 0 for any free port."
-        ) from error
-    return listener
 
 
 def _build_server(directory: Path, api_key: str, people: Mapping[str, PersonSettings]) -> Any:

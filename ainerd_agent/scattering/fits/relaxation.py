@@ -39,6 +39,10 @@ BASELINE, CONTRAST, LOG_TAU, EXPONENT = range(4)
 
 NAN = float("nan")
 
+LIFETIMES = 5.0
+"""Relaxation times that an exposure has to last before the error of tau is believed: in less, nobody has seen g2 decay
+as the fit says."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relaxation:
