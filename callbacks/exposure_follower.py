@@ -152,7 +152,7 @@ class ExposureFollower:
         try:
             self.on_seen(Seen(self.exposure, look, aged, due, over))
         except Exception:
-            logger.exception("nobody could be told of look %d at exposure %d", self._number, self.exposure)
+            logger.exception("look %d at exposure %d could not be handed on", self._number, self.exposure)
 
 
 class _CancelledError(Exception):

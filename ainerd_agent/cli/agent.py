@@ -173,7 +173,7 @@ def stop(
 ) -> None:
     """Ask an agent to stop before its next suggestion; with --now, end what it does at once.
 
-    --now needs nobody's approval and no catalog: the queue server is told first.
+    --now needs neither approval nor the catalog: it asks the queue server first.
     """
     from ainerd_agent.errors import AinerdError, SessionError
 

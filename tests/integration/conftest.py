@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from ainerd_agent.agent.runners.live_verdicts import LiveVerdicts
 from ainerd_agent.catalog import Catalog, TiledServer, connect
 from ainerd_agent.catalog.write.writer import DerivedWriter
+from ainerd_agent.workflows.live_channel import LiveChannel
 from tests.integration.catalog_servers import postgres, tiled
 from tests.integration.derived_runs import MODEL
 
@@ -67,6 +69,20 @@ def client_of(uri: str) -> Iterator[Any]:
         yield client
     finally:
         client.context.http_client.close()
+
+
+@pytest.fixture
+def channel() -> Iterator[LiveChannel]:
+    with LiveChannel() as served:
+        yield served
+
+
+@pytest.fixture
+def verdicts(channel: LiveChannel) -> Iterator[LiveVerdicts]:
+    """What a plan asks the channel by."""
+    asked = LiveVerdicts(channel.address)
+    yield asked
+    asked.close()
 
 
 FAULTS_APART = 1 if os.environ.get("AINERD_FAULTS") == "all" else 3

@@ -25,19 +25,6 @@ def verdict(exposure: int, look: int, run: str = "run", **more: object) -> Verdi
 
 
 @pytest.fixture
-def channel() -> Iterator[LiveChannel]:
-    with LiveChannel() as served:
-        yield served
-
-
-@pytest.fixture
-def verdicts(channel: LiveChannel) -> Iterator[LiveVerdicts]:
-    asked = LiveVerdicts(channel.address)
-    yield asked
-    asked.close()
-
-
-@pytest.fixture
 def http(channel: LiveChannel) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=channel.address, trust_env=False) as client:
         yield client

@@ -74,19 +74,6 @@ def encoder() -> Encoder:
     return Encoder.load()
 
 
-@pytest.fixture
-def channel() -> Iterator[LiveChannel]:
-    with LiveChannel() as served:
-        yield served
-
-
-@pytest.fixture
-def verdicts(channel: LiveChannel) -> Iterator[LiveVerdicts]:
-    asked = LiveVerdicts(channel.address)
-    yield asked
-    asked.close()
-
-
 def partition(shape: tuple[int, int]) -> Partition:
     bins = Bins(q=np.full(N_BINS, 0.02), azimuth=np.arange(N_BINS) * 60.0, n_pixels=np.full(N_BINS, LABELS.size // 3))
     return Partition(labels=LABELS, rings=LABELS, bins=bins)

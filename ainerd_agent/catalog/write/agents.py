@@ -30,7 +30,7 @@ class AgentRunsError(CatalogError):
 
 
 class Presence:
-    """That an agent lives, as the catalog is told by its process.
+    """The signs of life of an agent: its process writes them to the catalog.
 
     Parameters
     ----------
@@ -140,8 +140,8 @@ def _gone(process: AgentProcess) -> bool:
         os.kill(process.process, 0)
     except ProcessLookupError:
         return True
-    except OSError:
-        pass
+    except OSError:  # a process of somebody else's: it lives
+        return False
     return False
 
 
